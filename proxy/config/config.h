@@ -1,0 +1,157 @@
+// The configuration as plain data: what the YAML file says, with defaults filled in. Immutable once
+// loaded. Keys are named as in the file; conf/berth.yaml explains each.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/base/time.h"
+
+namespace berth::config {
+
+using namespace std::chrono_literals;
+
+inline constexpr uint64_t kKiB = 1024;
+inline constexpr uint64_t kMiB = 1024 * kKiB;
+inline constexpr uint64_t kGiB = 1024 * kMiB;
+
+// TCP keep-alive (SO_KEEPALIVE), a setting of its own on both sides.
+struct TcpKeepalive {
+  bool enabled = true;
+  Duration idle = 60s;
+  Duration interval = 10s;
+  uint32_t count = 6;
+  bool operator==(const TcpKeepalive&) const = default;
+};
+
+enum class HalfClose : uint8_t { Serve, Abort };
+
+struct Listener {
+  std::string name;     // label in metrics; the address unless given
+  std::string address;  // "0.0.0.0:8080", "[::]:8080", ":8080" (both families), "unix:/run/berth.sock"
+  Duration keepalive_timeout = 75s;
+  uint32_t keepalive_requests = 1000;
+  Duration keepalive_time = 1h;
+  Duration header_timeout = 10s;
+  Duration body_timeout = 30s;     // between two reads of a request body
+  Duration send_timeout = 30s;     // between two writes that the client accepts
+  uint64_t max_head = 32 * kKiB;
+  uint64_t max_target = 8 * kKiB;
+  uint64_t max_body = 1 * kGiB;    // 0: no limit
+  uint32_t max_connections = 0;    // over all workers; 0: as many as file descriptors allow
+  uint32_t backlog = 4096;
+  HalfClose half_close = HalfClose::Serve;  // a client that has shut down its sending side
+  uint32_t unix_mode = 0660;       // permissions of a Unix socket
+  TcpKeepalive tcp_keepalive;
+  bool operator==(const Listener&) const = default;
+};
+
+enum class Balance : uint8_t { RoundRobin, LeastRequests, RandomTwo };
+enum class Reuse : uint8_t { Lifo, Fifo };
+
+// Limits of the connections to one server, over all workers.
+struct Pool {
+  uint32_t max_connections = 128;
+  uint32_t max_idle = 32;
+  std::optional<Duration> keepalive_timeout;  // none: auto, learned from the server
+  uint32_t keepalive_requests = 1000;
+  Duration keepalive_time = 1h;
+  Reuse reuse = Reuse::Lifo;
+  uint32_t queue_size = 1024;    // of the whole upstream
+  Duration queue_timeout = 2s;
+  uint32_t max_upgraded = 1024;  // upgraded (WebSocket) connections, not counted in max_connections
+  bool operator==(const Pool&) const = default;
+};
+
+enum class RetryNonIdempotent : uint8_t { Never, FinProved };
+
+struct Retry {
+  uint32_t attempts = 3;         // servers tried for one request, the first included
+  uint32_t budget_percent = 20;  // of the requests in flight
+  uint32_t budget_min = 3;
+  RetryNonIdempotent non_idempotent = RetryNonIdempotent::Never;
+  bool operator==(const Retry&) const = default;
+};
+
+struct Server {
+  std::string address;  // "127.0.0.1:3000", "[::1]:3000", "unix:/run/app.sock"
+  bool operator==(const Server&) const = default;
+};
+
+struct Upstream {
+  std::string name;
+  std::vector<Server> servers;
+  Balance balance = Balance::LeastRequests;
+  Pool pool;
+  Retry retry;
+  Duration connect_timeout = 2s;
+  Duration response_timeout = 60s;  // from the end of the request to the response head
+  Duration idle_timeout = 60s;      // between two reads of a response body, or two writes of a request body
+  Duration upgrade_timeout = 1h;    // an upgraded connection without traffic
+  uint64_t request_buffer = 64 * kKiB;
+  uint64_t response_buffer = 256 * kKiB;
+  uint64_t max_response_head = 64 * kKiB;
+  TcpKeepalive tcp_keepalive;
+  bool operator==(const Upstream&) const = default;
+};
+
+struct HeaderRules {
+  std::vector<std::pair<std::string, std::string>> set;
+  std::vector<std::string> remove;
+  bool operator==(const HeaderRules&) const = default;
+};
+
+struct Route {
+  std::string host = "*";  // exact, "*.suffix" or "*"
+  std::string path = "/";  // prefix, by whole segments
+  std::string upstream;
+  HeaderRules request_headers;
+  HeaderRules response_headers;
+  bool operator==(const Route&) const = default;
+};
+
+// What is told to the servers about the client.
+struct Forwarding {
+  std::vector<std::string> trusted_proxies;  // addresses and CIDR blocks whose X-Forwarded-* are kept
+  bool forwarded = false;                    // send Forwarded (RFC 7239) too
+  bool request_id = true;                    // X-Request-Id
+  bool operator==(const Forwarding&) const = default;
+};
+
+struct Admin {
+  std::string address = "127.0.0.1:9145";  // "" (off)
+  bool operator==(const Admin&) const = default;
+};
+
+enum class LogFormat : uint8_t { Json, Combined };
+
+struct AccessLog {
+  bool enabled = true;
+  std::string path = "-";  // "-": standard output
+  LogFormat format = LogFormat::Json;
+  bool operator==(const AccessLog&) const = default;
+};
+
+struct Shutdown {
+  Duration grace = 30s;
+  bool operator==(const Shutdown&) const = default;
+};
+
+struct Config {
+  uint32_t workers = 0;  // 0: auto, one per core
+  uint64_t memory_budget = 256 * kMiB;  // for buffered bodies, whole process
+  std::vector<Listener> listeners;
+  std::vector<Upstream> upstreams;
+  std::vector<Route> routes;
+  Forwarding forwarding;
+  Admin admin;
+  AccessLog access_log;
+  Shutdown shutdown;
+  bool operator==(const Config&) const = default;
+};
+
+}  // namespace berth::config

@@ -1,0 +1,95 @@
+// A parsed message head: views into the buffer that it was parsed from, valid while that buffer is.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/http/header_id.h"
+#include "proxy/http/method.h"
+
+namespace berth::http {
+
+struct HeaderField {
+  std::string_view name;
+  std::string_view value;  // without surrounding white space
+  HeaderId id = HeaderId::Other;
+  bool hop_by_hop = false;  // named by RFC 9110 section 7.6.1 or by this message's Connection field
+};
+
+// The fields of one head in the order of arrival. Fixed capacity: a head never allocates.
+class HeaderList {
+ public:
+  static constexpr size_t kCapacity = 128;
+
+  bool push(const HeaderField& field) {
+    if (size_ == kCapacity) return false;
+    fields_[size_++] = field;
+    return true;
+  }
+  void clear() { size_ = 0; }
+  size_t size() const { return size_; }
+  HeaderField* begin() { return fields_.data(); }
+  HeaderField* end() { return fields_.data() + size_; }
+  const HeaderField* begin() const { return fields_.data(); }
+  const HeaderField* end() const { return fields_.data() + size_; }
+
+  // The first field with this id, or nullptr.
+  const HeaderField* find(HeaderId id) const {
+    for (const HeaderField& f : *this) {
+      if (f.id == id) return &f;
+    }
+    return nullptr;
+  }
+  // The first field with this name (case-insensitive), or nullptr.
+  const HeaderField* find(std::string_view name) const;
+
+ private:
+  size_t size_ = 0;
+  std::array<HeaderField, kCapacity> fields_;
+};
+
+// What the fields say about the message's framing and its connection; filled by the parser.
+struct HeadSummary {
+  static constexpr uint64_t kNoLength = UINT64_MAX;
+
+  uint64_t content_length = kNoLength;
+  uint8_t minor_version = 1;   // HTTP/1.x
+  bool chunked = false;        // the final (and only) transfer coding
+  bool close = false;          // Connection: close
+  bool keep_alive = false;     // Connection: keep-alive
+  bool upgrade = false;        // Connection: upgrade together with an Upgrade field
+  bool te_trailers = false;    // TE: trailers
+
+  bool has_length() const { return content_length != kNoLength; }
+  // RFC 9112 section 9.3.
+  bool persistent() const { return !close && (minor_version >= 1 || keep_alive); }
+};
+
+struct RequestHead {
+  Method method = Method::Other;
+  std::string_view method_text;
+  std::string_view target;     // as received: origin-form, absolute-form or "*"
+  std::string_view path;       // the target's path and query in origin-form ("/" if absolute-form has none)
+  std::string_view host;       // the authority: of an absolute-form target, else of Host; "" in HTTP/1.0
+  bool expect_continue = false;
+  HeadSummary summary;
+  HeaderList fields;
+
+  void clear();
+};
+
+struct ResponseHead {
+  uint16_t status = 0;
+  std::string_view reason;
+  HeadSummary summary;
+  HeaderList fields;
+  // Keep-Alive: timeout= and max=, in seconds and requests; -1 where absent.
+  int32_t keep_alive_timeout = -1;
+  int32_t keep_alive_max = -1;
+
+  void clear();
+};
+
+}  // namespace berth::http

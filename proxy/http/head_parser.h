@@ -1,0 +1,55 @@
+// Strict, incremental HTTP/1 head parsing (RFC 9112 sections 2 to 6). No leniency switches.
+//
+// The caller keeps the bytes: parse() is given everything received since the head's first byte, as
+// often as more has come. A head that is there whole at the first call is parsed in one pass; one
+// that dribbles in is only searched for its end (from where the last search stopped) and parsed
+// when that is found, so that the work is linear in its length however small the pieces.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/base/close_reason.h"
+#include "proxy/http/head.h"
+
+namespace berth::http {
+
+enum class ParseStatus : uint8_t { Complete, Incomplete, Refused };
+
+struct ParseOutcome {
+  ParseStatus status = ParseStatus::Incomplete;
+  size_t head_size = 0;                       // Complete: bytes up to and with the empty line
+  CloseReason refusal = CloseReason::None;    // Refused: why (its table entry has the status)
+};
+
+struct HeadLimits {
+  size_t max_head = 32 * 1024;    // bytes, with the empty line: more is 431
+  size_t max_target = 8 * 1024;   // bytes: more is 414
+};
+
+// Where the parsing of one head stands between two reads. Eight bytes, one per connection.
+class HeadProgress {
+ public:
+  void reset() { scanned_ = 0; line_start_ = 0; }
+
+ private:
+  friend class HeadParser;
+  uint32_t scanned_ = 0;     // searched for the end up to here
+  uint32_t line_start_ = 0;  // the line that `scanned_` is in
+};
+
+class HeadParser {
+ public:
+  // One empty line before the request line is skipped (RFC 9112 section 2.2) and counted in head_size.
+  // Refuses, with the reasons of close_reason.def: everything that DESIGN calls malformed, Host rules of
+  // RFC 9112 section 3.2, CONNECT, framing conflicts.
+  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits, HeadProgress& progress,
+                            RequestHead& head);
+
+  // Refuses with BadResponse or ResponseHeadTooLarge.
+  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits, HeadProgress& progress,
+                            ResponseHead& head);
+};
+
+}  // namespace berth::http

@@ -1,0 +1,86 @@
+// What one worker counts. Each struct has one writer (its worker) and is summed over the workers at scrape;
+// the names follow the metrics that they become (metrics are listed in collector.cc).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "proxy/base/close_reason.h"
+#include "proxy/stats/counter.h"
+#include "proxy/stats/status_code.h"
+
+namespace berth::stats {
+
+// berth_client_connections{state}
+enum class ClientState : uint8_t { Reading, Active, Writing, Idle, Upgraded };
+inline constexpr size_t kClientStates = 5;
+
+// berth_upstream_connections{state}
+enum class UpstreamState : uint8_t { Connecting, Active, Idle, Upgraded, Draining };
+inline constexpr size_t kUpstreamStates = 5;
+
+// berth_upstream_acquisitions_total{source}
+enum class AcquireSource : uint8_t { Idle, New, Handover, Queue };
+inline constexpr size_t kAcquireSources = 4;
+
+// berth_upstream_stale_reuse_total{outcome}
+enum class StaleOutcome : uint8_t { Avoided, Replayed, Failed };
+inline constexpr size_t kStaleOutcomes = 3;
+
+// berth_upstream_queue_rejected_total{reason}
+enum class QueueReject : uint8_t { Full, Timeout, ClientGone };
+inline constexpr size_t kQueueRejects = 3;
+
+// berth_upstream_retries_total{reason}
+enum class RetryCause : uint8_t { ConnectFailed, NotSent, Idempotent, FinProved };
+inline constexpr size_t kRetryCauses = 4;
+
+using ReasonCounters = std::array<Counter, kCloseReasonCount>;
+
+// One listener, in one worker.
+struct ListenerStats {
+  std::array<Gauge, kClientStates> connections;
+  Counter connections_accepted;
+  ReasonCounters connections_closed;
+  RequestCounters requests;  // by method and status code
+  ReasonCounters requests_refused;  // berth_client_requests_refused_total{reason}
+  LatencyHistogram request_duration;
+  RequestCountHistogram requests_per_connection;
+  AgeHistogram connection_age;
+  Counter received_bytes;
+  Counter sent_bytes;
+};
+
+// One app server, in one worker.
+struct ServerStats {
+  std::array<Gauge, kUpstreamStates> connections;
+  Counter connections_opened;
+  ReasonCounters connect_failures;
+  ReasonCounters connections_closed;
+  std::array<Counter, kAcquireSources> acquisitions;
+  LatencyHistogram connect_duration;
+  LatencyHistogram response_header_duration;
+  StatusCounters requests;  // by status code
+  RequestCountHistogram requests_per_connection;
+  AgeHistogram idle_age_at_reuse;
+  AgeHistogram idle_age_at_peer_close;
+  std::array<Counter, kStaleOutcomes> stale_reuse;
+  std::array<Counter, kRetryCauses> retries;
+  Counter retry_budget_exhausted;
+};
+
+// The queue of one upstream, in one worker.
+struct QueueStats {
+  Gauge length;
+  LatencyHistogram wait;
+  std::array<Counter, kQueueRejects> rejected;
+};
+
+// One worker.
+struct WorkerStats {
+  LatencyHistogram loop_lag;  // time that one turn of the loop took
+  Counter access_log_dropped;
+};
+
+}  // namespace berth::stats
