@@ -52,6 +52,12 @@ class Histogram {
   uint64_t bucket(size_t at) const { return buckets_[at].value(); }
   uint64_t sum() const { return sum_.value(); }
 
+  // Adds what another histogram has counted.
+  void merge(const Histogram& other) {
+    for (size_t at = 0; at < kBuckets; ++at) buckets_[at].add(other.bucket(at));
+    sum_.add(other.sum());
+  }
+
  private:
   std::array<Counter, kBuckets> buckets_;
   Counter sum_;

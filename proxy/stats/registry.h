@@ -1,14 +1,14 @@
 // Where workers get their counters and where the scraper finds them.
 //
-// Thread: any; every call locks. Called at start and on reload only, never per request.
-// Ownership: the caller holds the counters (shared_ptr); the registry remembers them weakly, under their labels.
-// A label set vanishes from the metrics when its last holder is gone (a server that left the configuration).
+// Thread: any; every call locks. Called at start, on reload and at scrape only, never per request.
+// Ownership: the caller holds the counters (shared_ptr) and is their only writer; it may outlive the registry.
+// A label set is shown while somebody holds counters or facts of it, or while it is configured (retain()). Counters
+// whose holder is gone are added to their label's remainder, so that no sum goes backwards while the label lives.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,31 +17,70 @@
 
 namespace berth::stats {
 
-// Values that are no counter of a worker: set by whoever knows them, read at scrape.
-struct ServerFacts {
-  std::atomic<uint32_t> connections_limit{0};
-  std::atomic<bool> up{true};
-  std::atomic<int64_t> learned_keepalive_ms{0};
-  std::atomic<uint8_t> learned_source{0};  // LearnedSource
-  std::atomic<int64_t> keepalive_margin_ms{0};
-};
-enum class LearnedSource : uint8_t { Config, Hint, Observed };
+// The sums over all workers at one moment.
+struct Snapshot {
+  struct Listener {
+    std::string name;
+    std::unique_ptr<ListenerStats> stats;
+  };
+  struct Server {
+    std::string upstream;
+    std::string address;
+    std::unique_ptr<ServerStats> stats;
+    std::shared_ptr<const ServerFacts> facts;  // null: nobody knows any
+  };
+  struct Queue {
+    std::string upstream;
+    std::unique_ptr<QueueStats> stats;
+    std::shared_ptr<const QueueFacts> facts;  // null: nobody knows any
+  };
 
-struct QueueFacts {
-  std::atomic<uint32_t> limit{0};
+  // Each sorted by its labels.
+  std::vector<Listener> listeners;
+  std::vector<Server> servers;
+  std::vector<Queue> queues;
+  std::unique_ptr<WorkerStats> workers = std::make_unique<WorkerStats>();
+  size_t worker_count = 0;  // workers that hold counters
+};
+
+// The label sets of one configuration.
+struct ConfiguredLabels {
+  std::vector<std::string> listeners;
+  std::vector<std::pair<std::string, std::string>> servers;  // upstream, address
+  std::vector<std::string> upstreams;
 };
 
 class Registry {
  public:
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
   // A new set of counters for one worker; workers ask once for each label set and keep what they get.
   std::shared_ptr<ListenerStats> listener(const std::string& listener);
   std::shared_ptr<ServerStats> server(const std::string& upstream, const std::string& server);
   std::shared_ptr<QueueStats> queue(const std::string& upstream);
   std::shared_ptr<WorkerStats> worker(uint32_t worker);
 
-  // Shared by all workers: the same object for the same labels.
+  // Shared by all workers: the same object for the same labels, for as long as somebody holds it.
   std::shared_ptr<ServerFacts> server_facts(const std::string& upstream, const std::string& server);
   std::shared_ptr<QueueFacts> queue_facts(const std::string& upstream);
+
+  // These label sets, and no others, are shown (at 0 if need be) even while nobody holds their counters. Called with
+  // each configuration that takes effect.
+  void retain(const ConfiguredLabels& labels);
+
+  // Written by the main thread only. Lives as long as the registry.
+  ProcessStats& process() { return process_; }
+  const ProcessStats& process() const { return process_; }
+
+  Snapshot snapshot() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+  ProcessStats process_;
 };
 
 }  // namespace berth::stats

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -35,6 +36,18 @@ inline constexpr size_t kQueueRejects = 3;
 // berth_upstream_retries_total{reason}
 enum class RetryCause : uint8_t { ConnectFailed, NotSent, Idempotent, FinProved };
 inline constexpr size_t kRetryCauses = 4;
+
+// berth_upstream_learned_keepalive_seconds{source}
+enum class LearnedSource : uint8_t { Config, Hint, Observed };
+inline constexpr size_t kLearnedSources = 3;
+
+// berth_config_reloads_total{result}
+enum class ReloadResult : uint8_t { Success, Failure };
+inline constexpr size_t kReloadResults = 2;
+
+// berth_reload_pools_total{action}: what a reload did with each server's pool
+enum class PoolAction : uint8_t { Added, Kept, Resized, Drained };
+inline constexpr size_t kPoolActions = 4;
 
 using ReasonCounters = std::array<Counter, kCloseReasonCount>;
 
@@ -81,6 +94,26 @@ struct QueueStats {
 struct WorkerStats {
   LatencyHistogram loop_lag;  // time that one turn of the loop took
   Counter access_log_dropped;
+};
+
+// The process. Written by the main thread only.
+struct ProcessStats {
+  std::array<Counter, kReloadResults> config_reloads;
+  Gauge last_reload_success_ms;  // milliseconds since 1970; the first load counts
+  std::array<Counter, kPoolActions> reload_pools;
+};
+
+// Values that are no counter of a worker: set by whoever knows them, read at scrape.
+struct ServerFacts {
+  std::atomic<uint32_t> connections_limit{0};
+  std::atomic<bool> up{true};
+  std::atomic<int64_t> learned_keepalive_ms{0};
+  std::atomic<uint8_t> learned_source{0};  // LearnedSource
+  std::atomic<int64_t> keepalive_margin_ms{0};
+};
+
+struct QueueFacts {
+  std::atomic<uint32_t> limit{0};
 };
 
 }  // namespace berth::stats

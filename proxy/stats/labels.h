@@ -1,0 +1,37 @@
+// Label values of the enums in stats.h, in the order of their enumerators: for the metrics and the access log.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "proxy/stats/stats.h"
+
+namespace berth::stats {
+
+inline constexpr std::array<std::string_view, kClientStates> kClientStateLabels = {
+    "reading", "active", "writing", "idle", "upgraded"};
+inline constexpr std::array<std::string_view, kUpstreamStates> kUpstreamStateLabels = {
+    "connecting", "active", "idle", "upgraded", "draining"};
+inline constexpr std::array<std::string_view, kAcquireSources> kAcquireSourceLabels = {
+    "idle", "new", "handover", "queue"};
+inline constexpr std::array<std::string_view, kStaleOutcomes> kStaleOutcomeLabels = {
+    "avoided", "replayed", "failed"};
+inline constexpr std::array<std::string_view, kQueueRejects> kQueueRejectLabels = {
+    "full", "timeout", "client_gone"};
+inline constexpr std::array<std::string_view, kRetryCauses> kRetryCauseLabels = {
+    "connect_failed", "not_sent", "idempotent", "fin_proved"};
+inline constexpr std::array<std::string_view, kLearnedSources> kLearnedSourceLabels = {
+    "config", "hint", "observed"};
+inline constexpr std::array<std::string_view, kReloadResults> kReloadResultLabels = {"success", "failure"};
+inline constexpr std::array<std::string_view, kPoolActions> kPoolActionLabels = {
+    "added", "kept", "resized", "drained"};
+
+constexpr std::string_view label(AcquireSource source) {
+  return kAcquireSourceLabels[static_cast<size_t>(source)];
+}
+constexpr std::string_view label(LearnedSource source) {
+  return kLearnedSourceLabels[static_cast<size_t>(source)];
+}
+
+}  // namespace berth::stats

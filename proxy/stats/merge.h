@@ -1,0 +1,53 @@
+// Adds one set of counters to another, field by field.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "proxy/stats/stats.h"
+
+namespace berth::stats {
+
+inline void merge(Counter& into, const Counter& from) { into.add(from.value()); }
+inline void merge(Gauge& into, const Gauge& from) { into.add(from.value()); }
+
+template <class Bounds>
+void merge(Histogram<Bounds>& into, const Histogram<Bounds>& from) {
+  into.merge(from);
+}
+
+template <class T, size_t N>
+void merge(std::array<T, N>& into, const std::array<T, N>& from) {
+  for (size_t i = 0; i < N; ++i) merge(into[i], from[i]);
+}
+
+// The structured bindings name every field: a field that is added to a struct and forgotten here does not compile.
+
+inline void merge(ListenerStats& into, const ListenerStats& from) {
+  auto& [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9] = into;
+  auto& [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9] = from;
+  merge(a0, b0), merge(a1, b1), merge(a2, b2), merge(a3, b3), merge(a4, b4);
+  merge(a5, b5), merge(a6, b6), merge(a7, b7), merge(a8, b8), merge(a9, b9);
+}
+
+inline void merge(ServerStats& into, const ServerStats& from) {
+  auto& [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13] = into;
+  auto& [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13] = from;
+  merge(a0, b0), merge(a1, b1), merge(a2, b2), merge(a3, b3), merge(a4, b4);
+  merge(a5, b5), merge(a6, b6), merge(a7, b7), merge(a8, b8), merge(a9, b9);
+  merge(a10, b10), merge(a11, b11), merge(a12, b12), merge(a13, b13);
+}
+
+inline void merge(QueueStats& into, const QueueStats& from) {
+  auto& [a0, a1, a2] = into;
+  auto& [b0, b1, b2] = from;
+  merge(a0, b0), merge(a1, b1), merge(a2, b2);
+}
+
+inline void merge(WorkerStats& into, const WorkerStats& from) {
+  auto& [a0, a1] = into;
+  auto& [b0, b1] = from;
+  merge(a0, b0), merge(a1, b1);
+}
+
+}  // namespace berth::stats
