@@ -1,0 +1,69 @@
+// The process log: one line for each event, on standard error.
+//
+//   2026-08-01T12:34:56.123Z info reload: 3 pools kept, 1 resized
+//
+// For events of the process (start, reload, drain, a listener that cannot be opened), not for requests: a line is
+// one write(2) and may block. Thread: any; lines of several threads do not mix.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace berth::server {
+
+enum class LogLevel : uint8_t { Debug, Info, Warn, Error };
+
+// Lines below this level are not written. Info at start.
+void set_log_level(LogLevel level);
+bool log_enabled(LogLevel level);
+
+// Writes one line. Control bytes in `message` are escaped, so that nothing that came from outside can forge a line.
+void log_line(LogLevel level, std::string_view topic, std::string_view message);
+
+// The line as it is written, for a given time (milliseconds since 1970).
+std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view topic, std::string_view message);
+
+namespace detail {
+
+inline void append_part(std::string& out, std::string_view text) { out.append(text); }
+inline void append_part(std::string& out, bool value) { out.append(value ? "true" : "false"); }
+template <class Number>
+  requires((std::integral<Number> || std::floating_point<Number>) && !std::same_as<Number, bool>)
+void append_part(std::string& out, Number value) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  out.append(digits, end);
+}
+
+template <class... Parts>
+void log_parts(LogLevel level, std::string_view topic, const Parts&... parts) {
+  if (!log_enabled(level)) return;
+  std::string message;
+  (append_part(message, parts), ...);
+  log_line(level, topic, message);
+}
+
+}  // namespace detail
+
+// Texts and numbers, written one after the other: log_info("reload", kept, " pools kept").
+template <class... Parts>
+void log_debug(std::string_view topic, const Parts&... parts) {
+  detail::log_parts(LogLevel::Debug, topic, parts...);
+}
+template <class... Parts>
+void log_info(std::string_view topic, const Parts&... parts) {
+  detail::log_parts(LogLevel::Info, topic, parts...);
+}
+template <class... Parts>
+void log_warn(std::string_view topic, const Parts&... parts) {
+  detail::log_parts(LogLevel::Warn, topic, parts...);
+}
+template <class... Parts>
+void log_error(std::string_view topic, const Parts&... parts) {
+  detail::log_parts(LogLevel::Error, topic, parts...);
+}
+
+}  // namespace berth::server
