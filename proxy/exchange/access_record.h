@@ -11,13 +11,13 @@
 
 namespace berth::exchange {
 
-// Filled when the exchange ends, passed by reference, never kept: the views need to live only for the call.
-// Texts come from the peers as they are; the sink escapes them.
+// Filled when the exchange ends, passed by reference, never kept: the views need to live only for
+// the call. Texts come from the peers as they are; the sink escapes them.
 struct AccessRecord {
-  int64_t time_us = 0;          // wall clock at the request's first byte, microseconds since 1970
-  std::string_view listener;    // its name, as in the metrics
-  std::string_view client;      // address and port; "unix:" for a client of a Unix socket
-  std::string_view method;      // as received
+  int64_t time_us = 0;        // wall clock at the request's first byte, microseconds since 1970
+  std::string_view listener;  // its name, as in the metrics
+  std::string_view client;    // address and port; "unix:" for a client of a Unix socket
+  std::string_view method;    // as received
   std::string_view host;
   std::string_view target;      // as received
   std::string_view protocol;    // "HTTP/1.1"
@@ -28,13 +28,13 @@ struct AccessRecord {
 
   // The upstream's part: empty or absent where the request never got that far.
   std::string_view upstream;
-  std::string_view server;                // address of the last server that was tried
-  uint32_t attempts = 0;                  // servers tried
-  std::optional<Duration> queue_wait;     // time spent waiting for a connection
-  std::optional<Duration> connect_time;   // absent on a connection that existed before
-  std::optional<Duration> header_time;    // from the end of the request to the response's head
+  std::string_view server;                     // address of the last server that was tried
+  uint32_t attempts = 0;                       // servers tried
+  std::optional<Duration> queue_wait;          // time spent waiting for a connection
+  std::optional<Duration> connect_time;        // absent on a connection that existed before
+  std::optional<Duration> header_time;         // from the end of the request to the response's head
   std::optional<stats::AcquireSource> source;  // how the connection was had
-  bool reused = false;                    // the connection had carried a request before
+  bool reused = false;                         // the connection had carried a request before
 
   CloseReason reason = CloseReason::None;  // why the request failed; None: it did not
   std::string_view user_agent;
@@ -42,8 +42,9 @@ struct AccessRecord {
   std::string_view request_id;
 };
 
-// Where finished exchanges are recorded. One for each worker, called on its thread; never blocks, never fails:
-// a line that cannot be taken is dropped and counted (WorkerStats::access_log_dropped).
+// Where finished exchanges are recorded. One for each worker, called on its thread; never blocks,
+// never fails: a line that cannot be taken is dropped and counted
+// (WorkerStats::access_log_dropped).
 class AccessLogSink {
  public:
   virtual void log(const AccessRecord& record) = 0;

@@ -33,11 +33,16 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
-void set_log_level(LogLevel level) { g_level.store(level, std::memory_order_relaxed); }
+void set_log_level(LogLevel level) {
+  g_level.store(level, std::memory_order_relaxed);
+}
 
-bool log_enabled(LogLevel level) { return level >= g_level.load(std::memory_order_relaxed); }
+bool log_enabled(LogLevel level) {
+  return level >= g_level.load(std::memory_order_relaxed);
+}
 
-std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view topic, std::string_view message) {
+std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view topic,
+                            std::string_view message) {
   const std::time_t seconds = static_cast<std::time_t>(unix_ms / 1000);
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);

@@ -2,8 +2,8 @@
 //
 //   2026-08-01T12:34:56.123Z info reload: 3 pools kept, 1 resized
 //
-// For events of the process (start, reload, drain, a listener that cannot be opened), not for requests: a line is
-// one write(2) and may block. Thread: any; lines of several threads do not mix.
+// For events of the process (start, reload, drain, a listener that cannot be opened), not for
+// requests: a line is one write(2) and may block. Thread: any; lines of several threads do not mix.
 #pragma once
 
 #include <charconv>
@@ -20,22 +20,28 @@ enum class LogLevel : uint8_t { Debug, Info, Warn, Error };
 void set_log_level(LogLevel level);
 bool log_enabled(LogLevel level);
 
-// Writes one line. Control bytes in `message` are escaped, so that nothing that came from outside can forge a line.
+// Writes one line. Control bytes in `message` are escaped, so that nothing that came from outside
+// can forge a line.
 void log_line(LogLevel level, std::string_view topic, std::string_view message);
 
 // The line as it is written, for a given time (milliseconds since 1970).
-std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view topic, std::string_view message);
+std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view topic,
+                            std::string_view message);
 
 namespace detail {
 
-inline void append_part(std::string& out, std::string_view text) { out.append(text); }
-inline void append_part(std::string& out, bool value) { out.append(value ? "true" : "false"); }
+inline void append_part(std::string& out, std::string_view text) {
+  out.append(text);
+}
 template <class Number>
-  requires((std::integral<Number> || std::floating_point<Number>) && !std::same_as<Number, bool>)
-void append_part(std::string& out, Number value) {
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out.append(digits, end);
+requires(std::integral<Number> || std::floating_point<Number>) void append_part(std::string& out,
+                                                                                Number value) {
+  if constexpr (std::same_as<Number, bool>) {
+    out.append(value ? "true" : "false");
+  } else {
+    char digits[32];
+    out.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);
+  }
 }
 
 template <class... Parts>

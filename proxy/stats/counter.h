@@ -1,5 +1,5 @@
-// Counters that one worker writes and the scraper reads: a plain add for the writer, no shared cache line,
-// no locked instruction.
+// Counters that one worker writes and the scraper reads: a plain add for the writer, no shared
+// cache line, no locked instruction.
 #pragma once
 
 #include <array>
@@ -22,7 +22,8 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
-// May be negative in one worker (a connection that was handed over): only the sum over all workers counts.
+// May be negative in one worker (a connection that was handed over): only the sum over all workers
+// counts.
 class Gauge {
  public:
   void add(int64_t n = 1) {
@@ -36,8 +37,8 @@ class Gauge {
   std::atomic<int64_t> value_{0};
 };
 
-// Log-linear buckets over unsigned integers, fixed at compile time: `Bounds::kBounds` is a sorted array of
-// inclusive upper bounds in the unit of `observe`; one more bucket takes the rest.
+// Log-linear buckets over unsigned integers, fixed at compile time: `Bounds::kBounds` is a sorted
+// array of inclusive upper bounds in the unit of `observe`; one more bucket takes the rest.
 template <class Bounds>
 class Histogram {
  public:
@@ -66,14 +67,15 @@ class Histogram {
 // Times, observed in microseconds, exported in seconds: 100 us to 60 s.
 struct LatencyBounds {
   static constexpr std::array<uint64_t, 18> kBounds = {
-      100,     250,     500,       1'000,     2'500,     5'000,     10'000,     25'000,     50'000,
-      100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
+      100,       250,       500,       1'000,      2'500,      5'000,
+      10'000,    25'000,    50'000,    100'000,    250'000,    500'000,
+      1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000, 60'000'000};
   static constexpr double kScale = 1e-6;
 };
 // Ages of connections, observed in milliseconds, exported in seconds.
 struct AgeBounds {
-  static constexpr std::array<uint64_t, 12> kBounds = {10,     100,    500,     1'000,   2'000,   4'000,
-                                                       5'000,  10'000, 60'000,  300'000, 900'000, 3'600'000};
+  static constexpr std::array<uint64_t, 12> kBounds = {
+      10, 100, 500, 1'000, 2'000, 4'000, 5'000, 10'000, 60'000, 300'000, 900'000, 3'600'000};
   static constexpr double kScale = 1e-3;
 };
 // Requests carried by one connection.

@@ -1,4 +1,5 @@
-// Label values of the enums in stats.h, in the order of their enumerators: for the metrics and the access log.
+// Label values of the enums in stats.h, in the order of their enumerators: for the metrics and the
+// access log.
 #pragma once
 
 #include <array>
@@ -23,7 +24,8 @@ inline constexpr std::array<std::string_view, kRetryCauses> kRetryCauseLabels = 
     "connect_failed", "not_sent", "idempotent", "fin_proved"};
 inline constexpr std::array<std::string_view, kLearnedSources> kLearnedSourceLabels = {
     "config", "hint", "observed"};
-inline constexpr std::array<std::string_view, kReloadResults> kReloadResultLabels = {"success", "failure"};
+inline constexpr std::array<std::string_view, kReloadResults> kReloadResultLabels = {"success",
+                                                                                     "failure"};
 inline constexpr std::array<std::string_view, kPoolActions> kPoolActionLabels = {
     "added", "kept", "resized", "drained"};
 

@@ -8,8 +8,12 @@
 
 namespace berth::stats {
 
-inline void merge(Counter& into, const Counter& from) { into.add(from.value()); }
-inline void merge(Gauge& into, const Gauge& from) { into.add(from.value()); }
+inline void merge(Counter& into, const Counter& from) {
+  into.add(from.value());
+}
+inline void merge(Gauge& into, const Gauge& from) {
+  into.add(from.value());
+}
 
 template <class Bounds>
 void merge(Histogram<Bounds>& into, const Histogram<Bounds>& from) {
@@ -21,7 +25,8 @@ void merge(std::array<T, N>& into, const std::array<T, N>& from) {
   for (size_t i = 0; i < N; ++i) merge(into[i], from[i]);
 }
 
-// The structured bindings name every field: a field that is added to a struct and forgotten here does not compile.
+// The structured bindings name every field: a field that is added to a struct and forgotten here
+// does not compile.
 
 inline void merge(ListenerStats& into, const ListenerStats& from) {
   auto& [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9] = into;

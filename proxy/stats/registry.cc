@@ -11,9 +11,10 @@ namespace {
 
 struct NoFacts {};
 
-// All that is known under one label set. The sum is exact at every moment: a holder's counters are either in
-// `live` or, once it let go of them, in `remainder`, and the lock makes that one step. Gauges are folded as well:
-// those of one worker may be negative, and only the sum over all that ever counted means something.
+// All that is known under one label set. The sum is exact at every moment: a holder's counters are
+// either in `live` or, once it let go of them, in `remainder`, and the lock makes that one step.
+// Gauges are folded as well: those of one worker may be negative, and only the sum over all that
+// ever counted means something.
 template <class Stats, class Facts = NoFacts>
 struct Entry {
   Stats remainder;
@@ -55,16 +56,20 @@ struct Registry::State {
   std::map<std::string, Entry<QueueStats, QueueFacts>> queues;
   std::map<uint32_t, Entry<WorkerStats>> workers;
 
-  // In both functions below, whatever a deleter may run for is declared before the lock, so that it runs after it.
+  // In both functions below, whatever a deleter may run for is declared before the lock, so that it
+  // runs after it.
 
-  // New counters under `key`, which are folded into the label's remainder when their holder lets go of them.
+  // New counters under `key`, which are folded into the label's remainder when their holder lets go
+  // of them.
   template <class Stats, class Entries>
   static std::shared_ptr<Stats> add(const std::shared_ptr<State>& state, Entries State::*entries,
                                     const typename Entries::key_type& key) {
-    std::shared_ptr<Stats> stats(new Stats, [weak = std::weak_ptr(state), entries, key](Stats* gone) {
-      const std::unique_ptr<Stats> owned(gone);
-      if (const auto home = weak.lock()) home->fold(*home.*entries, key, gone);
-    });
+    std::shared_ptr<Stats> stats(new Stats,
+                                 [weak = std::weak_ptr(state), entries, key](Stats* gone) {
+                                   const std::unique_ptr<Stats> owned(gone);
+                                   if (const auto home = weak.lock())
+                                     home->fold(*home.*entries, key, gone);
+                                 });
     std::lock_guard lock(state->mutex);
     (*state.*entries)[key].live.push_back(stats.get());
     return stats;
@@ -84,13 +89,14 @@ struct Registry::State {
   template <class Facts, class Entries>
   static std::shared_ptr<Facts> share(const std::shared_ptr<State>& state, Entries State::*entries,
                                       const typename Entries::key_type& key) {
-    std::shared_ptr<Facts> facts(new Facts, [weak = std::weak_ptr(state), entries, key](Facts* gone) {
-      delete gone;
-      const auto home = weak.lock();
-      if (home == nullptr) return;
-      std::lock_guard drop_lock(home->mutex);
-      drop_if_dead(*home.*entries, key);
-    });
+    std::shared_ptr<Facts> facts(new Facts,
+                                 [weak = std::weak_ptr(state), entries, key](Facts* gone) {
+                                   delete gone;
+                                   const auto home = weak.lock();
+                                   if (home == nullptr) return;
+                                   std::lock_guard drop_lock(home->mutex);
+                                   drop_if_dead(*home.*entries, key);
+                                 });
     std::lock_guard lock(state->mutex);
     auto& entry = (*state.*entries)[key];
     if (auto known = entry.facts.lock()) return known;
@@ -106,7 +112,8 @@ std::shared_ptr<ListenerStats> Registry::listener(const std::string& listener) {
   return State::add<ListenerStats>(state_, &State::listeners, listener);
 }
 
-std::shared_ptr<ServerStats> Registry::server(const std::string& upstream, const std::string& server) {
+std::shared_ptr<ServerStats> Registry::server(const std::string& upstream,
+                                              const std::string& server) {
   return State::add<ServerStats>(state_, &State::servers, ServerKey{upstream, server});
 }
 

@@ -1,9 +1,10 @@
 // Where workers get their counters and where the scraper finds them.
 //
 // Thread: any; every call locks. Called at start, on reload and at scrape only, never per request.
-// Ownership: the caller holds the counters (shared_ptr) and is their only writer; it may outlive the registry.
-// A label set is shown while somebody holds counters or facts of it, or while it is configured (retain()). Counters
-// whose holder is gone are added to their label's remainder, so that no sum goes backwards while the label lives.
+// Ownership: the caller holds the counters (shared_ptr) and is their only writer; it may outlive
+// the registry. A label set is shown while somebody holds counters or facts of it, or while it is
+// configured (retain()). Counters whose holder is gone are added to their label's remainder, so
+// that no sum goes backwards while the label lives.
 #pragma once
 
 #include <cstddef>
@@ -57,7 +58,8 @@ class Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  // A new set of counters for one worker; workers ask once for each label set and keep what they get.
+  // A new set of counters for one worker; workers ask once for each label set and keep what they
+  // get.
   std::shared_ptr<ListenerStats> listener(const std::string& listener);
   std::shared_ptr<ServerStats> server(const std::string& upstream, const std::string& server);
   std::shared_ptr<QueueStats> queue(const std::string& upstream);
@@ -67,8 +69,8 @@ class Registry {
   std::shared_ptr<ServerFacts> server_facts(const std::string& upstream, const std::string& server);
   std::shared_ptr<QueueFacts> queue_facts(const std::string& upstream);
 
-  // These label sets, and no others, are shown (at 0 if need be) even while nobody holds their counters. Called with
-  // each configuration that takes effect.
+  // These label sets, and no others, are shown (at 0 if need be) even while nobody holds their
+  // counters. Called with each configuration that takes effect.
   void retain(const ConfiguredLabels& labels);
 
   // Written by the main thread only. Lives as long as the registry.

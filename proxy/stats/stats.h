@@ -1,5 +1,5 @@
-// What one worker counts. Each struct has one writer (its worker) and is summed over the workers at scrape;
-// the names follow the metrics that they become (metrics are listed in collector.cc).
+// What one worker counts. Each struct has one writer (its worker) and is summed over the workers at
+// scrape; the names follow the metrics that they become (metrics are listed in collector.cc).
 #pragma once
 
 #include <array>
@@ -56,7 +56,7 @@ struct ListenerStats {
   std::array<Gauge, kClientStates> connections;
   Counter connections_accepted;
   ReasonCounters connections_closed;
-  RequestCounters requests;  // by method and status code
+  RequestCounters requests;         // by method and status code
   ReasonCounters requests_refused;  // berth_client_requests_refused_total{reason}
   LatencyHistogram request_duration;
   RequestCountHistogram requests_per_connection;

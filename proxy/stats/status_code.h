@@ -1,4 +1,5 @@
-// Counters by status code with a bounded label set: each code below has its own, any other counts as its class.
+// Counters by status code with a bounded label set: each code below has its own, any other counts
+// as its class.
 #pragma once
 
 #include <array>
@@ -12,8 +13,9 @@ namespace berth::stats {
 
 // 499: the client left before there was a response.
 inline constexpr std::array<uint16_t, 42> kStatusCodes = {
-    101, 200, 201, 202, 203, 204, 205, 206, 207, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404,
-    405, 406, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 422, 429, 431, 499, 500, 501, 502, 503, 504};
+    101, 200, 201, 202, 203, 204, 205, 206, 207, 300, 301, 302, 303, 304,
+    307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410, 411, 412,
+    413, 414, 415, 416, 417, 422, 429, 431, 499, 500, 501, 502, 503, 504};
 // Behind them one slot for each class: other 1xx, 2xx, 3xx, 4xx, 5xx and up.
 inline constexpr size_t kStatusSlots = kStatusCodes.size() + 5;
 
@@ -41,7 +43,8 @@ std::string_view status_slot_label(size_t slot);
 
 using StatusCounters = std::array<Counter, kStatusSlots>;
 
-// Indexed by http::Method (this folder does not know http/: the caller passes the index) and status slot.
+// Indexed by http::Method (this folder does not know http/: the caller passes the index) and status
+// slot.
 inline constexpr size_t kMethodSlots = 10;
 inline constexpr std::array<std::string_view, kMethodSlots> kMethodLabels = {
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "other"};
