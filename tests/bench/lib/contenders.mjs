@@ -1,0 +1,160 @@
+// Berth, nginx and HAProxy, each configured for the same work: one worker, keep-alive without end on
+// both sides, everything else as it comes. `setup` is what a row of the benchmark varies:
+//   access_log   on, to a file, buffered where the proxy can
+//   forwarded    nginx and HAProxy add the fields that Berth always adds (X-Forwarded-*, X-Request-Id)
+//   upstream_connections   the bound of (or, nginx cannot queue, the number kept by) the pool
+//   max_clients  how many client connections there will be
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { first_line_of } from './machine.mjs';
+import { free_port, root, start, stop, tree_of, wait_until_serving } from './processes.mjs';
+
+const kForever = 1_000_000_000;
+
+const berth = {
+  name: 'berth',
+  binary: path.join(root, 'build/berth'),
+  version() { return first_line_of(this.binary, ['version']); },
+  install: 'make',
+  async config(dir, { port, origin }, setup) {
+    const bound = setup.upstream_connections ?? 128;
+    return `
+workers: 1
+listeners:
+  - address: 127.0.0.1:${port}
+    keepalive_timeout: 1h
+    keepalive_requests: ${kForever}
+    keepalive_time: 24h
+upstreams:
+  origin:
+    servers: ["127.0.0.1:${origin}"]
+    pool:
+      max_connections: ${bound}
+      max_idle: ${bound}
+      keepalive_requests: ${kForever}
+      keepalive_time: 24h
+      queue_size: 20000
+      queue_timeout: 60s
+routes:
+  - {path: /, upstream: origin}
+admin: {address: "127.0.0.1:${await free_port()}"}
+access_log: {enabled: ${Boolean(setup.access_log)}, path: "${dir}/access.log"}
+`;
+  },
+  argv: (file) => ['run', '-c', file],
+  argv_single: (file) => ['run', '-c', file],
+};
+
+const nginx = {
+  name: 'nginx',
+  binary: '/usr/sbin/nginx',
+  version() { return first_line_of(this.binary, ['-v']); },
+  install: 'apt-get install nginx-light',
+  async config(dir, { port, origin }, setup) {
+    const log = `access_log ${dir}/access.log combined buffer=64k flush=1s;`;
+    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((kind) => `  ${kind}_temp_path ${dir}/${kind};`).join('\n');
+    const forwarded = `
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Request-Id $request_id;`;
+    return `
+${process.getuid() === 0 ? 'user root;' : ''}
+worker_processes 1;
+worker_rlimit_nofile 100000;
+pid ${dir}/nginx.pid;
+error_log ${dir}/error.log crit;
+events { worker_connections 40000; }
+http {
+${temp}
+  ${setup.access_log ? log : 'access_log off;'}
+  keepalive_timeout 1h;
+  keepalive_requests ${kForever};
+  keepalive_time 24h;
+  upstream origin {
+    server 127.0.0.1:${origin};
+    keepalive ${setup.upstream_connections ?? 128};
+    keepalive_requests ${kForever};
+    keepalive_timeout 1h;
+    keepalive_time 24h;
+  }
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    location / {
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header Connection "";${setup.forwarded ? forwarded : ''}
+    }
+  }
+}
+`;
+  },
+  argv: (file, dir) => ['-p', dir, '-e', `${dir}/error.log`, '-c', file, '-g', 'daemon off;'],
+  argv_single: (file, dir) => ['-p', dir, '-e', `${dir}/error.log`, '-c', file, '-g', 'daemon off; master_process off;'],
+};
+
+const haproxy = {
+  name: 'haproxy',
+  binary: '/usr/sbin/haproxy',
+  version() { return first_line_of(this.binary, ['-v']); },
+  install: 'apt-get install haproxy',
+  async config(dir, { port, origin }, setup) {
+    const bound = setup.upstream_connections ? ` maxconn ${setup.upstream_connections}` : '';
+    const forwarded = `
+  option forwardfor
+  unique-id-format %{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid
+  unique-id-header X-Request-Id
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]`;
+    return `
+global
+  nbthread 1
+  maxconn ${setup.max_clients + 512}
+  no strict-limits
+${setup.access_log ? '  log stdout format raw local0' : ''}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1h
+  timeout server 60s
+  timeout queue 60s
+  timeout http-keep-alive 1h
+  http-reuse always
+${setup.access_log ? '  log global\n  option httplog' : ''}
+frontend clients
+  bind 127.0.0.1:${port} backlog 4096
+  default_backend origin${setup.forwarded ? forwarded : ''}
+backend origin
+  server origin 127.0.0.1:${origin}${bound}
+`;
+  },
+  argv: (file) => ['-db', '-q', '-f', file],
+  argv_single: (file) => ['-db', '-q', '-f', file],
+};
+
+export const contenders = [berth, nginx, haproxy];
+
+export function is_installed(contender) {
+  return existsSync(contender.binary);
+}
+
+// Starts one on a port of its own. `wrap` is a command to run it under (as a single process).
+export async function launch(contender, dir, origin, setup, { cpu = null, wrap = null } = {}) {
+  const home = path.join(dir, `${contender.name}-${await free_port()}`);
+  mkdirSync(home);
+  const port = await free_port();
+  const file = path.join(home, 'config');
+  writeFileSync(file, await contender.config(home, { port, origin: origin.port }, setup));
+  const argv = wrap === null ? [contender.binary, ...contender.argv(file, home)]
+    : [...wrap, contender.binary, ...contender.argv_single(file, home)];
+  const child = start(argv[0], argv.slice(1), { cpu, log: path.join(home, 'output.log') });
+  await wait_until_serving(child, port, '/small');
+  return {
+    name: contender.name, port, home, child,
+    pids: tree_of(child.pid),
+    stop: () => stop(child),
+  };
+}

@@ -1,0 +1,90 @@
+// Starting and stopping the processes of the benchmark: only those that it has started itself.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, closeSync, readFileSync, readdirSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const tools = path.join(root, 'build/bench');
+const running = new Set();
+
+// Runs `command` on the given processor (anywhere when null) with its output in `log`.
+export function start(command, args, { cpu = null, log, cwd = root }) {
+  const output = openSync(log, 'a');
+  const argv = cpu === null ? [command, ...args] : ['taskset', '-c', String(cpu), command, ...args];
+  const child = spawn(argv[0], argv.slice(1), { cwd, stdio: ['ignore', output, output] });
+  closeSync(output);
+  child.log = log;
+  child.on('error', () => {});
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
+}
+
+export async function stop(child, signal = 'SIGTERM') {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill(signal);
+  const killer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  await exited;
+  clearTimeout(killer);
+}
+
+export async function stop_all() {
+  await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
+}
+
+// The process and all its descendants.
+export function tree_of(pid) {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number));
+  return [pid, ...children.flatMap(tree_of)];
+}
+
+// A port that nobody listens on at the moment.
+export async function free_port() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+// Until a GET through `port` is answered with 200; throws when the process ends before that.
+export async function wait_until_serving(child, port, request_path) {
+  for (let attempt = 0; attempt < 600; ++attempt) {
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    try {
+      const url = `http://127.0.0.1:${port}${request_path}`;
+      const response = await fetch(url, { headers: { connection: 'close' } });
+      await response.arrayBuffer();
+      if (response.ok) return;
+    } catch { /* not listening yet */ }
+    await sleep(50);
+  }
+  throw new Error(`${child.spawnargs.join(' ')} does not serve:\n${readFileSync(child.log, 'utf8')}`);
+}
+
+export async function start_origin(dir, cpu) {
+  const port = await free_port();
+  const child = start(path.join(tools, 'origin'), [String(port)], { cpu, log: path.join(dir, 'origin.log') });
+  await wait_until_serving(child, port, '/small');
+  return { port, child };
+}
+
+// Runs the load generator once and gives back its report.
+export async function run_load(args, cpu) {
+  const argv = ['-c', String(cpu), path.join(tools, 'load'), ...args.map(String)];
+  const child = spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  running.add(child);
+  let output = '';
+  child.stdout.on('data', (data) => { output += data; });
+  const [code] = await once(child, 'close');
+  running.delete(child);
+  if (code !== 0) throw new Error(`load ${args.join(' ')} ended with ${code}`);
+  return JSON.parse(output);
+}

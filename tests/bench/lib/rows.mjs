@@ -1,0 +1,66 @@
+// What is measured. Targets are the largest ratio of CPU time per request, Berth to the other.
+// `load` are arguments of the load generator, `setup` those of the contenders (contenders.mjs).
+
+const medium = 64 * 1024;
+const large = 1024 * 1024;
+
+export const rows = [
+  {
+    id: 'small',
+    title: 'small GET, keep-alive on both sides',
+    load: ['--path', '/small'],
+    targets: { nginx: 0.85, haproxy: 0.70 },
+  },
+  {
+    id: 'small-log',
+    title: 'small GET, access log on',
+    load: ['--path', '/small'],
+    setup: { access_log: true },
+    targets: { nginx: 0.85, haproxy: 0.70 },
+  },
+  {
+    id: 'small-forwarded',
+    title: 'small GET, the others add X-Forwarded-For, -Proto, -Host and X-Request-Id as Berth does',
+    load: ['--path', '/small'],
+    setup: { forwarded: true },
+  },
+  {
+    id: '64k',
+    title: '64 KiB response bodies',
+    load: ['--path', '/64k', '--length', medium],
+    targets: { nginx: 0.60, haproxy: 0.60 },
+  },
+  {
+    id: '1m',
+    title: '1 MiB response bodies',
+    load: ['--path', '/1m', '--length', large],
+    connections: 16,
+  },
+  {
+    id: 'post',
+    title: 'POST of 16 KiB',
+    load: ['--path', '/post', '--post', 16 * 1024],
+    targets: { nginx: 0.85 },
+  },
+  {
+    id: 'many',
+    title: '5,000 active clients over 16 upstream connections (nginx: 16 kept, no bound)',
+    load: ['--path', '/small'],
+    connections: 5000,
+    setup: { upstream_connections: 16 },
+    seconds: 2,  // the factor by which the rounds of this row are longer
+    targets: { nginx: 0.50 },
+    p99_no_worse_than: 'nginx',
+  },
+  {
+    id: 'close',
+    title: 'small GET, a new client connection for each',
+    load: ['--path', '/small', '--close'],
+  },
+];
+
+export const idle_row = {
+  id: 'idle',
+  title: 'resident memory for each of 10,000 idle client connections that have made one request',
+  connections: 10_000,
+};
