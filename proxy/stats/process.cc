@@ -3,23 +3,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <charconv>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 
 namespace berth::stats {
 namespace {
 
-// The fields of /proc/self/stat that are used, in its order; its field numbers are proc(5)'s.
-struct StatFields {
-  uint64_t user_ticks = 0;      // 14
-  uint64_t system_ticks = 0;    // 15
-  uint64_t start_ticks = 0;     // 22, since boot
-  uint64_t virtual_bytes = 0;   // 23
-  uint64_t resident_pages = 0;  // 24
-};
+// /proc/self/stat, indexed as proc(5) numbers its fields; those before the third are left out.
+using StatFields = std::array<uint64_t, 25>;
+constexpr size_t kUserTicks = 14;
+constexpr size_t kSystemTicks = 15;
+constexpr size_t kStartTicks = 22;  // since boot
+constexpr size_t kVirtualBytes = 23;
+constexpr size_t kResidentPages = 24;
 
 std::optional<StatFields> read_stat(const std::string& path) {
   std::ifstream file(path);
@@ -29,31 +32,13 @@ std::optional<StatFields> read_stat(const std::string& path) {
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream rest(line.substr(name_end + 1));
-  StatFields fields;
-  std::string skipped;
-  for (int field = 3; field <= 24; ++field) {
-    switch (field) {
-      case 14:
-        rest >> fields.user_ticks;
-        break;
-      case 15:
-        rest >> fields.system_ticks;
-        break;
-      case 22:
-        rest >> fields.start_ticks;
-        break;
-      case 23:
-        rest >> fields.virtual_bytes;
-        break;
-      case 24:
-        rest >> fields.resident_pages;
-        break;
-      default:
-        rest >> skipped;
-        break;
-    }
+  StatFields fields{};
+  std::string text;
+  for (size_t field = 3; field < fields.size(); ++field) {
+    if (!(rest >> text)) return std::nullopt;
+    // The state is a letter and some fields are negative: they stay 0.
+    std::from_chars(text.data(), text.data() + text.size(), fields[field]);
   }
-  if (!rest) return std::nullopt;
   return fields;
 }
 
@@ -94,11 +79,13 @@ std::optional<ProcessFacts> ProcfsSource::read() const {
 
   const double ticks_per_second = static_cast<double>(::sysconf(_SC_CLK_TCK));
   ProcessFacts facts;
-  facts.cpu_seconds = static_cast<double>(stat->user_ticks + stat->system_ticks) / ticks_per_second;
+  const StatFields& field = *stat;
+  facts.cpu_seconds =
+      static_cast<double>(field[kUserTicks] + field[kSystemTicks]) / ticks_per_second;
   facts.start_time_seconds =
-      static_cast<double>(*boot_time) + static_cast<double>(stat->start_ticks) / ticks_per_second;
-  facts.resident_bytes = stat->resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  facts.virtual_bytes = stat->virtual_bytes;
+      static_cast<double>(*boot_time) + static_cast<double>(field[kStartTicks]) / ticks_per_second;
+  facts.resident_bytes = field[kResidentPages] * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  facts.virtual_bytes = field[kVirtualBytes];
   facts.open_fds = count_open_fds(root_ + "/self/fd");
   facts.max_fds = max_fds.value_or(0);
   return facts;

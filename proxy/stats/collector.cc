@@ -1,0 +1,239 @@
+#include "proxy/stats/collector.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+#include <utility>
+
+#include "proxy/stats/families.h"
+#include "proxy/stats/labels.h"
+#include "proxy/stats/side.h"
+#include "proxy/stats/status_code.h"
+
+namespace berth::stats {
+
+// Found by argument-dependent lookup from Side.
+static Labels labels_of(const Snapshot::Listener& listener) {
+  return {{"listener", listener.name}};
+}
+static Labels labels_of(const Snapshot::Server& server) {
+  return {{"upstream", server.upstream}, {"server", server.address}};
+}
+static Labels labels_of(const Snapshot::Queue& queue) {
+  return {{"upstream", queue.upstream}};
+}
+
+namespace {
+
+using ClientSide = Side<Snapshot::Listener, ListenerStats>;
+using UpstreamSide = Side<Snapshot::Server, ServerStats>;
+using QueueSide = Side<Snapshot::Queue, QueueStats>;
+
+constexpr std::array<std::string_view, 5> kFirstCodes = {"200", "500", "502", "503", "504"};
+constexpr size_t kFirstMethods = 7;  // GET to OPTIONS
+
+bool shown_at_zero(std::string_view code) {
+  return std::find(kFirstCodes.begin(), kFirstCodes.end(), code) != kFirstCodes.end();
+}
+
+void add_codes(MetricFamily& family, const Labels& labels, const StatusCounters& codes,
+               bool first) {
+  for (size_t slot = 0; slot < kStatusSlots; ++slot) {
+    const std::string_view code = status_slot_label(slot);
+    if (codes[slot].value() == 0 && !(first && shown_at_zero(code))) continue;
+    add_value(family, with(labels, "code", code), codes[slot]);
+  }
+}
+
+double seconds_from_ms(int64_t ms) {
+  return static_cast<double>(ms) / 1000;
+}
+
+void client_connections(ClientSide& side) {
+  side.gauges("berth_client_connections", "Client connections by what they are doing.", "state",
+              kClientStateLabels, &ListenerStats::connections);
+  side.counter("berth_client_connections_accepted_total", "Client connections accepted.",
+               &ListenerStats::connections_accepted);
+  side.reasons("berth_client_connections_closed_total", "Client connections closed, by reason.",
+               ReasonUse::ClientClose, &ListenerStats::connections_closed);
+  side.histogram("berth_client_requests_per_connection",
+                 "Requests that a client connection had carried when it closed.",
+                 &ListenerStats::requests_per_connection);
+  side.histogram("berth_client_connection_age_seconds",
+                 "Age of client connections when they closed.", &ListenerStats::connection_age);
+  side.counter("berth_client_received_bytes_total", "Bytes received from clients.",
+               &ListenerStats::received_bytes);
+  side.counter("berth_client_sent_bytes_total", "Bytes sent to clients.",
+               &ListenerStats::sent_bytes);
+}
+
+void client_requests(ClientSide& side) {
+  auto& requests =
+      side.out().counter("berth_client_requests_total",
+                         "Requests answered, by method and the status sent to the client.");
+  for (const auto& listener : side.items()) {
+    for (size_t method = 0; method < kMethodSlots; ++method) {
+      add_codes(requests, with(labels_of(listener), "method", kMethodLabels[method]),
+                listener.stats->requests[method], method < kFirstMethods);
+    }
+  }
+  side.reasons("berth_client_requests_refused_total",
+               "Requests that Berth answered with an error of its own, by reason.",
+               ReasonUse::Refusal, &ListenerStats::requests_refused);
+  side.histogram("berth_client_request_duration_seconds",
+                 "Time from the first byte of a request to the last byte of its response.",
+                 &ListenerStats::request_duration);
+}
+
+void upstream_connections(UpstreamSide& side) {
+  side.gauges("berth_upstream_connections", "Upstream connections by what they are doing.", "state",
+              kUpstreamStateLabels, &ServerStats::connections);
+  side.fact("berth_upstream_connections_limit",
+            "Upper bound of the connections to one server, over all workers (max_connections).",
+            [](const ServerFacts& facts) { return facts.connections_limit.load(); });
+  side.counter("berth_upstream_connections_opened_total", "Upstream connections opened.",
+               &ServerStats::connections_opened);
+  side.reasons("berth_upstream_connect_failures_total",
+               "Attempts to open an upstream connection that failed, by reason.",
+               ReasonUse::ConnectFailure, &ServerStats::connect_failures);
+  side.reasons("berth_upstream_connections_closed_total", "Upstream connections closed, by reason.",
+               ReasonUse::UpstreamClose, &ServerStats::connections_closed);
+  side.histogram("berth_upstream_connect_duration_seconds",
+                 "Time that it took to open an upstream connection.",
+                 &ServerStats::connect_duration);
+  side.histogram("berth_upstream_requests_per_connection",
+                 "Requests that an upstream connection had carried when it closed.",
+                 &ServerStats::requests_per_connection);
+}
+
+void upstream_reuse(UpstreamSide& side) {
+  side.counters("berth_upstream_acquisitions_total",
+                "Upstream connections given to requests, by how they were had.", "source",
+                kAcquireSourceLabels, &ServerStats::acquisitions);
+  side.histogram("berth_upstream_idle_age_at_reuse_seconds",
+                 "How long reused connections had been idle.", &ServerStats::idle_age_at_reuse);
+  side.histogram("berth_upstream_idle_age_at_peer_close_seconds",
+                 "How long connections had been idle when the server closed them.",
+                 &ServerStats::idle_age_at_peer_close);
+  side.counters("berth_upstream_stale_reuse_total",
+                "Reused connections that the server had closed, by what became of the request.",
+                "outcome", kStaleOutcomeLabels, &ServerStats::stale_reuse);
+  auto& learned =
+      side.out().gauge("berth_upstream_learned_keepalive_seconds",
+                       "Idle age up to which connections are reused, by where it comes from.");
+  for (const auto& server : side.items()) {
+    if (server.facts == nullptr) continue;
+    const size_t source = server.facts->learned_source.load() % kLearnedSources;
+    add_value(learned, with(labels_of(server), "source", kLearnedSourceLabels[source]),
+              seconds_from_ms(server.facts->learned_keepalive_ms.load()));
+  }
+  side.fact(
+      "berth_upstream_keepalive_margin_seconds",
+      "How long before the server's own keep-alive limit connections are given up.",
+      [](const ServerFacts& facts) { return seconds_from_ms(facts.keepalive_margin_ms.load()); });
+}
+
+void upstream_requests(UpstreamSide& side) {
+  auto& requests = side.out().counter("berth_upstream_requests_total",
+                                      "Responses of the server, by status code.");
+  for (const auto& server : side.items()) {
+    add_codes(requests, labels_of(server), server.stats->requests, true);
+  }
+  side.histogram("berth_upstream_response_header_duration_seconds",
+                 "Time from the end of the request to the response's head.",
+                 &ServerStats::response_header_duration);
+  side.fact("berth_upstream_server_up", "1 while the server takes requests.",
+            [](const ServerFacts& facts) { return facts.up.load() ? 1 : 0; });
+  side.counters("berth_upstream_retries_total", "Requests sent again, by why that was sound.",
+                "reason", kRetryCauseLabels, &ServerStats::retries);
+  side.counter("berth_upstream_retry_budget_exhausted_total",
+               "Requests that were not sent again because the retry budget was used up.",
+               &ServerStats::retry_budget_exhausted);
+}
+
+void queues(QueueSide& side) {
+  side.gauge("berth_upstream_queue_length", "Requests that wait for a connection.",
+             &QueueStats::length);
+  side.fact("berth_upstream_queue_limit", "Requests that may wait for a connection (queue_size).",
+            [](const QueueFacts& facts) { return facts.limit.load(); });
+  side.histogram("berth_upstream_queue_wait_seconds",
+                 "Time that requests waited for a connection before they had one or gave up.",
+                 &QueueStats::wait);
+  side.counters("berth_upstream_queue_rejected_total",
+                "Requests that waited in vain or could not wait, by reason.", "reason",
+                kQueueRejectLabels, &QueueStats::rejected);
+}
+
+void berth_process(Families& out, const ProcessStats& process, const WorkerStats& workers,
+                   const std::string& version) {
+  add_value(out.gauge("berth_build_info", "Always 1; the labels tell what is running."),
+            {{"version", version}}, 1);
+  auto& reloads =
+      out.counter("berth_config_reloads_total", "Reloads of the configuration, by result.");
+  for (size_t i = 0; i < kReloadResults; ++i) {
+    add_value(reloads, {{"result", std::string(kReloadResultLabels[i])}},
+              process.config_reloads[i]);
+  }
+  add_value(out.gauge("berth_config_last_reload_success_timestamp_seconds",
+                      "When the running configuration was loaded, in seconds since 1970."),
+            {}, seconds_from_ms(process.last_reload_success_ms.value()));
+  auto& pools =
+      out.counter("berth_reload_pools_total", "Server pools seen by reloads, by what was done.");
+  for (size_t i = 0; i < kPoolActions; ++i) {
+    add_value(pools, {{"action", std::string(kPoolActionLabels[i])}}, process.reload_pools[i]);
+  }
+  add_histogram(out.histogram("berth_worker_loop_lag_seconds",
+                              "Time that one turn of a worker's event loop took."),
+                {}, workers.loop_lag);
+  add_value(out.counter("berth_access_log_dropped_total",
+                        "Access-log lines dropped because they could not be written in time."),
+            {}, workers.access_log_dropped);
+}
+
+void os_process(Families& out, const ProcessFacts& facts) {
+  add_value(out.counter("process_cpu_seconds_total", "User and system CPU time spent."), {},
+            facts.cpu_seconds);
+  add_value(out.gauge("process_resident_memory_bytes", "Resident memory."), {},
+            static_cast<double>(facts.resident_bytes));
+  add_value(out.gauge("process_virtual_memory_bytes", "Virtual memory."), {},
+            static_cast<double>(facts.virtual_bytes));
+  add_value(out.gauge("process_open_fds", "Open file descriptors."), {},
+            static_cast<double>(facts.open_fds));
+  add_value(out.gauge("process_max_fds", "Upper bound of open file descriptors."), {},
+            static_cast<double>(facts.max_fds));
+  add_value(
+      out.gauge("process_start_time_seconds", "When the process started, in seconds since 1970."),
+      {}, facts.start_time_seconds);
+}
+
+}  // namespace
+
+Collector::Collector(const Registry& registry, const ProcessSource& process, std::string version)
+    : registry_(registry), process_(process), version_(std::move(version)) {}
+
+std::vector<MetricFamily> Collector::Collect() const {
+  const Snapshot now = registry_.snapshot();
+  Families out;
+  ClientSide clients(out, now.listeners);
+  client_connections(clients);
+  client_requests(clients);
+  UpstreamSide servers(out, now.servers);
+  upstream_connections(servers);
+  upstream_reuse(servers);
+  upstream_requests(servers);
+  QueueSide waiting(out, now.queues);
+  queues(waiting);
+  berth_process(out, registry_.process(), *now.workers, version_);
+  if (const auto facts = process_.read()) os_process(out, *facts);
+  return out.take();
+}
+
+std::string Collector::text() const {
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, Collect());
+  return std::move(out).str();
+}
+
+}  // namespace berth::stats

@@ -1,0 +1,94 @@
+// The families of one side (listeners, servers, queues), one call for each.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/stats/families.h"
+#include "proxy/stats/reasons.h"
+#include "proxy/stats/stats.h"
+
+namespace berth::stats {
+
+// All families that take their labels and their numbers from the same objects: listeners, servers
+// or queues. `Item` has `stats`, a pointer to counters of type `Stats`, and labels_of(item).
+template <class Item, class Stats>
+class Side {
+ public:
+  Side(Families& out, const std::vector<Item>& items) : out_(out), items_(items) {}
+
+  void counter(std::string name, std::string help, Counter Stats::*field) {
+    auto& family = out_.counter(std::move(name), std::move(help));
+    for (const Item& item : items_) add_value(family, labels_of(item), (*item.stats).*field);
+  }
+
+  void gauge(std::string name, std::string help, Gauge Stats::*field) {
+    auto& family = out_.gauge(std::move(name), std::move(help));
+    for (const Item& item : items_) add_value(family, labels_of(item), (*item.stats).*field);
+  }
+
+  template <class Bounds>
+  void histogram(std::string name, std::string help, Histogram<Bounds> Stats::*field) {
+    auto& family = out_.histogram(std::move(name), std::move(help));
+    for (const Item& item : items_) add_histogram(family, labels_of(item), (*item.stats).*field);
+  }
+
+  // One series for each value of one more label.
+  template <size_t N>
+  void counters(std::string name, std::string help, std::string_view label,
+                const std::array<std::string_view, N>& values,
+                std::array<Counter, N> Stats::*field) {
+    split(out_.counter(std::move(name), std::move(help)), label, values, field);
+  }
+  template <size_t N>
+  void gauges(std::string name, std::string help, std::string_view label,
+              const std::array<std::string_view, N>& values, std::array<Gauge, N> Stats::*field) {
+    split(out_.gauge(std::move(name), std::move(help)), label, values, field);
+  }
+
+  // One series for each reason that can occur there.
+  void reasons(std::string name, std::string help, ReasonUse use, ReasonCounters Stats::*field) {
+    auto& family = out_.counter(std::move(name), std::move(help));
+    for (const Item& item : items_) {
+      for (size_t at = 0; at < kCloseReasonCount; ++at) {
+        const auto reason = static_cast<CloseReason>(at);
+        const Counter& counter = ((*item.stats).*field)[at];
+        if (counter.value() == 0 && !occurs(reason, use)) continue;
+        add_value(family, with(labels_of(item), "reason", info(reason).label), counter);
+      }
+    }
+  }
+
+  // A number that the item's facts know; no series where there are none.
+  template <class Read>
+  void fact(std::string name, std::string help, Read read) {
+    auto& family = out_.gauge(std::move(name), std::move(help));
+    for (const Item& item : items_) {
+      if (item.facts != nullptr)
+        add_value(family, labels_of(item), static_cast<double>(read(*item.facts)));
+    }
+  }
+
+  Families& out() { return out_; }
+  const std::vector<Item>& items() const { return items_; }
+
+ private:
+  template <class Number, size_t N>
+  void split(MetricFamily& family, std::string_view label,
+             const std::array<std::string_view, N>& values, std::array<Number, N> Stats::*field) {
+    for (const Item& item : items_) {
+      for (size_t i = 0; i < N; ++i) {
+        add_value(family, with(labels_of(item), label, values[i]), ((*item.stats).*field)[i]);
+      }
+    }
+  }
+
+  Families& out_;
+  const std::vector<Item>& items_;
+};
+
+}  // namespace berth::stats
