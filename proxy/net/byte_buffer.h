@@ -1,0 +1,115 @@
+// ByteBuffer: a block of memory with unread bytes in it, one pointer in size. Scratch: the block into which a worker
+// reads.
+//
+// A worker reads into its scratch and passes views of it on. Whoever cannot pass bytes on at once either copies them
+// (few) or takes the whole block over (many): then the scratch goes on with a fresh block. Idle connections hold none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace berth::net {
+
+class ByteBuffer {
+ public:
+  ByteBuffer() = default;
+  // Empty, with room for `capacity` bytes.
+  static ByteBuffer with_capacity(size_t capacity);
+  // A copy, in a block of its own with `spare` bytes of room behind it.
+  static ByteBuffer copy_of(std::string_view bytes, size_t spare = 0);
+
+  explicit operator bool() const { return block_ != nullptr; }
+  void reset() { block_.reset(); }
+
+  char* data() { return block_ ? block_->bytes() + block_->begin : nullptr; }
+  const char* data() const { return block_ ? block_->bytes() + block_->begin : nullptr; }
+  size_t size() const { return block_ ? block_->end - block_->begin : 0; }
+  bool empty() const { return size() == 0; }
+  std::string_view view() const { return {data(), size()}; }
+  size_t capacity() const { return block_ ? block_->capacity : 0; }
+
+  // Room behind the unread bytes.
+  char* tail() { return block_->bytes() + block_->end; }
+  size_t room() const { return block_ ? block_->capacity - block_->end : 0; }
+  // `n` bytes have been written to tail().
+  void grow(size_t n) { block_->end += static_cast<uint32_t>(n); }
+  // The first `n` bytes have been used.
+  void consume(size_t n) { block_->begin += static_cast<uint32_t>(n); }
+  // Only the bytes of `part`, a view into this buffer, are left unread.
+  void keep(std::string_view part);
+  bool contains(const char* at) const {
+    return block_ && at >= block_->bytes() && at < block_->bytes() + block_->capacity;
+  }
+  // Appends, moving into a larger block if needed.
+  void append(std::string_view bytes);
+
+ private:
+  friend class Chain;
+  struct Block {
+    Block* next;  // Chain
+    uint32_t capacity;
+    uint32_t begin;
+    uint32_t end;
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+    const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+  };
+  struct Release {
+    void operator()(Block* block) const { release(block); }
+  };
+  static void release(Block* block);
+  explicit ByteBuffer(Block* block) : block_(block) {}
+
+  std::unique_ptr<Block, Release> block_;
+};
+
+// A queue of buffers.
+class Chain {
+ public:
+  Chain() = default;
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+  ~Chain() { clear(); }
+
+  bool empty() const { return first_ == nullptr; }
+  size_t size() const { return size_; }  // bytes
+  void push(ByteBuffer buffer);
+  // Copies, into the last block where there is room.
+  void append(std::string_view bytes);
+  ByteBuffer pop();
+  void consume(size_t n);
+  void clear();
+  // Visits the unread parts in order until `visit` returns false.
+  template <class F>
+  void for_each_part(F&& visit) const {
+    for (const ByteBuffer::Block* at = first_; at != nullptr; at = at->next) {
+      if (!visit(std::string_view(at->bytes() + at->begin, at->end - at->begin))) return;
+    }
+  }
+
+ private:
+  ByteBuffer::Block* first_ = nullptr;
+  ByteBuffer::Block* last_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A worker's read buffer. Thread: its worker's.
+class Scratch {
+ public:
+  static constexpr size_t kSize = 64 * 1024;
+
+  Scratch() : buffer_(ByteBuffer::with_capacity(kSize)) {}
+
+  char* data() { return buffer_.tail(); }
+  bool contains(const char* at) const { return buffer_.contains(at); }
+  // The block, with `part` (a view into it) as its unread bytes; the scratch gets a fresh one.
+  ByteBuffer take(std::string_view part);
+  // `part` in a buffer of its own: takes the block over or copies, whichever wastes less.
+  ByteBuffer keep(std::string_view part);
+
+ private:
+  ByteBuffer buffer_;
+};
+
+}  // namespace berth::net

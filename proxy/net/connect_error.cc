@@ -1,0 +1,31 @@
+#include "proxy/net/connect_error.h"
+
+#include <cerrno>
+
+namespace berth::net {
+
+CloseReason reason_for_connect_error(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+    case ENOENT:  // a Unix socket that is not there
+      return CloseReason::ConnectRefused;
+    case ETIMEDOUT:
+      return CloseReason::ConnectTimeout;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
+      return CloseReason::ConnectUnreachable;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+    case EAGAIN:  // a Unix socket whose backlog is full
+      return CloseReason::NoLocalResources;
+    default:
+      return CloseReason::ConnectFailed;
+  }
+}
+
+}  // namespace berth::net

@@ -1,0 +1,127 @@
+#include "proxy/net/listener.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+
+namespace berth::net {
+
+namespace {
+
+// Accepts per turn, so that a flood of connections does not starve those that stand.
+constexpr int kAcceptsPerTurn = 256;
+constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 100'000};
+
+[[noreturn]] void fail(const Address& address, const std::string& what, int error) {
+  std::string hint;
+  if (error == EADDRINUSE) hint = " (another process listens there)";
+  if (error == EACCES && address.port() != 0 && address.port() < 1024) {
+    hint = " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+  }
+  if (error == EADDRNOTAVAIL) hint = " (this machine has no such address)";
+  throw std::runtime_error("cannot " + what + " " + address.to_string() + ": " +
+                           std::strerror(error) + hint);
+}
+
+// A socket file that is left over from a process that died would make bind() fail for ever.
+void remove_stale_socket(const sockaddr_un& address) {
+  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+      errno == ECONNREFUSED) {
+    ::unlink(address.sun_path);
+  }
+}
+
+}  // namespace
+
+UniqueFd listen_on(const Address& address, int backlog, uint32_t unix_mode) {
+  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) fail(address, "make a socket for", errno);
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  const int on = 1;
+  const int off = 0;
+  if (address.kind() == AddressKind::Unix) {
+    remove_stale_socket(reinterpret_cast<const sockaddr_un&>(storage));
+  } else {
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (address.kind() == AddressKind::V6) {
+      ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    }
+  }
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0) {
+    fail(address, "listen on", errno);
+  }
+  if (address.kind() == AddressKind::Unix) {
+    ::chmod(reinterpret_cast<const sockaddr_un&>(storage).sun_path, unix_mode);
+  }
+  if (::listen(fd.get(), backlog) != 0) fail(address, "listen on", errno);
+  return fd;
+}
+
+Listener::Listener(event::Loop& loop, UniqueFd fd, AcceptHandler& handler)
+    : loop_(loop), fd_(std::move(fd)), handler_(handler) {
+  // Level-triggered: what one turn leaves in the backlog, the next one reports.
+  event_assign(&event_, loop.base(), fd_.get(), EV_READ | EV_PERSIST, on_event, this);
+  event_assign(&retry_event_, loop.base(), -1, 0, on_retry, this);
+  event_add(&event_, nullptr);
+}
+
+Listener::~Listener() {
+  event_del(&event_);
+  event_del(&retry_event_);
+}
+
+void Listener::pause() {
+  paused_ = true;
+  event_del(&event_);
+  event_del(&retry_event_);
+}
+
+void Listener::on_event(evutil_socket_t, short, void* self) {
+  auto& listener = *static_cast<Listener*>(self);
+  listener.loop_.begin_turn();
+  listener.accept_all();
+}
+
+void Listener::on_retry(evutil_socket_t, short, void* self) {
+  auto& listener = *static_cast<Listener*>(self);
+  if (!listener.paused_) event_add(&listener.event_, nullptr);
+}
+
+void Listener::accept_all() {
+  for (int i = 0; i < kAcceptsPerTurn && !paused_; ++i) {
+    sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    UniqueFd fd(::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length,
+                          SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd) {
+      handler_.on_accept(std::move(fd),
+                         Address::from_sockaddr(reinterpret_cast<sockaddr*>(&peer), length));
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return;
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        if (handler_.on_accept_starved(errno)) continue;
+        // Nothing to close: look away for a moment instead of spinning.
+        event_del(&event_);
+        event_add(&retry_event_, &kRetryAfter);
+        return;
+      default:
+        continue;  // this one connection failed before it was accepted
+    }
+  }
+}
+
+}  // namespace berth::net

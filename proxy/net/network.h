@@ -1,0 +1,29 @@
+// Where transports come from: one per worker, the kernel's or the simulator's.
+#pragma once
+
+#include <memory>
+
+#include "proxy/base/close_reason.h"
+#include "proxy/base/result.h"
+#include "proxy/config/config.h"
+#include "proxy/net/address.h"
+#include "proxy/net/transport.h"
+
+namespace berth::net {
+
+// Thread: its worker's.
+class Network {
+ public:
+  // Starts to connect; `handler` hears of the outcome (Transport::finish_connect). Fails at once where the kernel does.
+  virtual Result<std::unique_ptr<Transport>, CloseReason> connect(const Address& to,
+                                                                  const config::TcpKeepalive& keepalive,
+                                                                  TransportHandler& handler) = 0;
+
+  // Attaches a transport that was detached from another worker.
+  virtual void attach(Transport& transport, TransportHandler& handler) = 0;
+
+ protected:
+  ~Network() = default;
+};
+
+}  // namespace berth::net

@@ -1,0 +1,33 @@
+#include "proxy/net/socket_network.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "proxy/net/connect_error.h"
+#include "proxy/net/socket_options.h"
+#include "proxy/net/socket_transport.h"
+
+namespace berth::net {
+
+Result<std::unique_ptr<Transport>, CloseReason> SocketNetwork::connect(
+    const Address& to, const config::TcpKeepalive& keepalive, TransportHandler& handler) {
+  UniqueFd fd(::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return Failure{reason_for_connect_error(errno)};
+  if (to.kind() != AddressKind::Unix) set_tcp_options(fd.get(), keepalive);
+  sockaddr_storage address;
+  const socklen_t length = to.to_sockaddr(address);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 &&
+      errno != EINPROGRESS) {
+    return Failure{reason_for_connect_error(errno)};
+  }
+  auto transport = std::make_unique<SocketTransport>(std::move(fd));
+  transport->attach(loop_, handler);
+  return std::unique_ptr<Transport>(std::move(transport));
+}
+
+void SocketNetwork::attach(Transport& transport, TransportHandler& handler) {
+  static_cast<SocketTransport&>(transport).attach(loop_, handler);
+}
+
+}  // namespace berth::net

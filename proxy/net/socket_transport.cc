@@ -1,0 +1,108 @@
+#include "proxy/net/socket_transport.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <stdexcept>
+
+#include "proxy/net/connect_error.h"
+
+namespace berth::net {
+
+void SocketTransport::attach(event::Loop& loop, TransportHandler& handler) {
+  loop_ = &loop;
+  handler_ = &handler;
+  event_assign(&event_, loop.base(), fd_.get(),
+               EV_ET | EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED, on_event, this);
+  if (event_add(&event_, nullptr) != 0) throw std::runtime_error("epoll refuses the socket");
+  attached_ = true;
+}
+
+void SocketTransport::detach() {
+  if (!attached_) return;
+  event_del(&event_);
+  attached_ = false;
+}
+
+void SocketTransport::on_event(evutil_socket_t, short what, void* self) {
+  auto& transport = *static_cast<SocketTransport*>(self);
+  transport.loop_->begin_turn();
+  transport.handler_->on_ready({.readable = (what & (EV_READ | EV_CLOSED)) != 0,
+                                .writable = (what & EV_WRITE) != 0,
+                                .peer_closed = (what & EV_CLOSED) != 0});
+}
+
+IoResult SocketTransport::read(char* into, size_t size) {
+  for (;;) {
+    const ssize_t got = ::recv(fd_.get(), into, size, 0);
+    if (got > 0) return {IoStatus::Ok, static_cast<size_t>(got)};
+    if (got == 0) return {IoStatus::Eof, 0};
+    if (errno == EAGAIN) return {IoStatus::Again, 0};
+    if (errno != EINTR) return {IoStatus::Reset, 0};
+  }
+}
+
+IoResult SocketTransport::write(const iovec* parts, int count) {
+  for (;;) {
+    ssize_t sent = 0;
+    if (count == 1) {
+      sent = ::send(fd_.get(), parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(parts);
+      message.msg_iovlen = static_cast<size_t>(count);
+      sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    }
+    if (sent >= 0) return {IoStatus::Ok, static_cast<size_t>(sent)};
+    if (errno == EAGAIN) return {IoStatus::Again, 0};
+    if (errno != EINTR) return {IoStatus::Reset, 0};
+  }
+}
+
+void SocketTransport::shutdown_write() {
+  ::shutdown(fd_.get(), SHUT_WR);
+}
+
+Probe SocketTransport::probe() {
+  char byte;
+  for (;;) {
+    const ssize_t got = ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got > 0) return Probe::Data;
+    if (got == 0) return Probe::Eof;
+    if (errno == EAGAIN) return Probe::Quiet;
+    if (errno != EINTR) return Probe::Reset;
+  }
+}
+
+Transport::ConnectResult SocketTransport::finish_connect() {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
+  if (error != 0) return {IoStatus::Reset, reason_for_connect_error(error)};
+  sockaddr_storage peer;
+  socklen_t peer_length = sizeof peer;
+  if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &peer_length) == 0) {
+    return {IoStatus::Ok, CloseReason::None};
+  }
+  if (errno == ENOTCONN) return {IoStatus::Again, CloseReason::None};
+  return {IoStatus::Reset, reason_for_connect_error(errno)};
+}
+
+uint64_t SocketTransport::bytes_acked() const {
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (::getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return UINT64_MAX;
+  if (length < offsetof(tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked) {
+    return UINT64_MAX;
+  }
+  return info.tcpi_bytes_acked;
+}
+
+void SocketTransport::abort_on_close() {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+}  // namespace berth::net

@@ -1,0 +1,47 @@
+// Transport on a plain socket: direct recv and sendmsg, one edge-triggered event for both directions, added once.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <memory>
+
+#include "proxy/base/unique_fd.h"
+#include "proxy/event/loop.h"
+#include "proxy/net/transport.h"
+
+namespace berth::net {
+
+class SocketTransport final : public Transport {
+ public:
+  // `fd` is non-blocking. Not attached yet.
+  explicit SocketTransport(UniqueFd fd) : fd_(std::move(fd)) {}
+  SocketTransport(const SocketTransport&) = delete;
+  SocketTransport& operator=(const SocketTransport&) = delete;
+  ~SocketTransport() override { detach(); }
+
+  // Throws std::runtime_error if the kernel refuses to watch the socket.
+  void attach(event::Loop& loop, TransportHandler& handler);
+
+  IoResult read(char* into, size_t size) override;
+  IoResult write(const iovec* parts, int count) override;
+  void shutdown_write() override;
+  Probe probe() override;
+  ConnectResult finish_connect() override;
+  uint64_t bytes_acked() const override;
+  void abort_on_close() override;
+  void detach() override;
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  static void on_event(evutil_socket_t, short what, void* self);
+
+  UniqueFd fd_;
+  bool attached_ = false;
+  event::Loop* loop_ = nullptr;
+  TransportHandler* handler_ = nullptr;
+  struct event event_;
+};
+
+}  // namespace berth::net
