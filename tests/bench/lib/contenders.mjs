@@ -2,6 +2,7 @@
 // both sides, everything else as it comes. `setup` is what a row of the benchmark varies:
 //   access_log   on, to a file, buffered where the proxy can
 //   forwarded    nginx and HAProxy add the fields that Berth always adds (X-Forwarded-*, X-Request-Id)
+//   large_buffers  body buffers of nginx and HAProxy large enough for the whole body
 //   upstream_connections   the bound of (or, nginx cannot queue, the number kept by) the pool
 //   max_clients  how many client connections there will be
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -60,6 +61,11 @@ const nginx = {
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $http_host;
       proxy_set_header X-Request-Id $request_id;`;
+    const buffers = `
+  client_body_buffer_size 64k;
+  proxy_buffer_size 16k;
+  proxy_buffers 8 32k;
+  proxy_busy_buffers_size 128k;`;
     return `
 ${process.getuid() === 0 ? 'user root;' : ''}
 worker_processes 1;
@@ -72,7 +78,7 @@ ${temp}
   ${setup.access_log ? log : 'access_log off;'}
   keepalive_timeout 1h;
   keepalive_requests ${kForever};
-  keepalive_time 24h;
+  keepalive_time 24h;${setup.large_buffers ? buffers : ''}
   upstream origin {
     server 127.0.0.1:${origin};
     keepalive ${setup.upstream_connections ?? 128};
@@ -114,6 +120,7 @@ global
   nbthread 1
   maxconn ${setup.max_clients + 512}
   no strict-limits
+${setup.large_buffers ? '  tune.bufsize 73728' : ''}
 ${setup.access_log ? '  log stdout format raw local0' : ''}
 defaults
   mode http

@@ -31,6 +31,12 @@ export const rows = [
     targets: { nginx: 0.60, haproxy: 0.60 },
   },
   {
+    id: '64k-tuned',
+    title: '64 KiB response bodies, nginx and HAProxy with buffers for all of it',
+    load: ['--path', '/64k', '--length', medium],
+    setup: { large_buffers: true },
+  },
+  {
     id: '1m',
     title: '1 MiB response bodies',
     load: ['--path', '/1m', '--length', large],
@@ -38,9 +44,15 @@ export const rows = [
   },
   {
     id: 'post',
-    title: 'POST of 16 KiB',
+    title: 'POST of 16 KiB, nginx and HAProxy with buffers for all of it',
     load: ['--path', '/post', '--post', 16 * 1024],
+    setup: { large_buffers: true },
     targets: { nginx: 0.85 },
+  },
+  {
+    id: 'post-plain',
+    title: 'POST of 16 KiB, everything as it comes (nginx: a file for each body, two writes and a delayed ACK)',
+    load: ['--path', '/post', '--post', 16 * 1024],
   },
   {
     id: 'many',
