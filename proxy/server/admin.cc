@@ -1,0 +1,134 @@
+#include "proxy/server/admin.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/util.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <exception>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "proxy/base/unique_fd.h"
+#include "proxy/net/address.h"
+#include "proxy/net/listener.h"
+#include "proxy/server/admin_pages.h"
+#include "proxy/server/log.h"
+
+namespace berth::server {
+namespace {
+
+constexpr int kBacklog = 64;
+constexpr uint32_t kUnixMode = 0660;
+constexpr int kTimeoutSeconds =
+    60;  // longer than a scrape interval: Prometheus keeps its connection
+constexpr ev_ssize_t kMaxRequest = 16 * 1024;  // of a head, and of a body, which no page wants
+
+// Without SO_REUSEPORT, unlike the workers' listeners: a second process on the same port is an
+// error, and not somebody who answers every other scrape.
+UniqueFd listen_exclusively(const net::Address& address) {
+  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) throw std::system_error(errno, std::generic_category());
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 ||
+      ::listen(fd.get(), kBacklog) != 0) {
+    throw std::system_error(errno, std::generic_category());
+  }
+  return fd;
+}
+
+UniqueFd open_listener(std::string_view text) {
+  const std::string name = "admin address " + std::string(text) + ": ";
+  const std::optional<net::Address> address = net::Address::parse_listen(text);
+  if (!address) throw std::runtime_error(name + "not an address");
+  if (address->kind() == net::AddressKind::Unix)
+    return net::listen_on(*address, kBacklog, kUnixMode);
+  try {
+    return listen_exclusively(*address);
+  } catch (const std::system_error& error) {
+    throw std::runtime_error(name + error.code().message());
+  }
+}
+
+std::string local_address(int fd) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof(storage);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "";
+  return net::Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length)
+      .to_string();
+}
+
+void reply(evhttp_request* request, const AdminPage& page) {
+  evkeyvalq* headers = evhttp_request_get_output_headers(request);
+  evhttp_add_header(headers, "Content-Type", page.content_type.c_str());
+  evhttp_add_header(headers, "Content-Length", std::to_string(page.body.size()).c_str());
+  evhttp_add_header(headers, "Cache-Control", "no-store");
+  evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+  evhttp_add_header(headers, "Content-Security-Policy",
+                    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+  // evhttp sends a body to HEAD as well if it is given one.
+  if (evhttp_request_get_command(request) != EVHTTP_REQ_HEAD) {
+    evbuffer_add(evhttp_request_get_output_buffer(request), page.body.data(), page.body.size());
+  }
+  evhttp_send_reply(request, page.status, nullptr, nullptr);
+}
+
+}  // namespace
+
+void AdminServer::HttpDeleter::operator()(evhttp* http) const {
+  evhttp_free(http);
+}
+
+AdminServer::AdminServer(event_base* base, std::string_view address, AdminContext& context)
+    : context_(context), http_(evhttp_new(base)) {
+  if (http_ == nullptr) throw std::runtime_error("admin: evhttp_new failed");
+  // Every method is let in, so that the others than GET and HEAD get a 405 that says so.
+  evhttp_set_allowed_methods(http_.get(), EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+                                              EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                              EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                              EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+  evhttp_set_max_headers_size(http_.get(), kMaxRequest);
+  evhttp_set_max_body_size(http_.get(), kMaxRequest);
+  evhttp_set_timeout(http_.get(), kTimeoutSeconds);
+  evhttp_set_gencb(http_.get(), &AdminServer::on_request, this);
+
+  UniqueFd fd = open_listener(address);
+  address_ = local_address(fd.get());
+  if (evhttp_accept_socket(http_.get(), fd.get()) != 0) {
+    throw std::runtime_error("admin address " + std::string(address) + ": cannot be watched");
+  }
+  fd.release();
+}
+
+AdminServer::~AdminServer() = default;
+
+void AdminServer::on_request(evhttp_request* request, void* self) {
+  static_cast<AdminServer*>(self)->answer(request);
+}
+
+void AdminServer::answer(evhttp_request* request) {
+  const auto command = evhttp_request_get_command(request);
+  if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+    return reply(request, {405, "text/plain; charset=utf-8", "Only GET and HEAD.\n"});
+  }
+  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+  const char* path = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
+  AdminPage page;
+  try {
+    page = admin_page(path == nullptr || *path == '\0' ? "/" : path, context_);
+  } catch (const std::exception& error) {
+    log_error("admin", path != nullptr ? path : "/", ": ", error.what());
+    page = {500, "text/plain; charset=utf-8", "This page failed; the log says why.\n"};
+  }
+  reply(request, page);
+}
+
+}  // namespace berth::server

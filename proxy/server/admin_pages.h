@@ -1,0 +1,24 @@
+// The admin listener's pages, apart from HTTP: a path in, a page out.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/server/admin_context.h"
+
+namespace berth::server {
+
+struct AdminPage {
+  int status = 200;
+  std::string content_type;
+  std::string body;
+};
+
+// `path` is the target's path, without its query. 404 with the list of pages where there is none.
+// May throw what the context throws.
+AdminPage admin_page(std::string_view path, const AdminContext& context);
+
+// /status, as JSON.
+std::string admin_status(const AdminContext& context);
+
+}  // namespace berth::server

@@ -1,0 +1,140 @@
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "proxy/server/admin_pages.h"
+#include "proxy/stats/labels.h"
+
+namespace berth::server {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view to_string(Readiness readiness) {
+  switch (readiness) {
+    case Readiness::Starting:
+      return "starting";
+    case Readiness::Ready:
+      return "ready";
+    case Readiness::Draining:
+      return "draining";
+  }
+  return "";
+}
+
+std::string utc_time(int64_t unix_ms) {
+  const std::time_t seconds = static_cast<std::time_t>(unix_ms / 1000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 32> text;
+  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {text.data(), length};
+}
+
+Json last_reload(const AdminContext& context) {
+  const auto outcome = context.last_reload();
+  if (!outcome) return nullptr;
+  Json out;
+  out["result"] = outcome->ok ? "success" : "failure";
+  out["error"] = outcome->ok ? Json(nullptr) : Json(outcome->error);
+  out["time"] = utc_time(outcome->time_ms);
+  return out;
+}
+
+template <size_t N>
+Json connections(const std::array<stats::Gauge, N>& gauges,
+                 const std::array<std::string_view, N>& states) {
+  Json out = Json::object();
+  for (size_t i = 0; i < N; ++i)
+    out[std::string(states[i])] = std::max<int64_t>(gauges[i].value(), 0);
+  return out;
+}
+
+template <size_t N>
+uint64_t total(const std::array<stats::Counter, N>& counters) {
+  return std::accumulate(counters.begin(), counters.end(), uint64_t{0},
+                         [](uint64_t sum, const stats::Counter& one) { return sum + one.value(); });
+}
+
+Json listener(const stats::Snapshot::Listener& listener) {
+  uint64_t requests = 0;
+  for (const auto& codes : listener.stats->requests) requests += total(codes);
+  Json out;
+  out["name"] = listener.name;
+  out["connections"] = connections(listener.stats->connections, stats::kClientStateLabels);
+  out["connections_accepted"] = listener.stats->connections_accepted.value();
+  out["requests"] = requests;
+  out["requests_refused"] = total(listener.stats->requests_refused);
+  return out;
+}
+
+Json server(const stats::Snapshot::Server& server) {
+  Json out;
+  out["address"] = server.address;
+  if (server.facts != nullptr) {
+    const auto& facts = *server.facts;
+    out["up"] = facts.up.load();
+    out["limit"] = facts.connections_limit.load();
+    const auto source =
+        static_cast<stats::LearnedSource>(facts.learned_source.load() % stats::kLearnedSources);
+    out["keepalive"] = {
+        {"seconds", static_cast<double>(facts.learned_keepalive_ms.load()) / 1000},
+        {"source", stats::label(source)},
+        {"margin_seconds", static_cast<double>(facts.keepalive_margin_ms.load()) / 1000}};
+  }
+  out["connections"] = connections(server.stats->connections, stats::kUpstreamStateLabels);
+  out["connections_opened"] = server.stats->connections_opened.value();
+  out["connect_failures"] = total(server.stats->connect_failures);
+  out["requests"] = total(server.stats->requests);
+  return out;
+}
+
+Json queue(const stats::Snapshot::Queue& queue) {
+  Json out;
+  out["length"] = std::max<int64_t>(queue.stats->length.value(), 0);
+  if (queue.facts != nullptr) out["limit"] = queue.facts->limit.load();
+  out["rejected"] = total(queue.stats->rejected);
+  return out;
+}
+
+Json upstreams(const stats::Snapshot& now) {
+  std::map<std::string, Json> by_name;
+  for (const auto& one : now.queues) by_name[one.upstream]["queue"] = queue(one);
+  for (const auto& one : now.servers) by_name[one.upstream]["servers"].push_back(server(one));
+  Json out = Json::array();
+  for (auto& [name, parts] : by_name) {
+    Json upstream;
+    upstream["name"] = name;
+    upstream["queue"] = std::move(parts["queue"]);
+    upstream["servers"] = std::move(parts["servers"]);
+    out.push_back(std::move(upstream));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string admin_status(const AdminContext& context) {
+  const stats::Snapshot now = context.registry().snapshot();
+  Json out;
+  out["version"] = context.version();
+  out["state"] = to_string(context.readiness());
+  out["uptime_seconds"] = to_seconds(context.uptime());
+  out["generation"] = context.generation();
+  out["last_reload"] = last_reload(context);
+  out["workers"] = now.worker_count;
+  out["listeners"] = Json::array();
+  for (const auto& one : now.listeners) out["listeners"].push_back(listener(one));
+  out["upstreams"] = upstreams(now);
+  // Names come from the configuration: whatever they hold, the answer is valid UTF-8.
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace berth::server
