@@ -15,7 +15,10 @@ struct HeaderField {
   std::string_view name;
   std::string_view value;  // without surrounding white space
   HeaderId id = HeaderId::Other;
-  bool hop_by_hop = false;  // named by RFC 9110 section 7.6.1 or by this message's Connection field
+  bool hop_by_hop = false;  // not to be forwarded: see head_rules.h
+  // The bytes of "name: value\r\n", from name.data() on, if the field was received in just that
+  // form; 0 otherwise. HeadWriter::fields copies runs of such lines at once.
+  uint32_t line_size = 0;
 };
 
 // The fields of one head in the order of arrival. Fixed capacity: a head never allocates.
@@ -28,6 +31,9 @@ class HeaderList {
     fields_[size_++] = field;
     return true;
   }
+  // Room for one more field, which push_next() then adds; nullptr when full.
+  HeaderField* next() { return size_ == kCapacity ? nullptr : &fields_[size_]; }
+  void push_next() { ++size_; }
   void clear() { size_ = 0; }
   size_t size() const { return size_; }
   HeaderField* begin() { return fields_.data(); }
@@ -55,12 +61,12 @@ struct HeadSummary {
   static constexpr uint64_t kNoLength = UINT64_MAX;
 
   uint64_t content_length = kNoLength;
-  uint8_t minor_version = 1;   // HTTP/1.x
-  bool chunked = false;        // the final (and only) transfer coding
-  bool close = false;          // Connection: close
-  bool keep_alive = false;     // Connection: keep-alive
-  bool upgrade = false;        // Connection: upgrade together with an Upgrade field
-  bool te_trailers = false;    // TE: trailers
+  uint8_t minor_version = 1;  // HTTP/1.x
+  bool chunked = false;       // the final (and only) transfer coding
+  bool close = false;         // Connection: close
+  bool keep_alive = false;    // Connection: keep-alive
+  bool upgrade = false;       // Connection: upgrade together with an Upgrade field
+  bool te_trailers = false;   // TE: trailers
 
   bool has_length() const { return content_length != kNoLength; }
   // RFC 9112 section 9.3.
@@ -70,10 +76,11 @@ struct HeadSummary {
 struct RequestHead {
   Method method = Method::Other;
   std::string_view method_text;
-  std::string_view target;     // as received: origin-form, absolute-form or "*"
-  std::string_view path;       // the target's path and query in origin-form ("/" if absolute-form has none)
-  std::string_view host;       // the authority: of an absolute-form target, else of Host; "" in HTTP/1.0
-  bool expect_continue = false;
+  std::string_view target;  // as received: origin-form, absolute-form or "*"
+  std::string_view
+      path;  // the target's path and query in origin-form ("/" if absolute-form has none)
+  std::string_view host;  // the authority: of an absolute-form target, else of Host; "" in HTTP/1.0
+  bool expect_continue = false;  // Expect: 100-continue, in HTTP/1.1 and with a body to come
   HeadSummary summary;
   HeaderList fields;
 

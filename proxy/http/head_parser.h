@@ -19,19 +19,22 @@ enum class ParseStatus : uint8_t { Complete, Incomplete, Refused };
 
 struct ParseOutcome {
   ParseStatus status = ParseStatus::Incomplete;
-  size_t head_size = 0;                       // Complete: bytes up to and with the empty line
-  CloseReason refusal = CloseReason::None;    // Refused: why (its table entry has the status)
+  size_t head_size = 0;                     // Complete: bytes up to and with the empty line
+  CloseReason refusal = CloseReason::None;  // Refused: why (its table entry has the status)
 };
 
 struct HeadLimits {
-  size_t max_head = 32 * 1024;    // bytes, with the empty line: more is 431
-  size_t max_target = 8 * 1024;   // bytes: more is 414
+  size_t max_head = 32 * 1024;   // bytes, with the empty line: more is 431
+  size_t max_target = 8 * 1024;  // bytes: more is 414
 };
 
 // Where the parsing of one head stands between two reads. Eight bytes, one per connection.
 class HeadProgress {
  public:
-  void reset() { scanned_ = 0; line_start_ = 0; }
+  void reset() {
+    scanned_ = 0;
+    line_start_ = 0;
+  }
 
  private:
   friend class HeadParser;
@@ -39,17 +42,20 @@ class HeadProgress {
   uint32_t line_start_ = 0;  // the line that `scanned_` is in
 };
 
+// Once a head is complete or refused, `progress` is as new: ready for the next head.
 class HeadParser {
  public:
-  // One empty line before the request line is skipped (RFC 9112 section 2.2) and counted in head_size.
-  // Refuses, with the reasons of close_reason.def: everything that DESIGN calls malformed, Host rules of
-  // RFC 9112 section 3.2, CONNECT, framing conflicts.
-  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits, HeadProgress& progress,
-                            RequestHead& head);
+  // One empty line before the request line is skipped (RFC 9112 section 2.2) and counted in
+  // head_size. Refuses, with the reasons of close_reason.def: everything that DESIGN calls
+  // malformed, the Host rules of RFC 9112 section 3.2 and an absolute-form target that disagrees
+  // with Host, CONNECT and TRACE, framing conflicts, expectations that are not 100-continue, a
+  // tunnelled Upgrade with a body. What becomes of the fields: head_rules.h.
+  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits,
+                            HeadProgress& progress, RequestHead& head);
 
   // Refuses with BadResponse or ResponseHeadTooLarge.
-  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits, HeadProgress& progress,
-                            ResponseHead& head);
+  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits,
+                            HeadProgress& progress, ResponseHead& head);
 };
 
 }  // namespace berth::http

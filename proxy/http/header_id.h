@@ -1,6 +1,7 @@
 // The field names that Berth itself acts upon; all others are carried as they are.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -39,6 +40,8 @@ enum class HeaderId : uint8_t {
   XForwardedProto,
   XRequestId,
 };
+
+inline constexpr size_t kHeaderIdCount = static_cast<size_t>(HeaderId::XRequestId) + 1;
 
 // Case-insensitive; Other for a name that is not in the table.
 HeaderId header_id(std::string_view name);

@@ -1,0 +1,131 @@
+// HeadParser over a way of scanning (scan.h); a header of its own so that the tests can run every
+// scanner that this machine has.
+//
+// Split invariance: what a head leads to does not depend on the pieces in which it came. Errors of
+// syntax come first, from left to right; what the fields mean together is looked at when the empty
+// line is there (head_rules.h); nothing beyond max_head bytes is ever looked at.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "proxy/http/field_line.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/http/head_rules.h"
+#include "proxy/http/start_line.h"
+
+namespace berth::http {
+
+template <class Scan>
+class HeadParserImpl {
+ public:
+  // `scanned` and `line_start` are HeadProgress's.
+  template <class Head>
+  static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits, uint32_t& scanned,
+                            uint32_t& line_start, Head& head) {
+    const size_t size = std::min(bytes.size(), limits.max_head);
+    const Input in{bytes.data(), bytes.data() + size, limits};
+    const bool full = size == limits.max_head;
+    if (scanned != 0 && !full && !line_ended(in, scanned) && !start_line_too_long(in, line_start)) {
+      scanned = static_cast<uint32_t>(size);
+      return {};
+    }
+    ParseOutcome outcome = parse_from(in, line_start, head);
+    scanned = static_cast<uint32_t>(size);
+    if (outcome.status == ParseStatus::Incomplete && full) {
+      outcome = refuse(CloseReason::HeadTooLarge);
+    }
+    return outcome;
+  }
+
+ private:
+  struct Input {
+    const char* begin;
+    const char* end;
+    const HeadLimits& limits;
+  };
+
+  static ParseOutcome refuse(CloseReason reason) { return {ParseStatus::Refused, 0, reason}; }
+
+  // Has a line ended since the last call?
+  static bool line_ended(const Input& in, uint32_t scanned) {
+    const char* const from = in.begin + scanned;
+    return std::memchr(from, '\n', static_cast<size_t>(in.end - from)) != nullptr;
+  }
+
+  // The start line is line 0, or line 1 behind an empty one: no other line begins at 0 or 2.
+  static bool in_start_line(const Input& in, uint32_t line_start) {
+    return line_start == 0 || (line_start == 2 && in.begin[0] == '\r');
+  }
+
+  // No acceptable request line is longer, so the part that is there can be refused already.
+  static bool start_line_too_long(const Input& in, uint32_t line_start) {
+    const size_t bound = kMaxMethod + in.limits.max_target + sizeof("  HTTP/1.1\r\n");
+    return in_start_line(in, line_start) &&
+           static_cast<size_t>(in.end - in.begin) - line_start > bound;
+  }
+
+  // Parses from the line at `line_start` on, and leaves `line_start` at the first line that is not
+  // complete. Lines that were complete at an earlier call are not looked at again until the empty
+  // line is found; then all are parsed once more, since the caller may have moved the bytes in
+  // between.
+  template <class Head>
+  static ParseOutcome parse_from(const Input& in, uint32_t& line_start, Head& head) {
+    head.clear();
+    const bool whole = in_start_line(in, line_start);
+    const char* at = in.begin + line_start;
+    if (whole) {
+      if constexpr (std::is_same_v<Head, RequestHead>) {
+        if (line_start == 0 && in.end - at >= 2 && at[0] == '\r' && at[1] == '\n') at += 2;
+      }
+      line_start = static_cast<uint32_t>(at - in.begin);
+      CloseReason refusal = CloseReason::None;
+      if (at == in.end) return {};
+      const LineStep step = read_start_line<Scan>(at, in.end, in.limits, head, at, refusal);
+      if (step == LineStep::Refused) return refuse(refusal);
+      if (step == LineStep::Partial) return {};
+    }
+    FieldIndex index;
+    const ParseOutcome outcome = parse_fields(in, at, line_start, head, index);
+    if (outcome.status != ParseStatus::Complete) return outcome;
+    if (!whole) {
+      line_start = 0;
+      return parse_from(in, line_start, head);
+    }
+    const CloseReason refusal = apply_rules(index, head);
+    return refusal == CloseReason::None ? outcome : refuse(refusal);
+  }
+
+  template <class Head>
+  static ParseOutcome parse_fields(const Input& in, const char* at, uint32_t& line_start,
+                                   Head& head, FieldIndex& index) {
+    HeaderField surplus;  // lines beyond the capacity are checked all the same
+    bool too_many = false;
+    for (;;) {
+      HeaderField* field = head.fields.next();
+      if (field == nullptr) [[unlikely]]
+        field = &surplus;
+      const char* next = at;
+      CloseReason refusal = CloseReason::None;
+      const LineStep step = read_field_line<Scan>(at, in.end, *field, next, refusal);
+      if (step != LineStep::Line) [[unlikely]] {
+        line_start = static_cast<uint32_t>(at - in.begin);
+        if (step == LineStep::Refused) return refuse(refusal);
+        if (step == LineStep::Partial) return {};
+        if (too_many) return refuse(CloseReason::TooManyHeaders);
+        return {ParseStatus::Complete, static_cast<size_t>(next - in.begin), CloseReason::None};
+      }
+      at = next;
+      if (field == &surplus) [[unlikely]] {
+        too_many = true;
+        continue;
+      }
+      field->hop_by_hop = is_hop_by_hop(field->id);
+      index.add(field->id, head.fields.size());
+      head.fields.push_next();
+    }
+  }
+};
+
+}  // namespace berth::http

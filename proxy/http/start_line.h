@@ -1,0 +1,127 @@
+// Request lines and status lines (RFC 9112 sections 3 and 4), judged from left to right like
+// field_line.h.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "proxy/http/field_line.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/http/head_rules.h"
+#include "proxy/http/literal.h"
+
+namespace berth::http {
+
+// A longer extension method is refused; the longest registered one has 17 bytes.
+inline constexpr size_t kMaxMethod = 32;
+
+namespace detail {
+
+// At "HTTP/1.x" CRLF, not that or not yet whole: a version that is well formed but another one is
+// BadVersion, anything else is no request line.
+inline LineStep refuse_version(const char* at, const char* end, CloseReason& refusal) {
+  constexpr std::string_view kPattern = "HTTP/d.d\r\n";
+  for (const char expected : kPattern) {
+    if (at == end) return LineStep::Partial;
+    const bool fits = expected == 'd' ? is_class(*at, kDigit) : *at == expected;
+    if (!fits) {
+      if (expected == '\n') {  // behind a CR
+        refusal = CloseReason::BareLineEnd;
+        return LineStep::Refused;
+      }
+      return refuse_byte(at, end, CloseReason::BadRequestLine, CloseReason::BadRequestLine,
+                         refusal);
+    }
+    ++at;
+  }
+  refusal = CloseReason::BadVersion;
+  return LineStep::Refused;
+}
+
+}  // namespace detail
+
+// Fills method, target, path, version and, of an absolute-form target, host.
+template <class Scan>
+inline LineStep read_start_line(const char* at, const char* end, const HeadLimits& limits,
+                                RequestHead& head, const char*& next, CloseReason& refusal) {
+  const size_t method_room = std::min(static_cast<size_t>(end - at), kMaxMethod + 1);
+  const char* const method_end = Scan::name_end(at, at + method_room);
+  const auto method_size = static_cast<size_t>(method_end - at);
+  if (method_size > kMaxMethod) {
+    refusal = CloseReason::BadMethod;
+    return LineStep::Refused;
+  }
+  if (method_end == end) return LineStep::Partial;
+  if (method_size == 0 || *method_end != ' ') {
+    return detail::refuse_byte(method_end, end, CloseReason::BadMethod, CloseReason::BadRequestLine,
+                               refusal);
+  }
+
+  const char* const target = method_end + 1;
+  const auto left = static_cast<size_t>(end - target);
+  const char* const target_room = left > limits.max_target ? target + limits.max_target + 1 : end;
+  const char* const target_end = Scan::target_end(target, target_room);
+  const auto target_size = static_cast<size_t>(target_end - target);
+  if (target_size > limits.max_target) {
+    refusal = CloseReason::TargetTooLong;
+    return LineStep::Refused;
+  }
+  if (target_end == end) return LineStep::Partial;
+  if (target_size == 0 || *target_end != ' ') {
+    return detail::refuse_byte(target_end, end, CloseReason::BadTarget, CloseReason::BadRequestLine,
+                               refusal);
+  }
+
+  const char* const version = target_end + 1;
+  constexpr std::ptrdiff_t kVersionSize = sizeof("HTTP/1.1\r\n") - 1;
+  if (end - version < kVersionSize ||
+      !(starts_with<"HTTP/1.1\r\n">(version) || starts_with<"HTTP/1.0\r\n">(version))) {
+    return detail::refuse_version(version, end, refusal);
+  }
+  next = version + kVersionSize;
+  head.method_text = {at, method_size};
+  head.method = method_from(head.method_text);
+  head.target = {target, target_size};
+  head.summary.minor_version = static_cast<uint8_t>(version[7] - '0');
+  refusal = apply_target_rules(head);
+  return refusal == CloseReason::None ? LineStep::Line : LineStep::Refused;
+}
+
+// Fills version, status and reason. All refusals are BadResponse.
+template <class Scan>
+inline LineStep read_start_line(const char* at, const char* end, const HeadLimits&,
+                                ResponseHead& head, const char*& next, CloseReason& refusal) {
+  constexpr std::string_view kVersion = "HTTP/1.";
+  const auto left = static_cast<size_t>(end - at);
+  refusal = CloseReason::BadResponse;
+  if (std::memcmp(at, kVersion.data(), std::min(left, kVersion.size())) != 0) {
+    return LineStep::Refused;
+  }
+  // "HTTP/1.1 200" and the byte behind it.
+  constexpr size_t kStatusEnd = 12;
+  if (left <= kStatusEnd) return LineStep::Partial;
+  if ((at[7] != '0' && at[7] != '1') || at[8] != ' ') return LineStep::Refused;
+  if (at[9] < '1' || at[9] > '5' || !is_class(at[10], kDigit) || !is_class(at[11], kDigit)) {
+    return LineStep::Refused;
+  }
+  const char* reason = at + kStatusEnd;
+  if (*reason == ' ') {
+    ++reason;
+  } else if (*reason != '\r') {
+    return LineStep::Refused;
+  }
+  const char* const stop = Scan::value_end(reason, end);
+  if (stop == end) return LineStep::Partial;
+  if (*stop != '\r') return LineStep::Refused;
+  if (stop + 1 == end) return LineStep::Partial;
+  if (stop[1] != '\n') return LineStep::Refused;
+
+  next = stop + 2;
+  head.summary.minor_version = static_cast<uint8_t>(at[7] - '0');
+  head.status = static_cast<uint16_t>((at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0'));
+  head.reason = {reason, static_cast<size_t>(stop - reason)};
+  refusal = CloseReason::None;
+  return LineStep::Line;
+}
+
+}  // namespace berth::http
