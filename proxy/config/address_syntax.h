@@ -1,0 +1,44 @@
+// The written form of an address. Only the shape is looked at: nothing is resolved or opened.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proxy/base/result.h"
+#include "proxy/config/diagnostics.h"
+
+namespace berth::config {
+
+enum class AddressKind : uint8_t {
+  AnyHost,   // ":8080": every address of this machine, IPv4 and IPv6
+  Ipv4,      // "127.0.0.1:8080"
+  Ipv6,      // "[::1]:8080"
+  HostName,  // "app.internal:3000"
+  Unix,      // "unix:/run/app.sock"
+};
+
+struct AddressSyntax {
+  AddressKind kind = AddressKind::AnyHost;
+  std::string host;   // canonical; without brackets; empty for AnyHost and Unix
+  uint16_t port = 0;  // 0 for Unix
+  std::string path;   // of a Unix socket
+  bool operator==(const AddressSyntax&) const = default;
+};
+
+// Where to listen: every kind but HostName. Port 0 lets the kernel choose.
+Result<AddressSyntax, Complaint> parse_listen_address(std::string_view text);
+
+// Whom to connect to: every kind but AnyHost, port 1 to 65535.
+Result<AddressSyntax, Complaint> parse_server_address(std::string_view text);
+
+// Equal for two spellings of the same address: "[0::1]:80" and "[::1]:80".
+std::string canonical(const AddressSyntax& address);
+
+// "10.0.0.1", "10.0.0.0/8", "fd00::/8".
+Result<bool, Complaint> check_network(std::string_view text);
+
+// Letters, digits, '-' and '.' in labels of 1 to 63, as in host names (RFC 1123 section 2.1).
+bool is_host_name(std::string_view text);
+
+}  // namespace berth::config

@@ -1,0 +1,31 @@
+// A configuration without a file: `berth run --from :8080 --to 127.0.0.1:3000`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/config/loader.h"
+
+namespace berth::config {
+
+// The values of the flags as they were written. What is not set keeps its default.
+struct Flags {
+  std::vector<std::string> from;          // --from: listen addresses, at least one
+  std::vector<std::string> to;            // --to: server addresses, at least one
+  std::optional<std::string> admin;       // --admin: an address, or "off"
+  std::optional<std::string> workers;     // --workers: a number, or "auto"
+  std::optional<std::string> access_log;  // --access-log: "off", "json" or "combined"
+  std::optional<std::string> log_file;    // --log-file: a path, or "-"
+  bool operator==(const Flags&) const = default;
+};
+
+// The upstream that all of --to make up.
+inline constexpr std::string_view kFlagsUpstream = "app";
+
+// One upstream of all servers, and one route to it. The messages name the flags; they have no line.
+LoadResult load_flags(const Flags& flags);
+
+}  // namespace berth::config

@@ -1,0 +1,191 @@
+// The single values of Reader: durations, sizes, counts, words and texts.
+#include <algorithm>
+
+#include "proxy/config/reader.h"
+#include "proxy/config/suggest.h"
+#include "proxy/config/text_rules.h"
+#include "proxy/config/units.h"
+
+namespace berth::config {
+namespace {
+
+std::string one_of(std::span<const std::string_view> names) {
+  std::string out = "one of ";
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) out += i + 1 == names.size() ? " and " : ", ";
+    out += names[i];
+  }
+  return out;
+}
+
+// "key: complaint", with the hint that there is a keyword if the complaint has none of its own.
+Complaint about(std::string_view key, Complaint complaint, const Keyword* keyword = nullptr) {
+  complaint.message = std::string(key) + ": " + complaint.message;
+  if (keyword != nullptr) {
+    if (!complaint.hint.empty()) complaint.hint += ", ";
+    complaint.hint += "or " + std::string(keyword->word);
+  }
+  return complaint;
+}
+
+std::string out_of_range(std::string_view key, const std::string& text, const std::string& min,
+                         const std::string& max) {
+  return std::string(key) + ": " + quoted(text) + " is out of range, " + min + " to " + max;
+}
+
+}  // namespace
+
+void Reader::boolean(std::string_view key, bool& out) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return;
+  const auto value = parse_bool(node->text);
+  if (value) {
+    out = *value;
+  } else {
+    diagnostics_.error(node->mark, about(key, value.error()));
+  }
+}
+
+std::optional<Duration> Reader::duration_value(std::string_view key, const YamlNode& node,
+                                               const DurationBounds& bounds,
+                                               const Keyword* keyword) {
+  const bool zero = node.text == "0";  // the one number that needs no unit
+  const auto value = zero ? Result<Duration, Complaint>(Duration(0)) : parse_duration(node.text);
+  if (!value) {
+    diagnostics_.error(node.mark, about(key, value.error(), keyword));
+    return std::nullopt;
+  }
+  if (*value >= bounds.min && *value <= bounds.max) return *value;
+  diagnostics_.error(
+      node.mark,
+      out_of_range(key, node.text, format_duration(bounds.min), format_duration(bounds.max)),
+      *value < bounds.min ? std::string(bounds.below) : std::string());
+  return std::nullopt;
+}
+
+void Reader::duration(std::string_view key, Duration& out, const DurationBounds& bounds) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return;
+  if (const auto value = duration_value(key, *node, bounds, nullptr)) out = *value;
+}
+
+void Reader::duration_or_auto(std::string_view key, std::optional<Duration>& out,
+                              const DurationBounds& bounds) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return;
+  if (node->text == kAuto.word) {
+    out.reset();
+  } else if (const auto value = duration_value(key, *node, bounds, &kAuto)) {
+    out = *value;
+  }
+}
+
+std::optional<uint64_t> Reader::number(std::string_view key, const NumberBounds& bounds,
+                                       const Keyword* keyword, bool bytes) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return std::nullopt;
+  if (keyword != nullptr && node->text == keyword->word) return keyword->value;
+  const bool zero = node->text == "0";
+  const auto value = bytes && !zero ? parse_size(node->text) : parse_count(node->text);
+  if (!value) {
+    diagnostics_.error(node->mark, about(key, value.error(), keyword));
+    return std::nullopt;
+  }
+  if (*value >= bounds.min && *value <= bounds.max) return *value;
+  const auto format = [&](uint64_t v) { return bytes ? format_size(v) : std::to_string(v); };
+  diagnostics_.error(node->mark,
+                     out_of_range(key, node->text, format(bounds.min), format(bounds.max)),
+                     *value < bounds.min ? std::string(bounds.below) : std::string());
+  return std::nullopt;
+}
+
+void Reader::count(std::string_view key, uint32_t& out, const NumberBounds& bounds,
+                   const Keyword* keyword) {
+  if (const auto value = number(key, bounds, keyword, false)) out = static_cast<uint32_t>(*value);
+}
+
+void Reader::size(std::string_view key, uint64_t& out, const NumberBounds& bounds,
+                  const Keyword* keyword) {
+  if (const auto value = number(key, bounds, keyword, true)) out = *value;
+}
+
+void Reader::mode(std::string_view key, uint32_t& out) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return;
+  const auto value = parse_mode(node->text);
+  if (value) {
+    out = *value;
+  } else {
+    diagnostics_.error(node->mark, about(key, value.error()));
+  }
+}
+
+std::optional<size_t> Reader::choice_index(std::string_view key,
+                                           std::span<const std::string_view> names) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return std::nullopt;
+  const auto found = std::find(names.begin(), names.end(), node->text);
+  if (found != names.end()) return static_cast<size_t>(found - names.begin());
+  if (key == "balance" && node->text.find("hash") != std::string::npos) {
+    diagnostics_.error(node->mark, "balance: " + quoted(node->text) + " is not available",
+                       one_of(names));
+    return std::nullopt;
+  }
+  const std::string_view near = nearest(node->text, names);
+  diagnostics_.error(node->mark, std::string(key) + ": unknown value " + quoted(node->text),
+                     near.empty() ? one_of(names) : "did you mean " + std::string(near) + "?");
+  return std::nullopt;
+}
+
+void Reader::checked_text(std::string_view key, const YamlNode& node, TextKind kind,
+                          std::string& out) {
+  auto checked = check_text(node.text, kind);
+  if (checked) {
+    out = std::move(*checked);
+    return;
+  }
+  diagnostics_.error(node.mark, about(key, checked.error()));
+  out = node.text;  // for the messages about what depends on it
+}
+
+void Reader::text(std::string_view key, std::string& out, TextKind kind) {
+  if (const YamlNode* node = take_scalar(key)) checked_text(key, *node, kind, out);
+}
+
+void Reader::texts(std::string_view key, std::vector<std::string>& out, TextKind kind) {
+  const YamlNode* node = take(key);
+  if (node == nullptr) return;
+  at(key, *node, [&] {
+    for (const YamlNode* item : items(*node)) {
+      at_index(out.size(), *item, [&] {
+        if (is_scalar("an item", *item)) checked_text(key, *item, kind, out.emplace_back());
+      });
+    }
+  });
+}
+
+void Reader::pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>& out) {
+  const YamlNode* node = take(key);
+  if (node == nullptr) return;
+  at(key, *node, [&] {
+    for (const Entry& entry : entries_of(*node)) {
+      auto& [name, value] = out.emplace_back();
+      checked_text(key, *entry.key, TextKind::HeaderName, name);
+      at(name, *entry.key, [&] {
+        if (is_scalar(name, *entry.value)) {
+          checked_text(name, *entry.value, TextKind::HeaderValue, value);
+        }
+      });
+    }
+  });
+}
+
+void Reader::read_item(const YamlNode& node, Server& out) {
+  if (node.kind == YamlNode::Kind::Scalar) {
+    checked_text("server", node, TextKind::ServerAddress, out.address);
+  } else {
+    read_map(node, out);
+  }
+}
+
+}  // namespace berth::config

@@ -1,0 +1,236 @@
+// Every key of the configuration, once: its name, its kind and its bounds.
+//
+// `visit_keys(v, object)` calls one member of the visitor `v` for each key of the object. Reading a
+// file, printing a configuration and listing all keys are three visitors over the same table, so a
+// key that exists can be read, is printed, and must be explained.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/config/config.h"
+
+namespace berth::config {
+
+struct DurationBounds {
+  Duration min;
+  Duration max;
+  std::string_view below;  // what to do instead of going below the minimum
+};
+
+struct NumberBounds {
+  uint64_t min;
+  uint64_t max;
+  std::string_view below;
+};
+
+// A word in the file that stands for a value of the setting.
+struct Keyword {
+  std::string_view word;
+  uint64_t value;
+};
+
+template <class E>
+struct Choice {
+  E value;
+  std::string_view name;
+};
+
+inline constexpr std::array kBalances = {
+    Choice{Balance::LeastRequests, "least_requests"},
+    Choice{Balance::RoundRobin, "round_robin"},
+    Choice{Balance::RandomTwo, "random_two"},
+};
+inline constexpr std::array kReuses = {Choice{Reuse::Lifo, "lifo"}, Choice{Reuse::Fifo, "fifo"}};
+inline constexpr std::array kHalfCloses = {Choice{HalfClose::Serve, "serve"},
+                                           Choice{HalfClose::Abort, "abort"}};
+inline constexpr std::array kLogFormats = {Choice{LogFormat::Json, "json"},
+                                           Choice{LogFormat::Combined, "combined"}};
+inline constexpr std::array kNonIdempotents = {
+    Choice{RetryNonIdempotent::Never, "never"},
+    Choice{RetryNonIdempotent::FinProved, "fin_proved"},
+};
+
+// What a text must look like.
+enum class TextKind : uint8_t {
+  Label,  // letters, digits and _ - . : / [ ] @
+  ListenAddress,
+  AdminAddress,  // a listen address, or `off`, which is ""
+  ServerAddress,
+  LogPath,       // "-" or an absolute path
+  Host,          // of a route
+  PathPrefix,    // of a route
+  UpstreamName,  // checked when all upstreams are known
+  Network,
+  HeaderName,
+  HeaderValue,
+};
+
+namespace bounds {
+inline constexpr Duration kDay = 24h;
+inline constexpr DurationBounds kTimeout{1ms, kDay, ""};
+inline constexpr DurationBounds kClientKeepalive{
+    1ms, kDay, "to close after every response, set keepalive_requests: 1"};
+inline constexpr DurationBounds kServerKeepalive{1ms, kDay,
+                                                 "to keep no idle connections, set max_idle: 0"};
+inline constexpr DurationBounds kLongTime{1s, 3650 * kDay, ""};
+inline constexpr DurationBounds kUpgrade{1s, 3650 * kDay, ""};
+inline constexpr DurationBounds kQueueTimeout{1ms, kDay, "for no queue at all, set queue_size: 0"};
+inline constexpr DurationBounds kGrace{0s, kDay, ""};
+inline constexpr DurationBounds kTcpTime{1s, 32767s, "to turn it off, write tcp_keepalive: off"};
+inline constexpr NumberBounds kTcpCount{1, 127, ""};
+inline constexpr NumberBounds kRequests{1, 10'000'000, "1 closes after every request"};
+inline constexpr NumberBounds kClientConnections{1, 10'000'000,
+                                                 "write auto for as many as files may be open"};
+inline constexpr NumberBounds kServerConnections{1, 1'000'000, "at least one is needed"};
+inline constexpr NumberBounds kFromNone{0, 1'000'000, ""};
+inline constexpr NumberBounds kBacklog{1, 65'535, ""};
+inline constexpr NumberBounds kWorkers{1, 256, "write auto for one per core"};
+inline constexpr NumberBounds kAttempts{1, 16, "1 never retries"};
+inline constexpr NumberBounds kPercent{0, 100, ""};
+inline constexpr NumberBounds kHead{1 * kKiB, 1 * kMiB, ""};
+inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
+inline constexpr NumberBounds kBody{1, 1024 * kGiB, "write unlimited for no limit"};
+inline constexpr NumberBounds kBuffer{4 * kKiB, 64 * kMiB, ""};
+inline constexpr NumberBounds kBudget{1 * kMiB, 1024 * kGiB, ""};
+}  // namespace bounds
+
+inline constexpr Keyword kAuto{"auto", 0};
+inline constexpr Keyword kUnlimited{"unlimited", 0};
+
+template <class V>
+void visit_keys(V& v, TcpKeepalive& t) {
+  v.boolean("enabled", t.enabled);
+  v.duration("idle", t.idle, bounds::kTcpTime);
+  v.duration("interval", t.interval, bounds::kTcpTime);
+  v.count("count", t.count, bounds::kTcpCount);
+}
+
+template <class V>
+void visit_keys(V& v, Listener& l) {
+  v.text("address", l.address, TextKind::ListenAddress);
+  v.text("name", l.name, TextKind::Label);
+  v.duration("keepalive_timeout", l.keepalive_timeout, bounds::kClientKeepalive);
+  v.count("keepalive_requests", l.keepalive_requests, bounds::kRequests);
+  v.duration("keepalive_time", l.keepalive_time, bounds::kLongTime);
+  v.duration("header_timeout", l.header_timeout, bounds::kTimeout);
+  v.duration("body_timeout", l.body_timeout, bounds::kTimeout);
+  v.duration("send_timeout", l.send_timeout, bounds::kTimeout);
+  v.size("max_head", l.max_head, bounds::kHead);
+  v.size("max_target", l.max_target, bounds::kTarget);
+  v.size("max_body", l.max_body, bounds::kBody, &kUnlimited);
+  v.count("max_connections", l.max_connections, bounds::kClientConnections, &kAuto);
+  v.count("backlog", l.backlog, bounds::kBacklog);
+  v.choice("half_close", l.half_close, kHalfCloses);
+  v.mode("unix_mode", l.unix_mode);
+  v.switchable("tcp_keepalive", l.tcp_keepalive);
+}
+
+template <class V>
+void visit_keys(V& v, Pool& p) {
+  v.count("max_connections", p.max_connections, bounds::kServerConnections);
+  v.count("max_idle", p.max_idle, bounds::kFromNone);
+  v.duration_or_auto("keepalive_timeout", p.keepalive_timeout, bounds::kServerKeepalive);
+  v.count("keepalive_requests", p.keepalive_requests, bounds::kRequests);
+  v.duration("keepalive_time", p.keepalive_time, bounds::kLongTime);
+  v.choice("reuse", p.reuse, kReuses);
+  v.count("queue_size", p.queue_size, bounds::kFromNone);
+  v.duration("queue_timeout", p.queue_timeout, bounds::kQueueTimeout);
+  v.count("max_upgraded", p.max_upgraded, bounds::kFromNone);
+}
+
+template <class V>
+void visit_keys(V& v, Retry& r) {
+  v.count("attempts", r.attempts, bounds::kAttempts);
+  v.count("budget_percent", r.budget_percent, bounds::kPercent);
+  v.count("budget_min", r.budget_min, bounds::kFromNone);
+  v.choice("non_idempotent", r.non_idempotent, kNonIdempotents);
+}
+
+template <class V>
+void visit_keys(V& v, Server& s) {
+  v.text("address", s.address, TextKind::ServerAddress);
+}
+
+// The name is the key of the map that the upstream is in.
+template <class V>
+void visit_keys(V& v, Upstream& u) {
+  v.list("servers", u.servers);
+  v.choice("balance", u.balance, kBalances);
+  v.section("pool", u.pool);
+  v.section("retry", u.retry);
+  v.duration("connect_timeout", u.connect_timeout, bounds::kTimeout);
+  v.duration("response_timeout", u.response_timeout, bounds::kTimeout);
+  v.duration("idle_timeout", u.idle_timeout, bounds::kTimeout);
+  v.duration("upgrade_timeout", u.upgrade_timeout, bounds::kUpgrade);
+  v.size("request_buffer", u.request_buffer, bounds::kBuffer);
+  v.size("response_buffer", u.response_buffer, bounds::kBuffer);
+  v.size("max_response_head", u.max_response_head, bounds::kHead);
+  v.switchable("tcp_keepalive", u.tcp_keepalive);
+}
+
+template <class V>
+void visit_keys(V& v, HeaderRules& h) {
+  v.pairs("set", h.set);
+  v.texts("remove", h.remove, TextKind::HeaderName);
+}
+
+template <class V>
+void visit_keys(V& v, Route& r) {
+  v.text("host", r.host, TextKind::Host);
+  v.text("path", r.path, TextKind::PathPrefix);
+  v.text("upstream", r.upstream, TextKind::UpstreamName);
+  v.section("request_headers", r.request_headers);
+  v.section("response_headers", r.response_headers);
+}
+
+template <class V>
+void visit_keys(V& v, Forwarding& f) {
+  v.texts("trusted_proxies", f.trusted_proxies, TextKind::Network);
+  v.boolean("forwarded", f.forwarded);
+  v.boolean("request_id", f.request_id);
+}
+
+template <class V>
+void visit_keys(V& v, Admin& a) {
+  v.text("address", a.address, TextKind::AdminAddress);
+}
+
+template <class V>
+void visit_keys(V& v, AccessLog& a) {
+  v.boolean("enabled", a.enabled);
+  v.text("path", a.path, TextKind::LogPath);
+  v.choice("format", a.format, kLogFormats);
+}
+
+template <class V>
+void visit_keys(V& v, Shutdown& s) {
+  v.duration("grace", s.grace, bounds::kGrace);
+}
+
+template <class V>
+void visit_keys(V& v, Config& c) {
+  v.count("workers", c.workers, bounds::kWorkers, &kAuto);
+  v.size("memory_budget", c.memory_budget, bounds::kBudget);
+  v.list("listeners", c.listeners);
+  v.named("upstreams", c.upstreams);
+  v.list("routes", c.routes);
+  v.section("forwarding", c.forwarding);
+  v.switchable("admin", c.admin);
+  v.switchable("access_log", c.access_log);
+  v.section("shutdown", c.shutdown);
+}
+
+// What `off` in place of the section does.
+inline void turn_off(TcpKeepalive& t) {
+  t.enabled = false;
+}
+inline void turn_off(AccessLog& a) {
+  a.enabled = false;
+}
+inline void turn_off(Admin& a) {
+  a.address.clear();
+}
+
+}  // namespace berth::config

@@ -1,0 +1,200 @@
+#include "proxy/config/text_rules.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "proxy/config/address_syntax.h"
+
+namespace berth::config {
+namespace {
+
+using Checked = Result<std::string, Complaint>;
+
+constexpr size_t kMaxLabel = 64;
+constexpr size_t kMaxHeaderName = 256;
+constexpr size_t kMaxHeaderValue = 8 * 1024;
+
+Failure<Complaint> refuse(std::string_view text, std::string problem, std::string hint = {}) {
+  return Failure{Complaint{quoted(text) + " " + std::move(problem), std::move(hint)}};
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7f;
+}
+
+// RFC 9110 section 5.6.2.
+bool is_token_char(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+Checked check_label(std::string_view text) {
+  if (text.empty() || text.size() > kMaxLabel) {
+    return refuse(text, "is not a name",
+                  "a name has 1 to " + std::to_string(kMaxLabel) + " characters");
+  }
+  const auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("_-.:/[]@").find(c) != std::string_view::npos;
+  };
+  if (!std::all_of(text.begin(), text.end(), allowed)) {
+    return refuse(text, "is not a name", "letters, digits and _ - . : / [ ] @");
+  }
+  return std::string(text);
+}
+
+template <class Parse>
+Checked check_address(std::string_view text, Parse parse) {
+  const auto parsed = parse(text);
+  if (!parsed) return Failure{parsed.error()};
+  return std::string(text);
+}
+
+Checked check_log_path(std::string_view text) {
+  if (text == "-") return std::string(text);
+  if (text.empty() || text.front() != '/') {
+    return refuse(text, "is not an absolute path", "or - for standard output");
+  }
+  if (std::any_of(text.begin(), text.end(), is_control)) return refuse(text, "has a control byte");
+  if (text.back() == '/') return refuse(text, "is a directory", "name a file in it");
+  return std::string(text);
+}
+
+Checked check_host(std::string_view text) {
+  if (text == "*") return std::string(text);
+  if (text.find("://") != std::string_view::npos) {
+    return refuse(text, "is a URL", "only the host name, and the path under 'path'");
+  }
+  std::string_view name = text;
+  if (name.starts_with("*.")) name.remove_prefix(2);
+  if (name.find('*') != std::string_view::npos) {
+    return refuse(text, "is not a host", "'*' stands for all hosts, '*.example.com' for all below");
+  }
+  if (name.starts_with('.'))
+    return refuse(text, "is not a host", "did you mean *" + lower(text) + "?");
+  if (name.starts_with('[') && name.ends_with(']')) {
+    const std::string_view inner = name.substr(1, name.size() - 2);
+    if (name == text && check_network(inner) && inner.find('/') == std::string_view::npos) {
+      return lower(text);
+    }
+    return refuse(text, "is not a host");
+  }
+  if (const size_t colon = name.find(':'); colon != std::string_view::npos) {
+    return refuse(text, "has a port",
+                  "routes match the host without its port: did you mean " +
+                      lower(text.substr(0, text.rfind(':'))) + "?");
+  }
+  if (!is_host_name(name)) return refuse(text, "is not a host name");
+  return lower(text);
+}
+
+Checked check_path_prefix(std::string_view text) {
+  if (text.empty() || text.front() != '/') {
+    return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
+  }
+  if (text.ends_with('*')) {
+    const size_t end = text.find_last_not_of("*");
+    std::string prefix(text.substr(0, end + 1));
+    if (prefix.size() > 1 && prefix.back() == '/') prefix.pop_back();
+    return refuse(text, "ends in '*'",
+                  "a path matches all that is below it: did you mean " + prefix + "?");
+  }
+  if (text.find_first_of("?#") != std::string_view::npos) {
+    return refuse(text, "has more than a path", "routes do not look at the query");
+  }
+  const auto bad = [](char c) {
+    return is_control(c) || c == ' ' || c == '\\' || static_cast<unsigned char>(c) > 0x7f;
+  };
+  if (std::any_of(text.begin(), text.end(), bad)) {
+    return refuse(text, "has characters that no URL path has", "percent-encode them");
+  }
+  const std::string closed = std::string(text) + '/';
+  for (const std::string_view part : {"//", "/./", "/../"}) {
+    const size_t found = text.size() > 1 ? closed.find(part) : std::string::npos;
+    const bool trailing_slash =
+        part == "//" && found != std::string::npos && found + 2 == closed.size();
+    if (found != std::string::npos && !trailing_slash) {
+      return refuse(text, "matches no request",
+                    "'" + std::string(part) + "' is resolved before routes are looked at");
+    }
+  }
+  return std::string(text);
+}
+
+Checked check_header_name(std::string_view text) {
+  if (text.empty() || text.size() > kMaxHeaderName ||
+      !std::all_of(text.begin(), text.end(), is_token_char)) {
+    return refuse(text, "is not a header name", "letters, digits and !#$%&'*+-.^_`|~");
+  }
+  if (is_framing_field(text)) {
+    return refuse(text, "cannot be changed by a rule",
+                  "Berth writes it itself, so that messages begin and end where they should");
+  }
+  return std::string(text);
+}
+
+Checked check_header_value(std::string_view text) {
+  if (text.size() > kMaxHeaderValue) return refuse(text, "is too long", "at most 8KiB");
+  const auto bad = [](char c) { return is_control(c) && c != '\t'; };
+  if (std::any_of(text.begin(), text.end(), bad)) {
+    return refuse(text, "has a control byte", "a header value is one line");
+  }
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  if (!text.empty() && (blank(text.front()) || blank(text.back()))) {
+    return refuse(text, "begins or ends with a blank", "HTTP drops it: leave it out");
+  }
+  return std::string(text);
+}
+
+}  // namespace
+
+bool is_framing_field(std::string_view name) {
+  static constexpr std::string_view kFields[] = {
+      "connection", "content-length",    "expect",  "keep-alive", "proxy-connection", "te",
+      "trailer",    "transfer-encoding", "upgrade",
+  };
+  const std::string wanted = lower(name);
+  return std::find(std::begin(kFields), std::end(kFields), wanted) != std::end(kFields);
+}
+
+Checked check_text(std::string_view text, TextKind kind) {
+  switch (kind) {
+    case TextKind::Label:
+      return check_label(text);
+    case TextKind::ListenAddress:
+      return check_address(text, parse_listen_address);
+    case TextKind::AdminAddress:
+      if (text == "off") return std::string();
+      return check_address(text, parse_listen_address);
+    case TextKind::ServerAddress:
+      return check_address(text, parse_server_address);
+    case TextKind::LogPath:
+      return check_log_path(text);
+    case TextKind::Host:
+      return check_host(text);
+    case TextKind::PathPrefix:
+      return check_path_prefix(text);
+    case TextKind::UpstreamName:
+      return std::string(text);
+    case TextKind::Network: {
+      const auto checked = check_network(text);
+      if (!checked) return Failure{checked.error()};
+      return std::string(text);
+    }
+    case TextKind::HeaderName:
+      return check_header_name(text);
+    case TextKind::HeaderValue:
+      return check_header_value(text);
+  }
+  return std::string(text);
+}
+
+}  // namespace berth::config

@@ -1,0 +1,263 @@
+#include "proxy/config/validate.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "proxy/config/address_syntax.h"
+#include "proxy/config/suggest.h"
+
+namespace berth::config {
+namespace {
+
+std::string indexed(std::string_view list, size_t index) {
+  return std::string(list) + '[' + std::to_string(index) + ']';
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+std::string first_on(Mark mark) {
+  return mark.line == 0 ? std::string() : "first on line " + std::to_string(mark.line);
+}
+
+// One run over a configuration; the members are what every check needs.
+class Validator {
+ public:
+  Validator(const Config& config, const Places& places, Diagnostics& diagnostics)
+      : config_(config), places_(places), diagnostics_(diagnostics) {}
+
+  void run() {
+    check_listeners();
+    check_admin();
+    check_upstreams();
+    check_routes();
+  }
+
+ private:
+  Mark at(std::string_view path) const { return place_of(places_, path); }
+
+  void check_listeners() {
+    if (config_.listeners.empty()) {
+      diagnostics_.error(at("listeners"), "no listeners: there is nowhere to accept connections",
+                         "such as listeners: [{address: \":8080\"}]");
+    }
+    std::map<std::string, Mark> names;
+    for (size_t i = 0; i < config_.listeners.size(); ++i) {
+      const Listener& listener = config_.listeners[i];
+      const std::string path = indexed("listeners", i);
+      if (listener.address.empty()) {
+        diagnostics_.error(at(path), path + " has no address", "such as address: \":8080\"");
+        continue;
+      }
+      check_listen_address(listener.address, path + ".address");
+      const auto [seen, fresh] = names.emplace(listener.name, at(path + ".name"));
+      if (!fresh && places_.contains(path + ".name")) {
+        diagnostics_.error(at(path + ".name"), "duplicate listener name '" + listener.name + "'",
+                           first_on(seen->second));
+      }
+      if (listener.max_target > listener.max_head && places_.contains(path + ".max_target")) {
+        diagnostics_.warning(at(path + ".max_target"),
+                             "max_target is above max_head, which holds the target too",
+                             "a longer target is refused by max_head");
+      }
+    }
+  }
+
+  // ":80" takes both families, so it is in the way of 0.0.0.0:80 and [::]:80.
+  static std::vector<std::string> sockets_of(const AddressSyntax& address) {
+    const std::string port = std::to_string(address.port);
+    if (address.kind == AddressKind::AnyHost) return {"0.0.0.0:" + port, "[::]:" + port};
+    if (address.kind != AddressKind::Unix && address.port == 0) return {};
+    return {canonical(address)};
+  }
+
+  void check_listen_address(const std::string& address, const std::string& path) {
+    const auto parsed = parse_listen_address(address);
+    if (!parsed) return;  // reported when it was read
+    for (const std::string& socket : sockets_of(*parsed)) {
+      const auto [seen, fresh] = sockets_.emplace(socket, at(path));
+      if (fresh) continue;
+      diagnostics_.error(at(path), "duplicate listener address " + quoted(address),
+                         first_on(seen->second));
+      return;
+    }
+  }
+
+  void check_admin() {
+    if (config_.admin.address.empty()) return;
+    const auto parsed = parse_listen_address(config_.admin.address);
+    if (!parsed) return;
+    for (const std::string& socket : sockets_of(*parsed)) {
+      const auto seen = sockets_.find(socket);
+      if (seen == sockets_.end()) continue;
+      diagnostics_.error(at("admin.address"),
+                         "admin address " + quoted(config_.admin.address) + " is a listener's",
+                         seen->second.line == 0
+                             ? std::string()
+                             : "the listener is on line " + std::to_string(seen->second.line));
+      return;
+    }
+  }
+
+  void check_upstreams() {
+    if (config_.upstreams.empty()) {
+      diagnostics_.error(at("upstreams"), "no upstreams: there is nowhere to send requests",
+                         "such as upstreams: {app: {servers: [127.0.0.1:3000]}}");
+    }
+    for (const Upstream& upstream : config_.upstreams) {
+      const std::string path = "upstreams." + upstream.name;
+      if (upstream.servers.empty()) {
+        const bool listed = places_.contains(path + ".servers");
+        diagnostics_.error(at(listed ? path + ".servers" : path),
+                           "upstream '" + upstream.name + "' has no servers",
+                           "such as servers: [127.0.0.1:3000]");
+      }
+      check_servers(upstream, path + ".servers");
+    }
+  }
+
+  void check_servers(const Upstream& upstream, const std::string& list) {
+    std::map<std::string, Mark> seen_servers;
+    for (size_t i = 0; i < upstream.servers.size(); ++i) {
+      const std::string& address = upstream.servers[i].address;
+      const Mark mark = at(indexed(list, i));
+      if (address.empty()) {
+        diagnostics_.error(mark, "a server of upstream '" + upstream.name + "' has no address",
+                           "such as 127.0.0.1:3000");
+        continue;
+      }
+      const auto parsed = parse_server_address(address);
+      if (!parsed) continue;
+      const auto [seen, fresh] = seen_servers.emplace(canonical(*parsed), mark);
+      if (!fresh) {
+        diagnostics_.error(
+            mark, "duplicate server " + quoted(address) + " in upstream '" + upstream.name + "'",
+            first_on(seen->second));
+      }
+    }
+  }
+
+  void check_routes() {
+    if (config_.routes.empty() && config_.upstreams.size() > 1) {
+      diagnostics_.error(
+          at("routes"), "no routes, and more than one upstream to choose from",
+          "such as routes: [{path: /, upstream: " + config_.upstreams[0].name + "}]");
+    }
+    std::set<std::string_view> used;
+    std::map<std::pair<std::string_view, std::string_view>, Mark> seen_routes;
+    for (size_t i = 0; i < config_.routes.size(); ++i) {
+      const Route& route = config_.routes[i];
+      const std::string path = indexed("routes", i);
+      used.insert(route.upstream);
+      check_target(route, path);
+      const auto [seen, fresh] = seen_routes.emplace(std::pair(route.host, route.path), at(path));
+      if (!fresh) {
+        diagnostics_.error(
+            at(path),
+            "duplicate route for host " + quoted(route.host) + " and path " + quoted(route.path),
+            first_on(seen->second));
+      }
+      check_rules(route.request_headers, path + ".request_headers", true);
+      check_rules(route.response_headers, path + ".response_headers", false);
+    }
+    if (config_.routes.empty()) return;
+    for (const Upstream& upstream : config_.upstreams) {
+      if (used.contains(upstream.name)) continue;
+      diagnostics_.warning(at("upstreams." + upstream.name),
+                           "no route leads to upstream '" + upstream.name + "'");
+    }
+  }
+
+  void check_target(const Route& route, const std::string& path) {
+    std::vector<std::string_view> names;
+    for (const Upstream& upstream : config_.upstreams) names.push_back(upstream.name);
+    if (route.upstream.empty()) {
+      diagnostics_.error(
+          at(path), path + " has no upstream",
+          names.empty() ? std::string() : "such as upstream: " + std::string(names.front()));
+      return;
+    }
+    if (std::find(names.begin(), names.end(), route.upstream) != names.end()) return;
+    std::string hint;
+    if (!diagnostics_.full()) {
+      const std::string_view near = nearest(route.upstream, names);
+      if (!near.empty()) {
+        hint = "did you mean " + std::string(near) + "?";
+      } else if (names.size() == 1) {
+        hint = "the only upstream is " + std::string(names.front());
+      }
+    }
+    diagnostics_.error(at(path + ".upstream"), "unknown upstream " + quoted(route.upstream),
+                       std::move(hint));
+  }
+
+  void check_rules(const HeaderRules& rules, const std::string& path, bool request) {
+    std::map<std::string, Mark> seen;
+    for (const auto& [name, value] : rules.set) {
+      const Mark mark = at(path + ".set." + name);
+      const auto [first, fresh] = seen.emplace(lower(name), mark);
+      if (!fresh) {
+        diagnostics_.error(mark, "header " + quoted(name) + " is set twice",
+                           first_on(first->second));
+      }
+    }
+    for (size_t i = 0; i < rules.remove.size(); ++i) {
+      const std::string& name = rules.remove[i];
+      const Mark mark = at(indexed(path + ".remove", i));
+      if (request && lower(name) == "host") {
+        diagnostics_.error(mark, "'Host' cannot be removed",
+                           "every HTTP/1.1 request must have it; it can be set");
+      }
+      const auto [first, fresh] = seen.emplace(lower(name), mark);
+      if (!fresh) {
+        diagnostics_.error(mark, "header " + quoted(name) + " is set and removed, or removed twice",
+                           first_on(first->second));
+      }
+    }
+  }
+
+  const Config& config_;
+  const Places& places_;
+  Diagnostics& diagnostics_;
+  std::map<std::string, Mark> sockets_;
+};
+
+}  // namespace
+
+Mark place_of(const Places& places, std::string_view path) {
+  while (!path.empty()) {
+    if (const auto found = places.find(path); found != places.end()) return found->second;
+    const size_t cut = path.find_last_of(".[");
+    path = path.substr(0, cut == std::string_view::npos ? 0 : cut);
+  }
+  return {};
+}
+
+void complete(Config& config, const Places& places) {
+  for (Listener& listener : config.listeners) {
+    if (listener.name.empty()) listener.name = listener.address;
+  }
+  for (Upstream& upstream : config.upstreams) {
+    Pool& pool = upstream.pool;
+    const bool written = places.contains("upstreams." + upstream.name + ".pool.max_idle");
+    if (!written) pool.max_idle = std::min(pool.max_idle, pool.max_connections);
+  }
+  if (config.routes.empty() && config.upstreams.size() == 1 && !places.contains("routes")) {
+    config.routes.emplace_back().upstream = config.upstreams.front().name;
+  }
+}
+
+void validate(const Config& config, const Places& places, Diagnostics& diagnostics) {
+  Validator(config, places, diagnostics).run();
+  warn_of_races(config, places, diagnostics);
+}
+
+}  // namespace berth::config

@@ -1,0 +1,31 @@
+// What no single value shows: contradictions between values, references to nothing, missing parts.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "proxy/config/config.h"
+#include "proxy/config/diagnostics.h"
+
+namespace berth::config {
+
+// Where each value stands in the file, by its path: "upstreams.app.pool.max_idle",
+// "routes[0].upstream". What the file does not say has no place.
+using Places = std::map<std::string, Mark, std::less<>>;
+
+// The place of `path` if the file has it, else of the nearest thing around it.
+Mark place_of(const Places& places, std::string_view path);
+
+// Fills in what follows from other values: listener names, the one possible route, and a `max_idle`
+// that is not above `max_connections`.
+void complete(Config& config, const Places& places);
+
+// Reports every error and warning in a completed configuration.
+void validate(const Config& config, const Places& places, Diagnostics& diagnostics);
+
+// The part of `validate` about keep-alive settings that will lose connections to a race, or that
+// undo each other. Warnings only.
+void warn_of_races(const Config& config, const Places& places, Diagnostics& diagnostics);
+
+}  // namespace berth::config
