@@ -96,7 +96,8 @@ LoadResult load_flags(const Flags& flags) {
     validate(config, {}, diagnostics);
   }
   LoadResult result;
-  if (diagnostics.errors() == 0) result.config = std::move(config);
+  result.errors = diagnostics.errors();
+  if (result.errors == 0) result.config = std::move(config);
   result.diagnostics = diagnostics.take();
   return result;
 }

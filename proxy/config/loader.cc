@@ -17,7 +17,7 @@ namespace berth::config {
 namespace {
 
 LoadResult failed(std::string message, std::string hint = {}) {
-  return {std::nullopt, {{Level::Error, 0, 0, std::move(message), std::move(hint)}}};
+  return {std::nullopt, {{Level::Error, 0, 0, std::move(message), std::move(hint)}}, 1};
 }
 
 LoadResult cannot_read(int error) {
@@ -41,7 +41,8 @@ LoadResult load_text(std::string_view text) {
     validate(config, places, diagnostics);
   }
   LoadResult result;
-  if (diagnostics.errors() == 0) result.config = std::move(config);
+  result.errors = diagnostics.errors();
+  if (result.errors == 0) result.config = std::move(config);
   result.diagnostics = diagnostics.take();
   return result;
 }

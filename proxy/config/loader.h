@@ -1,6 +1,7 @@
 // YAML to Config, with every mistake found in one pass.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@ namespace berth::config {
 struct LoadResult {
   std::optional<Config> config;         // none: there is at least one error in `diagnostics`
   std::vector<Diagnostic> diagnostics;  // errors and warnings, in the order of the file
+  size_t errors = 0;                    // all of them; of many, only the first are in `diagnostics`
 
   bool ok() const { return config.has_value(); }
 };
