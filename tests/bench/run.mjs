@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { contenders, is_installed } from './lib/contenders.mjs';
+import { choose_contenders, contenders } from './lib/contenders.mjs';
 import { measure_instructions, print_instructions } from './lib/instructions.mjs';
 import { describe_machine, pins } from './lib/machine.mjs';
 import { measure_memory, print_memory } from './lib/memory.mjs';
@@ -46,20 +46,13 @@ function parse_arguments() {
   return { ...values, plan };
 }
 
-function choose(list, key, wanted) {
-  if (wanted === undefined) return list;
-  return wanted.split(',').map((name) => {
-    const found = list.find((each) => each[key] === name);
-    if (!found) throw new Error(`no such ${key}: ${name} (there are ${list.map((each) => each[key]).join(', ')})`);
-    return found;
-  });
-}
-
-function choose_contenders(only) {
-  return choose(contenders, 'name', only).filter((contender) => {
-    if (is_installed(contender)) return true;
-    console.log(`${contender.name} is left out: no ${contender.binary} (${contender.install})`);
-    return false;
+function choose_rows(wanted) {
+  const all = [...rows, idle_row];
+  if (wanted === undefined) return all;
+  return wanted.split(',').map((id) => {
+    const row = all.find((each) => each.id === id);
+    if (!row) throw new Error(`no row ${id} (there are ${all.map((each) => each.id).join(', ')})`);
+    return row;
   });
 }
 
@@ -77,7 +70,7 @@ async function measure(options, chosen, origin, dir) {
     return results;
   }
   const results = { rows: [], memory: null };
-  for (const row of choose([...rows, idle_row], 'id', options.rows)) {
+  for (const row of choose_rows(options.rows)) {
     if (row === idle_row) {
       results.memory = await measure_memory(chosen, origin, dir);
       print_memory(results.memory);
@@ -93,7 +86,7 @@ async function measure(options, chosen, origin, dir) {
 async function main() {
   const options = parse_arguments();
   if (options.help) return console.log(kHelp);
-  const chosen = choose_contenders(options.only);
+  const chosen = choose_contenders(contenders, options.only);
   const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-bench-'));
   try {
     const machine = describe_machine();
@@ -118,5 +111,5 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 await main().catch((error) => {
   console.error(error.message);
-  process.exitCode = 1;
+  process.exit(1);
 });

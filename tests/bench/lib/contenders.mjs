@@ -11,7 +11,7 @@ import path from 'node:path';
 import { first_line_of } from './machine.mjs';
 import { free_port, root, start, stop, tree_of, wait_until_serving } from './processes.mjs';
 
-const kForever = 1_000_000_000;
+const kForever = 10_000_000;
 
 const berth = {
   name: 'berth',
@@ -142,10 +142,44 @@ backend origin
   argv_single: (file) => ['-db', '-q', '-f', file],
 };
 
-export const contenders = [berth, nginx, haproxy];
+// Only in the race: it is no rival in CPU time.
+const caddy = {
+  name: 'caddy',
+  binary: '/usr/bin/caddy',
+  version() { return `Caddy ${first_line_of(this.binary, ['version'])}`; },
+  install: 'apt-get install caddy',
+  async config(dir, { port, origin }) {
+    return `
+{
+  admin off
+  auto_https off
+  storage file_system ${dir}
+}
+:${port} {
+  bind 127.0.0.1
+  reverse_proxy 127.0.0.1:${origin}
+}
+`;
+  },
+  environment: (dir) => ({ XDG_CONFIG_HOME: dir, XDG_DATA_HOME: dir }),
+  argv: (file) => ['run', '--adapter', 'caddyfile', '--config', file],
+};
 
-export function is_installed(contender) {
-  return existsSync(contender.binary);
+export const contenders = [berth, nginx, haproxy];
+export const race_contenders = [...contenders, caddy];
+
+// Those that are installed, of all or of those named in `only` ("berth,nginx").
+export function choose_contenders(all, only) {
+  const wanted = only?.split(',') ?? all.map((contender) => contender.name);
+  return wanted.map((name) => {
+    const contender = all.find((each) => each.name === name);
+    if (!contender) throw new Error(`no contender ${name}`);
+    return contender;
+  }).filter((contender) => {
+    if (existsSync(contender.binary)) return true;
+    console.log(`${contender.name} is left out: no ${contender.binary} (${contender.install})`);
+    return false;
+  });
 }
 
 // Starts one on a port of its own. `wrap` is a command to run it under (as a single process).
@@ -157,7 +191,8 @@ export async function launch(contender, dir, origin, setup, { cpu = null, wrap =
   writeFileSync(file, await contender.config(home, { port, origin: origin.port }, setup));
   const argv = wrap === null ? [contender.binary, ...contender.argv(file, home)]
     : [...wrap, contender.binary, ...contender.argv_single(file, home)];
-  const child = start(argv[0], argv.slice(1), { cpu, log: path.join(home, 'output.log') });
+  const options = { cpu, log: path.join(home, 'output.log'), env: contender.environment?.(home) };
+  const child = start(argv[0], argv.slice(1), options);
   await wait_until_serving(child, port, '/small');
   return {
     name: contender.name, port, home, child,

@@ -12,10 +12,12 @@ const tools = path.join(root, 'build/bench');
 const running = new Set();
 
 // Runs `command` on the given processor (anywhere when null) with its output in `log`.
-export function start(command, args, { cpu = null, log, cwd = root }) {
+export function start(command, args, { cpu = null, log, env = {} }) {
   const output = openSync(log, 'a');
   const argv = cpu === null ? [command, ...args] : ['taskset', '-c', String(cpu), command, ...args];
-  const child = spawn(argv[0], argv.slice(1), { cwd, stdio: ['ignore', output, output] });
+  const child = spawn(argv[0], argv.slice(1), {
+    cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', output, output],
+  });
   closeSync(output);
   child.log = log;
   child.on('error', () => {});
