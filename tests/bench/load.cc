@@ -4,14 +4,14 @@
 // The processes named by --watch are measured while no request is under way: before the first and
 // after the last of the measured phase, so the CPU time belongs to exactly the requests counted.
 
-#include <getopt.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "tests/bench/load_driver.h"
@@ -52,50 +52,57 @@ std::vector<pid_t> parse_pids(const char* list) {
   return pids;
 }
 
+struct Setting {
+  std::string_view name;
+  bool has_value;
+  void (*apply)(Options& options, const char* value);
+};
+
+uint64_t number(const char* text) {
+  return std::strtoull(text, nullptr, 10);
+}
+
+constexpr Setting kSettings[] = {
+    {"--port", true, [](Options& o, const char* v) { o.target.port = number(v); }},
+    {"--path", true, [](Options& o, const char* v) { o.target.path = v; }},
+    {"--length", true, [](Options& o, const char* v) { o.target.response_length = number(v); }},
+    {"--post", true, [](Options& o, const char* v) { o.target.post_length = number(v); }},
+    {"--connections", true, [](Options& o, const char* v) { o.connections = number(v); }},
+    {"--seconds", true, [](Options& o, const char* v) { o.measured.seconds = std::atof(v); }},
+    {"--requests", true, [](Options& o, const char* v) { o.measured.requests = number(v); }},
+    {"--warmup", true, [](Options& o, const char* v) { o.warmup.seconds = std::atof(v); }},
+    {"--close", false, [](Options& o, const char*) { o.target.close = true; }},
+    {"--idle", false, [](Options& o, const char*) { o.idle = true; }},
+    {"--watch", true, [](Options& o, const char* v) { o.watched = parse_pids(v); }},
+};
+
 Options parse(int argc, char** argv) {
-  enum : int { Port, Path, Length, Post, Connections, Seconds, Requests, Warmup, Close, Idle, Watch };
-  static const option kOptions[] = {
-      {"port", 1, nullptr, Port},         {"path", 1, nullptr, Path},
-      {"length", 1, nullptr, Length},     {"post", 1, nullptr, Post},
-      {"connections", 1, nullptr, Connections},
-      {"seconds", 1, nullptr, Seconds},   {"requests", 1, nullptr, Requests},
-      {"warmup", 1, nullptr, Warmup},     {"close", 0, nullptr, Close},
-      {"idle", 0, nullptr, Idle},         {"watch", 1, nullptr, Watch},
-      {nullptr, 0, nullptr, 0}};
   Options options;
-  for (int key; (key = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
-    switch (key) {
-      case Port: options.target.port = static_cast<uint16_t>(std::atoi(optarg)); break;
-      case Path: options.target.path = optarg; break;
-      case Length: options.target.response_length = std::strtoull(optarg, nullptr, 10); break;
-      case Post: options.target.post_length = std::strtoull(optarg, nullptr, 10); break;
-      case Connections: options.connections = static_cast<uint32_t>(std::atoi(optarg)); break;
-      case Seconds: options.measured.seconds = std::atof(optarg); break;
-      case Requests: options.measured.requests = std::strtoull(optarg, nullptr, 10); break;
-      case Warmup: options.warmup.seconds = std::atof(optarg); break;
-      case Close: options.target.close = true; break;
-      case Idle: options.idle = true; break;
-      case Watch: options.watched = parse_pids(optarg); break;
-      default: usage();
-    }
+  for (int i = 1; i < argc; ++i) {
+    const auto* setting = std::ranges::find(kSettings, argv[i], &Setting::name);
+    if (setting == std::end(kSettings)) usage();
+    if (setting->has_value && ++i == argc) usage();
+    setting->apply(options, argv[i]);
   }
-  if (options.target.port == 0 || optind != argc) usage();
+  if (options.target.port == 0 || options.connections == 0) usage();
   return options;
 }
 
 // Connections close and logs are written a moment after the last answer: that belongs to the phase.
-void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(50)); }
+void settle() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+}
 
 void print(const Report& report, const Usage& before, const Usage& after) {
   const auto us = [&](double share) {
     return static_cast<double>(report.latency.percentile(share)) / 1e3;
   };
-  std::printf("{\"requests\":%lu,\"seconds\":%.6f,\"failures\":%lu,\"first_failure\":\"%s\","
-              "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,"
-              "\"cpu_ns\":%lu,\"rss_before\":%lu,\"rss_after\":%lu}\n",
-              report.requests, report.seconds, report.failures, report.first_failure.c_str(),
-              us(0.5), us(0.99), us(0.999), after.cpu_ns - before.cpu_ns, before.rss_bytes,
-              after.rss_bytes);
+  std::printf(
+      "{\"requests\":%lu,\"seconds\":%.6f,\"failures\":%lu,\"first_failure\":\"%s\","
+      "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,"
+      "\"cpu_ns\":%lu,\"rss_before\":%lu,\"rss_after\":%lu}\n",
+      report.requests, report.seconds, report.failures, report.first_failure.c_str(), us(0.5),
+      us(0.99), us(0.999), after.cpu_ns - before.cpu_ns, before.rss_bytes, after.rss_bytes);
 }
 
 int run(const Options& options) {

@@ -91,10 +91,10 @@ void LoadDriver::begin_phase() {
   report_ = Report();
   started_ = 0;
   phase_start_ = last_answer_ = Clock::now();
-  phase_end_ = limits_.seconds > 0
-                   ? phase_start_ + std::chrono::nanoseconds(
-                                        static_cast<int64_t>(limits_.seconds * 1e9))
-                   : Clock::time_point::max();
+  phase_end_ =
+      limits_.seconds > 0
+          ? phase_start_ + std::chrono::nanoseconds(static_cast<int64_t>(limits_.seconds * 1e9))
+          : Clock::time_point::max();
 }
 
 Report LoadDriver::finish_phase() {

@@ -41,7 +41,9 @@ std::string make_response(size_t length) {
       "HTTP/1.1 200 OK\r\n"
       "Date: Thu, 01 Jan 2026 12:00:00 GMT\r\n"
       "Content-Type: application/json; charset=utf-8\r\n"
-      "Content-Length: " + std::to_string(length) + "\r\n"
+      "Content-Length: " +
+      std::to_string(length) +
+      "\r\n"
       "ETag: W/\"c8-2Zz9cH0kqFvIh5bC0c7sIYyXv0s\"\r\n"
       "Cache-Control: private, max-age=0, must-revalidate\r\n"
       "Vary: Origin, Accept-Encoding\r\n"
@@ -157,10 +159,10 @@ class Connection {
   }
 
   int fd_;
-  std::string partial_;            // start of a head that came in pieces
-  std::string_view to_send_;       // what is left of the response
-  uint64_t body_left_ = 0;         // of the request
-  bool answer_due_ = false;        // a request has begun whose body is not read to its end
+  std::string partial_;       // start of a head that came in pieces
+  std::string_view to_send_;  // what is left of the response
+  uint64_t body_left_ = 0;    // of the request
+  bool answer_due_ = false;   // a request has begun whose body is not read to its end
 };
 
 int listen_on(uint16_t port) {

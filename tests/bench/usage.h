@@ -13,12 +13,12 @@
 namespace berth::bench {
 
 struct Usage {
-  uint64_t cpu_ns = 0;     // user and system, all threads that are alive
+  uint64_t cpu_ns = 0;  // user and system, all threads that are alive
   uint64_t rss_bytes = 0;
 };
 
-// The time that the scheduler charged, in nanoseconds: exact for a thread that sleeps at the moment,
-// up to one tick behind for one that runs. So read it while the processes are quiet.
+// The time that the scheduler charged, in nanoseconds: exact for a thread that sleeps at the
+// moment, up to one tick behind for one that runs. So read it while the processes are quiet.
 inline uint64_t cpu_ns_of(pid_t pid) {
   uint64_t total = 0;
   std::error_code error;
