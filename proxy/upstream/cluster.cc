@@ -1,0 +1,121 @@
+#include "proxy/upstream/cluster.h"
+
+#include "proxy/upstream/worker_pools.h"
+
+namespace berth::upstream {
+
+Cluster::Cluster(WorkerPools& pools, std::shared_ptr<SharedCluster> shared,
+                 std::shared_ptr<stats::QueueStats> stats)
+    : pools_(pools),
+      env_(pools.env()),
+      shared_(std::move(shared)),
+      stats_(std::move(stats)),
+      balancer_(env_.random) {}
+
+void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> servers) {
+  settings_ = std::move(settings);
+  servers_ = std::move(servers);
+}
+
+Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
+  // Those who wait already come first.
+  if (shared_->queue.waiting() > 0) return enqueue(waiter, wanted);
+  bool must_wait = false;
+  ServerPool* pool =
+      balancer_.pick(settings_->balance, servers_, wanted.tried, env_.now(), must_wait);
+  if (pool == nullptr) {
+    if (must_wait) return enqueue(waiter, wanted);
+    return {.lease = {}, .refused = CloseReason::NoServer};
+  }
+  if (Lease lease = pool->take_idle(wanted.freshness)) {
+    pool->stats().acquisitions[static_cast<size_t>(stats::AcquireSource::Idle)].add();
+    return {.lease = std::move(lease)};
+  }
+  if (Slot slot = pool->server().slots.try_take()) {
+    waiter.source_ = stats::AcquireSource::New;
+    const CloseReason failure = pool->connect(std::move(slot), &waiter);
+    return {.lease = {}, .refused = failure, .server = &pool->server()};
+  }
+  return enqueue(waiter, wanted);
+}
+
+Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted) {
+  auto ticket = std::make_unique<Ticket>();
+  ticket->home = &pools_;
+  ticket->waiter = &waiter;
+  ticket->tried = wanted.tried;
+  if (!shared_->queue.push(*ticket, settings_->pool.queue_size)) {
+    stats_->rejected[static_cast<size_t>(stats::QueueReject::Full)].add();
+    return {.lease = {}, .refused = CloseReason::QueueFull};
+  }
+  waiter.cluster_ = this;
+  waiter.ticket_ = ticket.release();
+  waiter.since_ = env_.now();
+  stats_->length.add();
+  env_.runtime.arm(waiter.timer_, settings_->pool.queue_timeout);
+  look_again(wanted.tried);
+  return {};
+}
+
+// Something may have come free between the look and the push (waiter_queue.h).
+void Cluster::look_again(const TriedServers& tried) {
+  for (ServerPool* pool : servers_) {
+    if (tried.contains(&pool->server())) continue;
+    if (pool->has_idle() || pool->server().slots.has_room()) {
+      pool->pump_later();
+    } else {
+      pool->ask_other_workers();
+    }
+  }
+}
+
+Duration Cluster::left_queue(Waiter& waiter) {
+  env_.runtime.cancel(waiter.timer_);
+  waiter.ticket_ = nullptr;
+  stats_->length.sub();
+  const Duration waited = env_.now() - waiter.since_;
+  stats_->wait.observe(stats::as_micros(waited));
+  return waited;
+}
+
+// The ticket itself: ours again if it is still in the queue; otherwise it comes home with a grant, and finds nobody.
+void Cluster::give_up(Waiter& waiter) {
+  std::unique_ptr<Ticket> ticket(waiter.ticket_);
+  left_queue(waiter);
+  ticket->waiter = nullptr;
+  if (!shared_->queue.remove(*ticket)) ticket.release();
+}
+
+void Cluster::on_queue_timeout(Waiter& waiter) {
+  give_up(waiter);
+  stats_->rejected[static_cast<size_t>(stats::QueueReject::Timeout)].add();
+  waiter.on_no_lease(CloseReason::QueueTimeout, nullptr);
+}
+
+void Waiter::on_timer(event::Timer&) {
+  cluster_->on_queue_timeout(*this);
+}
+
+void Waiter::give_up() {
+  if (connecting_ != nullptr) {
+    connecting_->abandon_connect();
+    connecting_ = nullptr;
+  }
+  if (ticket_ == nullptr) return;
+  cluster_->stats_->rejected[static_cast<size_t>(stats::QueueReject::ClientGone)].add();
+  cluster_->give_up(*this);
+}
+
+void Lease::give_back(CloseReason why_unfit) {
+  if (connection_ != nullptr) std::exchange(connection_, nullptr)->give_back(why_unfit);
+}
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this != &other) {
+    give_back(CloseReason::None);
+    connection_ = std::exchange(other.connection_, nullptr);
+  }
+  return *this;
+}
+
+}  // namespace berth::upstream

@@ -1,0 +1,68 @@
+// One upstream as one worker sees it: its servers, its balancer, its end of the queue.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "proxy/config/config.h"
+#include "proxy/net/worker_env.h"
+#include "proxy/stats/stats.h"
+#include "proxy/upstream/balancer.h"
+#include "proxy/upstream/lease.h"
+#include "proxy/upstream/retry_budget.h"
+#include "proxy/upstream/server_pool.h"
+#include "proxy/upstream/shared_server.h"
+#include "proxy/upstream/waiter.h"
+
+namespace berth::upstream {
+
+// Lives through reloads; new settings apply to it live. Thread: its worker's.
+class Cluster {
+ public:
+  Cluster(WorkerPools& pools, std::shared_ptr<SharedCluster> shared,
+          std::shared_ptr<stats::QueueStats> stats);
+
+  struct Wanted {
+    TriedServers tried;
+    Freshness freshness = Freshness::Any;
+  };
+  // One of: a lease at once; a refusal (with the server that refused, if any did); neither: the waiter will be called.
+  struct Outcome {
+    Lease lease;
+    stats::AcquireSource source = stats::AcquireSource::Idle;
+    CloseReason refused = CloseReason::None;
+    const SharedServer* server = nullptr;
+  };
+  Outcome acquire(Waiter& waiter, const Wanted& wanted);
+
+  const config::Upstream& settings() const { return *settings_; }
+  const std::string& name() const { return shared_->name; }
+  RetryBudget& retry_budget() { return retry_budget_; }
+  stats::QueueStats& stats() { return *stats_; }
+  const std::shared_ptr<SharedCluster>& shared() const { return shared_; }
+  const std::vector<ServerPool*>& servers() const { return servers_; }
+
+  void apply(ServerPool::Settings settings, std::vector<ServerPool*> servers);
+  bool in_use() const { return retry_budget_.in_flight() > 0; }
+
+ private:
+  friend class Waiter;
+  friend class WorkerPools;
+  Outcome enqueue(Waiter& waiter, const Wanted& wanted);
+  void look_again(const TriedServers& tried);
+  // The ticket is gone: the waiter stops to wait. Returns how long it has.
+  Duration left_queue(Waiter& waiter);
+  void on_queue_timeout(Waiter& waiter);
+  void give_up(Waiter& waiter);
+
+  WorkerPools& pools_;
+  net::WorkerEnv& env_;
+  std::shared_ptr<SharedCluster> shared_;
+  std::shared_ptr<stats::QueueStats> stats_;
+  ServerPool::Settings settings_;
+  std::vector<ServerPool*> servers_;
+  Balancer balancer_;
+  RetryBudget retry_budget_;
+};
+
+}  // namespace berth::upstream

@@ -1,0 +1,277 @@
+#include "proxy/upstream/server_pool.h"
+
+#include "proxy/base/check.h"
+#include "proxy/upstream/waiter.h"
+#include "proxy/upstream/worker_pools.h"
+
+namespace berth::upstream {
+
+namespace {
+
+stats::UpstreamState gauge_of(ConnectionState state) {
+  switch (state) {
+    case ConnectionState::Connecting:
+      return stats::UpstreamState::Connecting;
+    case ConnectionState::Idle:
+      return stats::UpstreamState::Idle;
+    case ConnectionState::Busy:
+      return stats::UpstreamState::Active;
+    case ConnectionState::Upgraded:
+      return stats::UpstreamState::Upgraded;
+    case ConnectionState::Draining:
+    case ConnectionState::Closed:
+      return stats::UpstreamState::Draining;
+  }
+  return stats::UpstreamState::Draining;
+}
+
+bool carries_request(ConnectionState state) {
+  return state == ConnectionState::Connecting || state == ConnectionState::Busy ||
+         state == ConnectionState::Draining;
+}
+
+}  // namespace
+
+ServerPool::ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server, Settings settings,
+                       std::shared_ptr<stats::ServerStats> stats)
+    : pools_(pools),
+      env_(pools.env()),
+      server_(std::move(server)),
+      settings_(std::move(settings)),
+      stats_(std::move(stats)) {}
+
+ServerPool::~ServerPool() {
+  const auto close = [](UpstreamConnection& c) { c.close(CloseReason::Shutdown); };
+  idle_.for_each(close);
+  others_.for_each(close);
+  event::TurnTask::unlink();
+}
+
+// --- Taking.
+
+UpstreamConnection* ServerPool::fresh_idle() {
+  while (!idle_.empty()) {
+    const bool lifo = settings_->pool.reuse == config::Reuse::Lifo;
+    UpstreamConnection& connection = lifo ? idle_.front() : idle_.back();
+    if (connection.check_fresh()) return &connection;
+  }
+  return nullptr;
+}
+
+Lease ServerPool::take_idle(Freshness wanted) {
+  if (wanted == Freshness::New && server_->slots.has_room()) return Lease();
+  UpstreamConnection* connection = fresh_idle();
+  if (connection == nullptr) return Lease();
+  if (wanted == Freshness::Young && connection->in_last_quarter() && server_->slots.has_room()) {
+    return Lease();
+  }
+  stats_->idle_age_at_reuse.observe(stats::as_millis(env_.now() - connection->idle_since()));
+  connection->lease_out();
+  return Lease(*connection);
+}
+
+CloseReason ServerPool::connect(Slot slot, Waiter* waiter) {
+  auto* connection = new UpstreamConnection(*this, std::move(slot));  // owned by its list
+  stats_->connections_opened.add();
+  const CloseReason failure = connection->connect(waiter);
+  if (failure == CloseReason::None && waiter != nullptr) waiter->connecting_ = connection;
+  return failure;
+}
+
+bool ServerPool::idle_elsewhere() const {
+  for (uint32_t worker = 0; worker < server_->workers(); ++worker) {
+    if (worker != env_.worker && server_->idle(worker) > 0) return true;
+  }
+  return false;
+}
+
+void ServerPool::ask_other_workers() {
+  for (uint32_t worker = 0; worker < server_->workers(); ++worker) {
+    if (worker != env_.worker && server_->idle(worker) > 0) pools_.ask_to_pump(worker, server_);
+  }
+}
+
+// --- Giving.
+
+void ServerPool::pump_later() {
+  env_.runtime.turn.later(*this);
+}
+
+void ServerPool::run() {
+  WaiterQueue& queue = server_->cluster->queue;
+  while (queue.waiting() > 0 && server_->may_serve() && queue.has_for(*server_)) {
+    UpstreamConnection* idle = fresh_idle();
+    Slot slot;
+    if (idle == nullptr) {
+      if (server_->backing_off(env_.now())) return;
+      slot = server_->slots.try_take();
+      if (!slot) return;
+    }
+    // Another worker may have served it meanwhile; then the slot goes back and the queue is looked at again.
+    Ticket* ticket = queue.pop_for(*server_);
+    if (ticket != nullptr) grant(*ticket, idle, std::move(slot));
+  }
+}
+
+void ServerPool::grant(Ticket& ticket, UpstreamConnection* idle, Slot slot) {
+  if (ticket.home != &pools_) {
+    std::unique_ptr<UpstreamConnection> travelling;
+    if (idle != nullptr) {
+      idle->leave_worker();
+      travelling.reset(idle);
+    }
+    pools_.send_grant(ticket, std::move(travelling), std::move(slot), server_);
+    return;
+  }
+  Waiter* waiter = pools_.take_waiter(ticket, stats::AcquireSource::Queue);
+  if (waiter == nullptr) return;  // gave up; what was meant for it stays where it is
+  if (idle != nullptr) {
+    stats_->idle_age_at_reuse.observe(stats::as_millis(env_.now() - idle->idle_since()));
+    idle->lease_out();
+    deliver(*waiter, *idle);
+    return;
+  }
+  const CloseReason failure = connect(std::move(slot), waiter);
+  if (failure != CloseReason::None) deliver_failure(*waiter, failure);
+}
+
+void ServerPool::adopt(std::unique_ptr<UpstreamConnection> connection, Waiter* waiter) {
+  UpstreamConnection& joined = *connection.release();
+  joined.join_worker(*this);
+  if (waiter == nullptr || !joined.check_fresh()) {
+    pump_later();
+    return;
+  }
+  stats_->idle_age_at_reuse.observe(stats::as_millis(env_.now() - joined.idle_since()));
+  joined.lease_out();
+  deliver(*waiter, joined);
+}
+
+void ServerPool::deliver(Waiter& waiter, UpstreamConnection& connection) {
+  waiter.connecting_ = nullptr;
+  stats_->acquisitions[static_cast<size_t>(waiter.source_)].add();
+  waiter.on_lease(Lease(connection), waiter.source_);
+}
+
+void ServerPool::deliver_failure(Waiter& waiter, CloseReason reason) {
+  waiter.connecting_ = nullptr;
+  waiter.on_no_lease(reason, server_.get());
+}
+
+// --- What the connections report.
+
+void ServerPool::link(UpstreamConnection& connection, ConnectionState state, int by) {
+  stats_->connections[static_cast<size_t>(gauge_of(state))].add(by);
+  if (carries_request(state)) active_count_ += static_cast<uint32_t>(by);
+  const bool joins = by > 0;
+  if (!joins) static_cast<List::Hook&>(connection).unlink();
+  if (state == ConnectionState::Idle) {
+    if (joins) idle_.push_front(connection);
+    idle_count_ += static_cast<uint32_t>(by);
+    publish_idle();
+  } else if (joins) {
+    others_.push_back(connection);
+  }
+}
+
+void ServerPool::publish_idle() {
+  if (server_->workers() > 1) server_->publish_idle(env_.worker, idle_count_);
+}
+
+void ServerPool::on_state(UpstreamConnection& connection, std::optional<ConnectionState> before,
+                          std::optional<ConnectionState> after) {
+  if (before) link(connection, *before, -1);
+  if (after) link(connection, *after, +1);
+  open_count_ += static_cast<uint32_t>(!before.has_value()) - static_cast<uint32_t>(!after.has_value());
+  // Idle, upgraded: something came free.
+  if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) {
+    if (server_->cluster->queue.waiting() > 0) {
+      pump_later();
+    } else if (after == ConnectionState::Idle) {
+      trim_idle();
+    }
+  }
+}
+
+void ServerPool::trim_idle() {
+  const uint32_t most = settings_->pool.max_idle;
+  // Usually there are no more connections than may be idle, and one load tells.
+  if (server_->slots.used() <= most) return;
+  const uint32_t idle = server_->workers() > 1 ? server_->idle_total() : idle_count_;
+  if (idle > most && !idle_.empty()) idle_.back().close(CloseReason::MaxIdle);
+}
+
+void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState before, CloseReason reason,
+                           uint32_t requests) {
+  link(connection, before, -1);
+  --open_count_;
+  stats_->connections_closed[static_cast<size_t>(reason)].add();
+  stats_->requests_per_connection.observe(requests);
+  env_.runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
+  if (server_->cluster->queue.waiting() > 0) pump_later();
+}
+
+void ServerPool::on_connected(Duration took) {
+  stats_->connect_duration.observe(stats::as_micros(took));
+  server_->connect_succeeded();
+}
+
+void ServerPool::on_connect_failed(CloseReason reason) {
+  stats_->connect_failures[static_cast<size_t>(reason)].add();
+  if (reason != CloseReason::NoLocalResources) server_->connect_failed(env_.now());
+}
+
+void ServerPool::on_response(uint16_t status, Duration waited) {
+  stats_->requests[stats::status_slot(status)].add();
+  stats_->response_header_duration.observe(stats::as_micros(waited));
+}
+
+void ServerPool::on_idle_limit(const IdleLimit& limit) {
+  // Written only when it changes: the facts are shared by all workers.
+  const int64_t ms = static_cast<int64_t>(stats::as_millis(limit.limit));
+  if (server_->facts->learned_keepalive_ms.load(std::memory_order_relaxed) == ms) return;
+  server_->facts->learned_keepalive_ms.store(ms, std::memory_order_relaxed);
+  server_->facts->learned_source.store(static_cast<uint8_t>(limit.source), std::memory_order_relaxed);
+  server_->facts->keepalive_margin_ms.store(static_cast<int64_t>(stats::as_millis(limit.margin)),
+                                            std::memory_order_relaxed);
+}
+
+void ServerPool::on_peer_close(Duration idle_age) {
+  stats_->idle_age_at_peer_close.observe(stats::as_millis(idle_age));
+}
+
+void ServerPool::on_stale(Duration idle_age) {
+  on_peer_close(idle_age);
+}
+
+void ServerPool::on_stale_avoided() {
+  stats_->stale_reuse[static_cast<size_t>(stats::StaleOutcome::Avoided)].add();
+}
+
+// --- Limits.
+
+std::optional<CloseReason> ServerPool::why_not_keep() const {
+  if (!server_->may_serve()) return CloseReason::Retired;
+  if (server_->retired.load(std::memory_order_relaxed) && server_->cluster->queue.waiting() == 0) {
+    return CloseReason::Retired;
+  }
+  if (server_->slots.over_limit()) return CloseReason::BoundLowered;
+  return std::nullopt;
+}
+
+void ServerPool::apply(Settings settings) {
+  settings_ = std::move(settings);
+  while (server_->slots.over_limit() && !idle_.empty()) idle_.back().close(CloseReason::BoundLowered);
+  pump_later();
+}
+
+void ServerPool::close_idle(CloseReason reason) {
+  idle_.for_each([reason](UpstreamConnection& c) { c.close(reason); });
+}
+
+void ServerPool::retire() {
+  idle_.for_each([](UpstreamConnection& c) { c.retire(); });
+  others_.for_each([](UpstreamConnection& c) { c.retire(); });
+}
+
+}  // namespace berth::upstream

@@ -1,0 +1,112 @@
+// One worker's shard of the connections to one app server. Owns them in every state.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "proxy/base/intrusive_list.h"
+#include "proxy/config/config.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/net/worker_env.h"
+#include "proxy/stats/stats.h"
+#include "proxy/upstream/lease.h"
+#include "proxy/upstream/shared_server.h"
+#include "proxy/upstream/upstream_connection.h"
+
+namespace berth::upstream {
+
+class Waiter;
+class WorkerPools;
+
+// What a request asks of its connection, where there is a choice.
+enum class Freshness : uint8_t {
+  Any,    // it can be sent again if the connection turns out to be stale
+  Young,  // it cannot: rather a new connection than one in the last quarter of its idle time
+  New,    // it has just met a stale one
+};
+
+// Thread: its worker's.
+class ServerPool final : private event::TurnTask {
+ public:
+  using Settings = std::shared_ptr<const config::Upstream>;
+
+  ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server, Settings settings,
+             std::shared_ptr<stats::ServerStats> stats);
+  // Closes what is left, with Shutdown.
+  ~ServerPool();
+
+  // --- For the Cluster and the balancer.
+
+  // A connection that lies idle here, the most recently used first; empty if there is none that is fit, or if a new one is
+  // wanted more and can be made.
+  Lease take_idle(Freshness wanted);
+  // Connects for the waiter. None if that has begun.
+  CloseReason connect(Slot slot, Waiter* waiter);
+  bool has_idle() const { return idle_count_ > 0; }
+  bool idle_elsewhere() const;
+  bool can_serve_now() const { return has_idle() || server_->slots.has_room() || idle_elsewhere(); }
+  // Requests that this worker has on the server.
+  uint32_t active() const { return active_count_; }
+  bool empty() const { return open_count_ == 0; }
+
+  // Gives what is free to those who wait, at the end of the turn.
+  void pump_later();
+  // The queue may wait for idle connections of other workers: asks those that have some.
+  void ask_other_workers();
+  // An idle connection from another worker, for `waiter`, or for the pool if that is nullptr.
+  void adopt(std::unique_ptr<UpstreamConnection> connection, Waiter* waiter);
+
+  // New limits, live: idle connections beyond them are closed.
+  void apply(Settings settings);
+  void retire();
+  void close_idle(CloseReason reason);
+
+  net::WorkerEnv& env() { return env_; }
+  SharedServer& server() { return *server_; }
+  const std::shared_ptr<SharedServer>& shared_server() const { return server_; }
+  const config::Upstream& settings() const { return *settings_; }
+  stats::ServerStats& stats() { return *stats_; }
+
+  // --- For its connections.
+
+  // Relinks and moves gauges; nullopt: joins or leaves this worker.
+  void on_state(UpstreamConnection& connection, std::optional<ConnectionState> before,
+                std::optional<ConnectionState> after);
+  void on_closed(UpstreamConnection& connection, ConnectionState before, CloseReason reason,
+                 uint32_t requests);
+  void on_connected(Duration took);
+  void on_connect_failed(CloseReason reason);
+  void on_response(uint16_t status, Duration waited);
+  void on_idle_limit(const IdleLimit& limit);
+  void on_peer_close(Duration idle_age);
+  void on_stale(Duration idle_age);
+  void on_stale_avoided();
+  void deliver(Waiter& waiter, UpstreamConnection& connection);
+  void deliver_failure(Waiter& waiter, CloseReason reason);
+  std::optional<CloseReason> why_not_keep() const;
+
+ private:
+  using List = IntrusiveList<UpstreamConnection, PoolTag>;
+
+  void run() override;  // the pump
+  UpstreamConnection* fresh_idle();
+  void link(UpstreamConnection& connection, ConnectionState state, int by);
+  void publish_idle();
+  void trim_idle();
+  void grant(Ticket& ticket, UpstreamConnection* idle, Slot slot);
+
+  WorkerPools& pools_;
+  net::WorkerEnv& env_;
+  std::shared_ptr<SharedServer> server_;
+  Settings settings_;
+  std::shared_ptr<stats::ServerStats> stats_;
+  List idle_;  // most recently used first
+  List others_;
+  uint32_t idle_count_ = 0;
+  uint32_t active_count_ = 0;
+  uint32_t open_count_ = 0;
+};
+
+}  // namespace berth::upstream

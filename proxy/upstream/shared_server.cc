@@ -1,0 +1,21 @@
+#include "proxy/upstream/shared_server.h"
+
+#include <algorithm>
+
+namespace berth::upstream {
+
+void SharedServer::connect_failed(TimePoint now) {
+  const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed);
+  const Duration backoff = std::min(kMaxBackoff, kFirstBackoff * (1 << std::min(failures, 8U)));
+  down_until_.store((now + backoff).time_since_epoch().count(), std::memory_order_relaxed);
+  facts->up.store(false, std::memory_order_relaxed);
+}
+
+void SharedServer::connect_succeeded() {
+  if (failures_.load(std::memory_order_relaxed) == 0) return;
+  failures_.store(0, std::memory_order_relaxed);
+  down_until_.store(0, std::memory_order_relaxed);
+  facts->up.store(true, std::memory_order_relaxed);
+}
+
+}  // namespace berth::upstream

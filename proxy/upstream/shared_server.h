@@ -1,0 +1,81 @@
+// What all workers know of one upstream and of each of its servers: the bound, the queue, who holds idle connections.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/base/time.h"
+#include "proxy/net/address.h"
+#include "proxy/stats/registry.h"
+#include "proxy/upstream/slot.h"
+#include "proxy/upstream/waiter_queue.h"
+
+namespace berth::upstream {
+
+// Lives as long as a snapshot names the upstream or a request waits in it.
+struct SharedCluster {
+  std::string name;
+  WaiterQueue queue;
+  std::atomic<bool> retired{false};  // the configuration no longer names it; its last requests are still served
+};
+
+// Thread: any. Written rarely (connect, close, reload) but for idle counts, which each have their own cache line.
+class SharedServer {
+ public:
+  SharedServer(std::shared_ptr<SharedCluster> of, std::string configured, net::Address at,
+               uint32_t workers, std::shared_ptr<stats::ServerFacts> known)
+      : cluster(std::move(of)),
+        name(std::move(configured)),
+        address(std::move(at)),
+        facts(std::move(known)),
+        idle_(workers) {}
+
+  const std::shared_ptr<SharedCluster> cluster;
+  const std::string name;  // as configured
+  const net::Address address;
+  const std::shared_ptr<stats::ServerFacts> facts;
+  SlotCounter slots;
+  SlotCounter upgraded;
+  std::atomic<bool> retired{false};  // the configuration no longer names it
+
+  // A retired server serves only what still waits in a retired upstream.
+  bool may_serve() const {
+    return !retired.load(std::memory_order_relaxed) ||
+           cluster->retired.load(std::memory_order_relaxed);
+  }
+
+  uint32_t workers() const { return static_cast<uint32_t>(idle_.size()); }
+  uint32_t idle(uint32_t worker) const { return idle_[worker].count.load(std::memory_order_seq_cst); }
+  // Published before the queue is looked at (waiter_queue.h). Thread: the worker's own count only.
+  void publish_idle(uint32_t worker, uint32_t count) {
+    idle_[worker].count.store(count, std::memory_order_seq_cst);
+  }
+  uint32_t idle_total() const {
+    uint32_t total = 0;
+    for (const IdleCount& worker : idle_) total += worker.count.load(std::memory_order_relaxed);
+    return total;
+  }
+
+  // A server that refuses connections is asked last, for a time that doubles up to kMaxBackoff.
+  bool backing_off(TimePoint now) const {
+    return now.time_since_epoch().count() < down_until_.load(std::memory_order_relaxed);
+  }
+  void connect_failed(TimePoint now);
+  void connect_succeeded();
+
+  static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
+  static constexpr Duration kMaxBackoff = std::chrono::seconds(10);
+
+ private:
+  struct alignas(64) IdleCount {
+    std::atomic<uint32_t> count{0};
+  };
+  std::vector<IdleCount> idle_;
+  std::atomic<int64_t> down_until_{0};
+  std::atomic<uint32_t> failures_{0};
+};
+
+}  // namespace berth::upstream

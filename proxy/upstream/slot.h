@@ -1,0 +1,67 @@
+// The bound of a pool: a Slot is the right to hold one connection to a server, counted over all workers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace berth::upstream {
+
+class SlotCounter;
+
+// Taken before connect(), given back after close() by its destructor.
+class Slot {
+ public:
+  Slot() = default;
+  Slot(Slot&& other) noexcept : counter_(std::exchange(other.counter_, nullptr)) {}
+  Slot& operator=(Slot&& other) noexcept {
+    if (this != &other) {
+      give_back();
+      counter_ = std::exchange(other.counter_, nullptr);
+    }
+    return *this;
+  }
+  ~Slot() { give_back(); }
+
+  explicit operator bool() const { return counter_ != nullptr; }
+  inline void give_back();
+
+ private:
+  friend class SlotCounter;
+  explicit Slot(SlotCounter* counter) : counter_(counter) {}
+  SlotCounter* counter_ = nullptr;  // outlives the slot
+};
+
+// Thread: any. Sequentially consistent where the lost-wake-up argument of waiter_queue.h needs it.
+class SlotCounter {
+ public:
+  // An empty Slot when the limit is reached. Never more than `limit` slots are out, at any instant; a lowered limit takes
+  // effect as slots come back.
+  Slot try_take() {
+    uint32_t used = used_.load(std::memory_order_seq_cst);
+    do {
+      if (used >= limit_.load(std::memory_order_seq_cst)) return Slot();
+    } while (!used_.compare_exchange_weak(used, used + 1, std::memory_order_seq_cst));
+    return Slot(this);
+  }
+
+  uint32_t used() const { return used_.load(std::memory_order_seq_cst); }
+  uint32_t limit() const { return limit_.load(std::memory_order_relaxed); }
+  void set_limit(uint32_t limit) { limit_.store(limit, std::memory_order_seq_cst); }
+  bool has_room() const { return used() < limit(); }
+  bool over_limit() const { return used() > limit(); }
+
+ private:
+  friend class Slot;
+  std::atomic<uint32_t> used_{0};
+  std::atomic<uint32_t> limit_{0};
+};
+
+inline void Slot::give_back() {
+  if (counter_ == nullptr) return;
+  counter_->used_.fetch_sub(1, std::memory_order_seq_cst);
+  counter_ = nullptr;
+}
+
+}  // namespace berth::upstream

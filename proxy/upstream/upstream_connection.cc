@@ -1,0 +1,549 @@
+#include "proxy/upstream/upstream_connection.h"
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/base/check.h"
+#include "proxy/upstream/server_pool.h"
+#include "proxy/upstream/waiter.h"
+
+namespace berth::upstream {
+
+namespace {
+
+using enum ConnectionState;
+
+// Interim responses to one request: more is a server gone wild.
+constexpr uint8_t kMaxInterims = 64;
+// An idle connection older than this is looked at before it is used.
+constexpr Duration kProbeAfter = std::chrono::seconds(1);
+constexpr uint64_t kJitterRange = 103;  // up to 10 % of 1024
+
+constexpr uint8_t bit(ConnectionState state) {
+  return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
+}
+
+// From (row) to (bits).
+constexpr std::array<uint8_t, 6> kTransitions = {
+    /* Connecting */ static_cast<uint8_t>(bit(Idle) | bit(Busy) | bit(Closed)),
+    /* Idle */ static_cast<uint8_t>(bit(Busy) | bit(Closed)),
+    /* Busy */ static_cast<uint8_t>(bit(Idle) | bit(Draining) | bit(Upgraded) | bit(Closed)),
+    /* Draining */ static_cast<uint8_t>(bit(Idle) | bit(Upgraded) | bit(Closed)),
+    /* Upgraded */ bit(Closed),
+    /* Closed */ 0,
+};
+
+// The parsers' target: filled and used up within one call, so one for each thread is enough.
+http::ResponseHead& shared_head() {
+  static thread_local http::ResponseHead head;
+  return head;
+}
+
+}  // namespace
+
+UpstreamConnection::UpstreamConnection(ServerPool& pool, Slot slot)
+    : pool_(&pool),
+      slot_(std::move(slot)),
+      timer_(*this),
+      jitter_(static_cast<uint8_t>(pool.env().random.below(kJitterRange))) {
+  pool.on_state(*this, std::nullopt, Connecting);
+}
+
+UpstreamConnection::~UpstreamConnection() = default;
+
+void UpstreamConnection::set_state(ConnectionState next) {
+  BERTH_DCHECK((kTransitions[static_cast<size_t>(state_)] & bit(next)) != 0);
+  const ConnectionState before = state_;
+  state_ = next;
+  pool_->on_state(*this, before, next);
+}
+
+CloseReason UpstreamConnection::connect(Waiter* waiter) {
+  net::WorkerEnv& env = pool_->env();
+  opened_ = env.now();
+  auto transport = env.network.connect(pool_->server().address, pool_->settings().tcp_keepalive, *this);
+  if (!transport) {
+    const CloseReason reason = transport.error();
+    pool_->on_connect_failed(reason);
+    close(reason);
+    return reason;
+  }
+  transport_ = std::move(*transport);
+  waiter_ = waiter;
+  env.runtime.arm(timer_, pool_->settings().connect_timeout);
+  return CloseReason::None;
+}
+
+void UpstreamConnection::finish_connect(net::Ready ready) {
+  const auto result = transport_->finish_connect();
+  if (result.status == net::IoStatus::Again) return;
+  if (result.status == net::IoStatus::Reset) {
+    pool_->on_connect_failed(result.reason);
+    fail(result.reason);
+    return;
+  }
+  // A server that speaks or hangs up before it is asked.
+  if ((ready.readable || ready.peer_closed) && transport_->probe() != net::Probe::Quiet) {
+    pool_->on_connect_failed(CloseReason::BytesWhileIdle);
+    fail(CloseReason::BytesWhileIdle);
+    return;
+  }
+  pool_->on_connected(pool_->env().now() - opened_);
+  Waiter* waiter = std::exchange(waiter_, nullptr);
+  if (waiter == nullptr) {
+    park();
+    return;
+  }
+  set_state(Busy);
+  pool_->deliver(*waiter, *this);
+}
+
+// --- The request.
+
+void UpstreamConnection::lease_out() {
+  set_state(Busy);
+}
+
+bool UpstreamConnection::begin(const Request& request, ResponseHandler& handler) {
+  if (request.upgrade) {
+    upgrade_slot_ = pool_->server().upgraded.try_take();
+    if (!upgrade_slot_) return false;
+  }
+  ++requests_;
+  handler_ = &handler;
+  phase_ = Phase::Head;
+  method_ = request.method;
+  upgrade_wanted_ = request.upgrade;
+  request_complete_ = false;
+  response_seen_ = false;
+  interims_ = 0;
+  accepted_ = 0;
+  acked_before_ = request.prove_fin ? transport_->bytes_acked() : UINT64_MAX;
+  progress_.reset();
+  return true;
+}
+
+bool UpstreamConnection::send(const iovec* parts, int count) {
+  if (write_broken_) return false;
+  const net::IoResult sent = out_.send(*transport_, parts, count, pool_->env().scratch);
+  accepted_ += sent.bytes;
+  if (sent.status == net::IoStatus::Reset) {
+    // The server may have answered before it hung up: what it sent is read first, when the caller is done.
+    write_broken_ = true;
+    out_.clear();
+    pool_->env().runtime.turn.later(*this);
+    return false;
+  }
+  if (!out_.empty() || state_ == Upgraded) arm_timer();
+  return true;
+}
+
+void UpstreamConnection::request_complete() {
+  request_complete_ = true;
+  sent_at_ = pool_->env().now();
+  arm_timer();
+}
+
+void UpstreamConnection::shutdown_write() {
+  request_complete_ = true;
+  if (out_.empty() && !write_broken_) transport_->shutdown_write();
+}
+
+void UpstreamConnection::flush() {
+  const net::IoResult sent = out_.flush(*transport_);
+  accepted_ += sent.bytes;
+  if (sent.status == net::IoStatus::Reset) {
+    write_broken_ = true;
+    out_.clear();
+    pool_->env().runtime.turn.later(*this);
+    return;
+  }
+  arm_timer();
+  if (!out_.empty()) return;
+  if (state_ == Upgraded && request_complete_) {
+    transport_->shutdown_write();
+    return;
+  }
+  if (handler_ != nullptr) handler_->on_request_drained();
+}
+
+void UpstreamConnection::run() {
+  if (handler_ == nullptr || state_ == Closed) return;
+  const uint32_t request = requests_;
+  readable_ = true;
+  read_response();
+  if (leased_as(request) && phase_ == Phase::Head) fail(CloseReason::ServerReset);
+}
+
+// --- The response.
+
+void UpstreamConnection::on_ready(net::Ready ready) {
+  fin_seen_ = fin_seen_ || ready.peer_closed;
+  switch (state_) {
+    case Connecting:
+      finish_connect(ready);
+      return;
+    case Idle:
+      if (ready.readable) check_idle();
+      return;
+    case Busy:
+    case Draining:
+    case Upgraded:
+      break;
+    case Closed:
+      return;
+  }
+  const uint32_t request = requests_;
+  if (ready.writable && !out_.empty()) flush();
+  if (!ready.readable) return;
+  readable_ = true;
+  if (leased_as(request)) read_response();
+}
+
+void UpstreamConnection::read_response() {
+  const uint32_t request = requests_;
+  net::Scratch& scratch = pool_->env().scratch;
+  while (readable_ && !paused_ && leased_as(request)) {
+    const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
+    switch (got.status) {
+      case net::IoStatus::Again:
+        readable_ = false;
+        return;
+      case net::IoStatus::Eof:
+        on_end(false);
+        return;
+      case net::IoStatus::Reset:
+        on_end(true);
+        return;
+      case net::IoStatus::Ok:
+        break;
+    }
+    // A short read means drained. But a FIN, or an RST that came together with the data, shows only at the next
+    // read: so while the response is incomplete, one more read is made.
+    const bool drained = got.bytes < net::Scratch::kSize && !fin_seen_;
+    if (drained) readable_ = false;
+    response_seen_ = true;
+    process(scratch.data(), got.bytes);
+    if (drained && leased_as(request) && phase_ != Phase::Done && state_ != Upgraded) readable_ = true;
+  }
+}
+
+void UpstreamConnection::process(char* data, size_t size) {
+  if (accepted_ == 0 && phase_ == Phase::Head) {
+    fail(CloseReason::BadResponse);  // an answer to nothing
+    return;
+  }
+  if (phase_ == Phase::Body) {
+    process_body(data, size);
+    return;
+  }
+  if (phase_ == Phase::Done) return;
+  net::ByteBuffer joined;
+  if (head_bytes_) {
+    head_bytes_.append({data, size});
+    joined = std::move(head_bytes_);
+    data = joined.data();
+    size = joined.size();
+  }
+  while (phase_ == Phase::Head && process_head(data, size)) {
+  }
+}
+
+// One head off the front of `data`. True if it was interim and the next one is to be looked for.
+bool UpstreamConnection::process_head(char*& data, size_t& size) {
+  http::ResponseHead& head = shared_head();
+  const http::HeadLimits limits{.max_head = pool_->settings().max_response_head, .max_target = 0};
+  const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
+  switch (outcome.status) {
+    case http::ParseStatus::Refused:
+      fail(outcome.refusal);
+      return false;
+    case http::ParseStatus::Incomplete:
+      if (size > 0) head_bytes_ = net::ByteBuffer::copy_of({data, size}, size);
+      return false;
+    case http::ParseStatus::Complete:
+      break;
+  }
+  progress_.reset();
+  data += outcome.head_size;
+  size -= outcome.head_size;
+  if (head.status < 200 && head.status != 101) {
+    if (++interims_ > kMaxInterims) {
+      fail(CloseReason::BadResponse);
+      return false;
+    }
+    const uint32_t request = requests_;
+    handler_->on_interim(head);
+    return leased_as(request);
+  }
+  process_final_head(data, size);
+  return false;
+}
+
+void UpstreamConnection::process_final_head(char* data, size_t size) {
+  const http::ResponseHead& head = shared_head();
+  hinted_timeout_ = head.keep_alive_timeout;
+  hinted_max_ = head.keep_alive_max;
+  server_http10_ = head.summary.minor_version == 0;
+  server_closes_ = !head.summary.persistent();
+  pool_->on_response(head.status, pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
+  if (head.status == 101) {
+    if (!upgrade_wanted_) {
+      fail(CloseReason::UnexpectedUpgrade);
+      return;
+    }
+    slot_ = std::move(upgrade_slot_);
+    set_state(Upgraded);
+    body_ = http::BodyDecoder({.kind = http::BodyKind::UntilClose});
+    phase_ = Phase::Body;
+    arm_timer();
+    const uint32_t request = requests_;
+    handler_->on_upgraded(head);
+    if (size > 0 && leased_as(request)) process_body(data, size);
+    return;
+  }
+  upgrade_slot_.give_back();
+  const http::BodyFraming framing = http::response_framing(head, method_);
+  until_close_ = framing.kind == http::BodyKind::UntilClose;
+  body_ = http::BodyDecoder(framing);
+  const auto step = body_.decode(data, size);
+  if (!step) {
+    fail(CloseReason::BadResponse);
+    return;
+  }
+  phase_ = step->complete ? Phase::Done : Phase::Body;
+  leftover_ = step->complete && step->consumed < size;
+  arm_timer();
+  handler_->on_response(head, {data, step->payload}, step->complete);
+}
+
+void UpstreamConnection::process_body(char* data, size_t size) {
+  const auto step = body_.decode(data, size);
+  if (!step) {
+    fail(CloseReason::BadResponse);
+    return;
+  }
+  if (step->complete) {
+    phase_ = Phase::Done;
+    leftover_ = step->consumed < size;
+  }
+  arm_timer();
+  handler_->on_body({data, step->payload}, step->complete);
+}
+
+void UpstreamConnection::on_end(bool reset) {
+  readable_ = false;
+  fin_seen_ = true;
+  if (phase_ == Phase::Body && !reset && body_.finish()) {
+    phase_ = Phase::Done;
+    handler_->on_body({}, true);
+    return;
+  }
+  fail(reset ? CloseReason::ServerReset : CloseReason::ServerClosed, !reset);
+}
+
+void UpstreamConnection::fail(CloseReason reason, bool eof) {
+  UpstreamFailure failure{.reason = reason,
+                          .reused = reused(),
+                          .sent_nothing = accepted_ == 0,
+                          .fin_proved = false,
+                          .response_seen = response_seen_};
+  if (eof && acked_before_ != UINT64_MAX) {
+    failure.fin_proved = transport_->bytes_acked() == acked_before_;
+  }
+  const bool peer_gone = reason == CloseReason::ServerClosed || reason == CloseReason::ServerReset;
+  const bool stale = peer_gone && failure.reused && !failure.response_seen;
+  if (stale) pool_->on_stale(pool_->env().now() - idle_since_);
+  Waiter* waiter = std::exchange(waiter_, nullptr);
+  ResponseHandler* handler = handler_;
+  close(stale ? CloseReason::StaleReuse : reason);
+  if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
+  if (handler != nullptr) handler->on_upstream_failed(failure);
+}
+
+void UpstreamConnection::pause() {
+  paused_ = true;
+  arm_timer();
+}
+
+void UpstreamConnection::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  arm_timer();
+  if (readable_) read_response();
+}
+
+// --- Between requests.
+
+void UpstreamConnection::give_back(CloseReason why_unfit) {
+  handler_ = nullptr;
+  paused_ = false;
+  upgrade_slot_.give_back();
+  if (state_ == Closed) return;
+  const CloseReason reason =
+      why_unfit != CloseReason::None ? why_unfit : why_not_reusable().value_or(CloseReason::None);
+  if (reason != CloseReason::None) {
+    close(reason);
+    return;
+  }
+  park();
+}
+
+std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
+  const config::Pool& limits = pool_->settings().pool;
+  if (state_ == Upgraded) return CloseReason::UpgradeFinished;
+  if (phase_ == Phase::Head || phase_ == Phase::Body) return CloseReason::ClientGone;
+  if (phase_ == Phase::Done) {
+    if (!request_complete_ || !out_.empty() || write_broken_) return CloseReason::UnfinishedRequest;
+    if (leftover_) return CloseReason::LeftoverBytes;
+    if (until_close_) return CloseReason::ResponseBodyUntilClose;
+    if (server_closes_) return server_http10_ ? CloseReason::Http10 : CloseReason::CloseRequested;
+    if (hinted_timeout_ == 0) return CloseReason::LearnedLimit;
+    if (hinted_max_ == 0) return CloseReason::KeepaliveRequests;
+  }
+  if (fin_seen_) return CloseReason::ServerClosedIdle;
+  const uint64_t share = 1024U - jitter_;
+  if (requests_ >= std::max<uint64_t>(1, limits.keepalive_requests * share / 1024)) {
+    return CloseReason::KeepaliveRequests;
+  }
+  const Duration age = pool_->env().now() - opened_;
+  if (age >= limits.keepalive_time / 1024 * static_cast<int64_t>(share)) {
+    return CloseReason::KeepaliveTime;
+  }
+  return pool_->why_not_keep();
+}
+
+void UpstreamConnection::park() {
+  phase_ = Phase::None;
+  idle_since_ = pool_->env().now();
+  idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout);
+  pool_->on_idle_limit(idle_limit_);
+  // The last read filled the buffer: what lies behind it can only be bytes that nobody asked for.
+  if (readable_) {
+    readable_ = false;
+    const net::Probe seen = transport_->probe();
+    if (seen != net::Probe::Quiet) {
+      close(seen == net::Probe::Data ? CloseReason::LeftoverBytes : CloseReason::ServerClosedIdle);
+      return;
+    }
+  }
+  set_state(Idle);
+  pool_->env().runtime.arm(timer_, idle_limit_.limit);
+}
+
+void UpstreamConnection::check_idle() {
+  switch (transport_->probe()) {
+    case net::Probe::Quiet:
+      return;
+    case net::Probe::Data:
+      close(CloseReason::BytesWhileIdle);
+      return;
+    case net::Probe::Eof:
+      pool_->on_peer_close(pool_->env().now() - idle_since_);
+      close(CloseReason::ServerClosedIdle);
+      return;
+    case net::Probe::Reset:
+      pool_->on_peer_close(pool_->env().now() - idle_since_);
+      close(CloseReason::ServerResetIdle);
+      return;
+  }
+}
+
+bool UpstreamConnection::check_fresh() {
+  const TimePoint now = pool_->env().now();
+  if (now - idle_since_ >= idle_limit_.limit) {
+    close(idle_limit_.source == stats::LearnedSource::Hint ? CloseReason::LearnedLimit
+                                                           : CloseReason::KeepaliveTimeout);
+    return false;
+  }
+  if (now - idle_since_ >= kProbeAfter) {
+    check_idle();
+    if (state_ == Closed) pool_->on_stale_avoided();
+  }
+  return state_ == Idle;
+}
+
+bool UpstreamConnection::in_last_quarter() const {
+  return pool_->env().now() - idle_since_ > idle_limit_.limit / 4 * 3;
+}
+
+void UpstreamConnection::leave_worker() {
+  pool_->env().runtime.cancel(timer_);
+  transport_->detach();
+  pool_->on_state(*this, Idle, std::nullopt);
+}
+
+void UpstreamConnection::join_worker(ServerPool& pool) {
+  pool_ = &pool;
+  pool.on_state(*this, std::nullopt, Idle);
+  pool.env().network.attach(*transport_, *this);
+  pool.env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
+}
+
+void UpstreamConnection::retire() {
+  if (state_ == Idle) {
+    close(CloseReason::Retired);
+  } else if (state_ == Busy) {
+    set_state(Draining);
+  }
+}
+
+// --- Time and the end.
+
+void UpstreamConnection::arm_timer() {
+  const config::Upstream& limits = pool_->settings();
+  Duration after = limits.idle_timeout;
+  if (state_ == Upgraded) {
+    after = limits.upgrade_timeout;
+  } else if (out_.empty() && phase_ == Phase::Head) {
+    // Until the request is complete the client's own timeouts watch over it.
+    after = request_complete_ ? limits.response_timeout : std::chrono::hours(24);
+  } else if (out_.empty() && paused_) {
+    after = std::chrono::hours(24);  // the client's send_timeout watches
+  }
+  pool_->env().runtime.arm(timer_, after);
+}
+
+void UpstreamConnection::on_timer(event::Timer&) {
+  switch (state_) {
+    case Connecting:
+      pool_->on_connect_failed(CloseReason::ConnectTimeout);
+      fail(CloseReason::ConnectTimeout);
+      return;
+    case Idle:
+      close(idle_limit_.source == stats::LearnedSource::Hint ? CloseReason::LearnedLimit
+                                                             : CloseReason::KeepaliveTimeout);
+      return;
+    case Busy:
+    case Draining:
+      if (!out_.empty()) {
+        fail(CloseReason::RequestStalled);
+      } else {
+        fail(phase_ == Phase::Head ? CloseReason::ResponseTimeout : CloseReason::ResponseStalled);
+      }
+      return;
+    case Upgraded:
+      fail(CloseReason::KeepaliveTimeout);
+      return;
+    case Closed:
+      return;
+  }
+}
+
+void UpstreamConnection::close(CloseReason reason) noexcept {
+  if (state_ == Closed) return;
+  net::WorkerEnv& env = pool_->env();
+  handler_ = nullptr;
+  env.runtime.cancel(timer_);
+  event::TurnTask::unlink();
+  transport_.reset();
+  slot_.give_back();
+  upgrade_slot_.give_back();
+  out_.clear();
+  head_bytes_.reset();
+  const ConnectionState before = state_;
+  state_ = Closed;
+  pool_->on_closed(*this, before, reason, requests_);
+}
+
+}  // namespace berth::upstream

@@ -1,0 +1,151 @@
+// One connection to an app server: the HTTP/1.1 client side of the codec, and the keep-alive rules.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "proxy/base/intrusive_list.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/http/body.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/net/send_queue.h"
+#include "proxy/net/transport.h"
+#include "proxy/stats/stats.h"
+#include "proxy/upstream/keepalive_limit.h"
+#include "proxy/upstream/response_handler.h"
+#include "proxy/upstream/slot.h"
+
+namespace berth::upstream {
+
+class ServerPool;
+class Waiter;
+struct PoolTag {};
+
+// Draining: busy with its last request, because its server left the configuration.
+enum class ConnectionState : uint8_t { Connecting, Idle, Busy, Draining, Upgraded, Closed };
+
+// Thread: its worker's; an idle one can move to another worker (ServerPool::hand_over).
+// Owned by its ServerPool; used through a Lease.
+class UpstreamConnection final : public event::Disposable,
+                                 public ListHook<PoolTag>,
+                                 private net::TransportHandler,
+                                 private event::TimerHandler,
+                                 private event::TurnTask {
+ public:
+  UpstreamConnection(ServerPool& pool, Slot slot);
+  ~UpstreamConnection() override;
+
+  ConnectionState state() const { return state_; }
+
+  // --- For the Exchange, through its Lease.
+
+  struct Request {
+    http::Method method = http::Method::Get;
+    bool upgrade = false;    // 101 is welcome
+    bool prove_fin = false;  // a failure is to say whether the server ever acknowledged a byte
+  };
+  // False if `upgrade` and max_upgraded are upgraded already; nothing has happened then.
+  bool begin(const Request& request, ResponseHandler& handler);
+  // Sends behind what is queued. False if the connection is broken: on_upstream_failed() follows at the end of the turn,
+  // never from within this call (the server may have answered before it hung up: that is read first).
+  bool send(const iovec* parts, int count);
+  // Nothing more will be sent for this request.
+  void request_complete();
+  // An upgraded connection's client has shut down its side.
+  void shutdown_write();
+  size_t unsent() const { return out_.size(); }
+  // Of a complete chunked response; valid until the lease ends.
+  std::string_view trailers() const { return body_.trailers(); }
+  // Back-pressure: no on_body() until resume().
+  void pause();
+  void resume();
+  bool reused() const { return requests_ > 1; }
+  ServerPool& pool() { return *pool_; }
+  void give_back(CloseReason why_unfit);
+
+  // --- For the ServerPool.
+
+  // None, or why connecting could not even begin; then the connection is closed.
+  CloseReason connect(Waiter* waiter);
+  void abandon_connect() { waiter_ = nullptr; }
+  // Idle, within its limits and, if idle for long, still open as far as the kernel knows. Otherwise closes itself.
+  bool check_fresh();
+  // An idle one goes to a request: Busy.
+  void lease_out();
+  // Idle: leaves this worker with all that belongs to it, and joins another.
+  void leave_worker();
+  void join_worker(ServerPool& pool);
+  // The server left the configuration: closes when idle, drains when busy.
+  void retire();
+  void close(CloseReason reason) noexcept;
+  TimePoint idle_since() const { return idle_since_; }
+  // True when three quarters of the idle limit have passed: requests that must not be replayed avoid it.
+  bool in_last_quarter() const;
+
+ private:
+  enum class Phase : uint8_t { None, Head, Body, Done };  // of the response
+
+  void on_ready(net::Ready ready) override;
+  void on_timer(event::Timer& timer) override;
+  void run() override;  // end of turn: a write had failed
+
+  void set_state(ConnectionState next);
+  void finish_connect(net::Ready ready);
+  void check_idle();
+  void flush();
+  void read_response();
+  void process(char* data, size_t size);
+  bool process_head(char*& data, size_t& size);
+  void process_final_head(char* data, size_t size);
+  void process_body(char* data, size_t size);
+  void on_end(bool reset);
+  void fail(CloseReason reason, bool eof = false);
+  void park();
+  void arm_timer();
+  std::optional<CloseReason> why_not_reusable() const;
+  bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
+
+  ServerPool* pool_;
+  Slot slot_;
+  Slot upgrade_slot_;  // held from begin() for a request that may upgrade
+  std::unique_ptr<net::Transport> transport_;
+  Waiter* waiter_ = nullptr;            // Connecting, if somebody still waits
+  ResponseHandler* handler_ = nullptr;  // while leased out and begun
+  event::Timer timer_;
+
+  ConnectionState state_ = ConnectionState::Connecting;
+  Phase phase_ = Phase::None;
+  http::Method method_ = http::Method::Get;
+  bool upgrade_wanted_ = false;
+  bool request_complete_ = false;
+  bool readable_ = false;  // the kernel may hold bytes that we have not read
+  bool fin_seen_ = false;
+  bool write_broken_ = false;
+  bool paused_ = false;
+  bool leftover_ = false;
+  bool until_close_ = false;
+  bool server_closes_ = false;  // Connection: close, or HTTP/1.0 without keep-alive
+  bool server_http10_ = false;
+  bool response_seen_ = false;
+  uint8_t interims_ = 0;
+  uint8_t jitter_;              // of the limits on requests and age: this many 1024ths less
+  int32_t hinted_timeout_ = -1;
+  int32_t hinted_max_ = -1;
+  uint32_t requests_ = 0;
+  uint64_t accepted_ = 0;       // bytes of this request that the kernel took
+  uint64_t acked_before_ = UINT64_MAX;
+  IdleLimit idle_limit_;
+  TimePoint opened_{};
+  TimePoint idle_since_{};
+  TimePoint sent_at_{};         // when the request was complete
+  http::HeadProgress progress_;
+  http::BodyDecoder body_;
+  net::ByteBuffer head_bytes_;  // a head that has not come whole yet
+  net::SendQueue out_;
+};
+
+}  // namespace berth::upstream

@@ -1,0 +1,51 @@
+// One request's wait for a connection: in the queue, or while its connection is being made.
+#pragma once
+
+#include "proxy/base/close_reason.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/stats/stats.h"
+#include "proxy/upstream/lease.h"
+#include "proxy/upstream/waiter_queue.h"
+
+namespace berth::upstream {
+
+class Cluster;
+class UpstreamConnection;
+
+// Embedded in the Exchange; its destructor gives the place up: a cancelled waiter never receives a connection.
+// Thread: its worker's.
+class Waiter : private event::TimerHandler {
+ public:
+  Waiter() : timer_(*this) {}
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  bool waiting() const { return ticket_ != nullptr || connecting_ != nullptr; }
+
+ protected:
+  ~Waiter() { give_up(); }
+
+  // Called at the end of a turn, never from within Cluster::acquire().
+  virtual void on_lease(Lease lease, stats::AcquireSource source) = 0;
+  // `server`: the one that could not be reached; nullptr when none was asked (queue full or timed out).
+  virtual void on_no_lease(CloseReason reason, const SharedServer* server) = 0;
+
+  // Leaves the queue; a connection that is being made goes to the pool when it stands.
+  void give_up();
+
+ private:
+  friend class Cluster;
+  friend class ServerPool;
+  friend class UpstreamConnection;
+  friend class WorkerPools;
+  void on_timer(event::Timer& timer) override;
+
+  Cluster* cluster_ = nullptr;  // set while a ticket is out
+  Ticket* ticket_ = nullptr;
+  UpstreamConnection* connecting_ = nullptr;
+  stats::AcquireSource source_ = stats::AcquireSource::New;
+  TimePoint since_{};
+  event::Timer timer_;  // queue_timeout
+};
+
+}  // namespace berth::upstream

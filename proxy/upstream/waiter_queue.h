@@ -1,0 +1,77 @@
+// The queue of an upstream: requests that wait for a connection, first come first served over all workers.
+//
+// No wake-up is lost: whoever frees something (an idle connection, a slot) makes it visible and then looks at waiting();
+// whoever waits enqueues and then looks for idle connections and free slots. Both sides are sequentially consistent,
+// so at least one of them sees the other. When nobody waits, the queue costs one load of a line that nobody writes.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "proxy/base/intrusive_list.h"
+#include "proxy/base/time.h"
+
+namespace berth::upstream {
+
+class SharedServer;
+class Waiter;
+class WorkerPools;
+
+// The servers that one request has tried already, and is not to try again.
+class TriedServers {
+ public:
+  static constexpr size_t kCapacity = 7;
+
+  void add(const SharedServer* server) {
+    if (count_ < kCapacity) servers_[count_++] = server;
+  }
+  bool contains(const SharedServer* server) const {
+    for (size_t i = 0; i < count_; ++i) {
+      if (servers_[i] == server) return true;
+    }
+    return false;
+  }
+  size_t size() const { return count_; }
+
+ private:
+  std::array<const SharedServer*, kCapacity> servers_{};
+  size_t count_ = 0;
+};
+
+struct TicketTag {};
+
+// A place in the queue. Belongs to its home worker; other workers see it only under the queue's lock, or after they
+// have popped it, when they send it home together with what it was granted.
+struct Ticket : ListHook<TicketTag> {
+  WorkerPools* home = nullptr;
+  Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
+  TriedServers tried;
+};
+
+// Thread: any.
+class WaiterQueue {
+ public:
+  // False when `limit` tickets wait already.
+  bool push(Ticket& ticket, size_t limit);
+  // The oldest ticket that may use `server`, or nullptr.
+  Ticket* pop_for(const SharedServer& server);
+  bool has_for(const SharedServer& server);
+  // Back to the head of the queue: what it was granted could not be used.
+  void push_front(Ticket& ticket);
+  // True if the ticket was still in the queue and has left it; false if somebody has popped it: then it is on its way home.
+  bool remove(Ticket& ticket);
+
+  size_t waiting() const { return waiting_.load(std::memory_order_seq_cst); }
+
+ private:
+  Ticket* find_for(const SharedServer& server);
+
+  std::mutex mutex_;
+  IntrusiveList<Ticket, TicketTag> tickets_;
+  std::atomic<size_t> waiting_{0};
+};
+
+}  // namespace berth::upstream

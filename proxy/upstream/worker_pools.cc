@@ -1,0 +1,171 @@
+#include "proxy/upstream/worker_pools.h"
+
+#include <unordered_set>
+#include <utility>
+
+namespace berth::upstream {
+
+// A ticket on its way home with what it was granted.
+class GrantMessage final : public event::Message {
+ public:
+  GrantMessage(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+               std::shared_ptr<SharedServer> server)
+      : ticket_(&ticket),
+        connection_(std::move(connection)),
+        slot_(std::move(slot)),
+        server_(std::move(server)) {}
+
+  // Not delivered, because the worker has stopped: so has the waiter.
+  ~GrantMessage() override { delete ticket_; }
+
+  void deliver() override {
+    Ticket* ticket = std::exchange(ticket_, nullptr);
+    ticket->home->on_grant(*ticket, std::move(connection_), std::move(slot_), server_);
+  }
+
+ private:
+  Ticket* ticket_;  // owned
+  std::unique_ptr<UpstreamConnection> connection_;
+  Slot slot_;
+  std::shared_ptr<SharedServer> server_;
+};
+
+// "Somebody waits for what you have idle."
+class PumpMessage final : public event::Message {
+ public:
+  PumpMessage(WorkerPools& pools, std::shared_ptr<SharedServer> server)
+      : pools_(pools), server_(std::move(server)) {}
+
+  void deliver() override {
+    if (ServerPool* pool = pools_.find(*server_)) pool->pump_later();
+  }
+
+ private:
+  WorkerPools& pools_;
+  std::shared_ptr<SharedServer> server_;
+};
+
+WorkerPools::~WorkerPools() {
+  pools_.clear();
+  env_.runtime.turn.run();
+}
+
+ServerPool* WorkerPools::find(const SharedServer& server) {
+  const auto at = pools_.find(&server);
+  return at == pools_.end() ? nullptr : at->second.get();
+}
+
+Cluster* WorkerPools::find(const SharedCluster& cluster) {
+  const auto at = clusters_.find(&cluster);
+  return at == clusters_.end() ? nullptr : at->second.get();
+}
+
+void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
+  std::unordered_set<const SharedServer*> kept;
+  for (const ClusterPlan& upstream : plan) {
+    std::vector<ServerPool*> servers;
+    for (const std::shared_ptr<SharedServer>& server : upstream.servers) {
+      kept.insert(server.get());
+      std::unique_ptr<ServerPool>& pool = pools_[server.get()];
+      if (pool == nullptr) {
+        pool = std::make_unique<ServerPool>(*this, server, upstream.settings,
+                                            registry_.server(upstream.cluster->name, server->name));
+      } else {
+        pool->apply(upstream.settings);
+      }
+      servers.push_back(pool.get());
+    }
+    std::unique_ptr<Cluster>& cluster = clusters_[upstream.cluster.get()];
+    if (cluster == nullptr) {
+      cluster = std::make_unique<Cluster>(*this, upstream.cluster,
+                                          registry_.queue(upstream.cluster->name));
+    }
+    cluster->apply(upstream.settings, std::move(servers));
+  }
+  for (auto& [server, pool] : pools_) {
+    if (!kept.contains(server)) pool->retire();
+  }
+  sweep();
+}
+
+// What left the configuration goes when nothing uses it any more; looked at on each reload, which is soon enough.
+void WorkerPools::sweep() {
+  std::erase_if(clusters_, [](const auto& entry) {
+    return entry.second->shared()->retired.load(std::memory_order_relaxed) && !entry.second->in_use();
+  });
+  std::unordered_set<const ServerPool*> used;
+  for (const auto& [shared, cluster] : clusters_) {
+    used.insert(cluster->servers().begin(), cluster->servers().end());
+  }
+  std::erase_if(pools_, [&](const auto& entry) {
+    return !used.contains(entry.second.get()) && entry.second->empty();
+  });
+}
+
+void WorkerPools::close_idle() {
+  for (auto& [server, pool] : pools_) pool->close_idle(CloseReason::Shutdown);
+}
+
+bool WorkerPools::empty() const {
+  for (const auto& [server, pool] : pools_) {
+    if (!pool->empty()) return false;
+  }
+  return true;
+}
+
+void WorkerPools::ask_to_pump(uint32_t worker, const std::shared_ptr<SharedServer>& server) {
+  const Peer& peer = (*peers_)[worker];
+  peer.mailbox->post(std::make_unique<PumpMessage>(*peer.pools, server));
+}
+
+void WorkerPools::send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+                             const std::shared_ptr<SharedServer>& server) {
+  for (const Peer& peer : *peers_) {
+    if (peer.pools != ticket.home) continue;
+    peer.mailbox->post(
+        std::make_unique<GrantMessage>(ticket, std::move(connection), std::move(slot), server));
+    return;
+  }
+}
+
+Waiter* WorkerPools::take_waiter(Ticket& ticket, stats::AcquireSource source) {
+  const std::unique_ptr<Ticket> spent(&ticket);
+  Waiter* waiter = ticket.waiter;
+  if (waiter == nullptr) return nullptr;
+  waiter->cluster_->left_queue(*waiter);
+  waiter->source_ = source;
+  return waiter;
+}
+
+void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+                           const std::shared_ptr<SharedServer>& server) {
+  ServerPool* pool = find(*server);
+  if (pool == nullptr) {
+    // A reload has not reached this worker yet, or has gone past it: the request keeps its place, the grant is undone.
+    connection.reset();
+    slot.give_back();
+    if (ticket.waiter == nullptr) {
+      delete &ticket;
+      return;
+    }
+    Cluster& cluster = *ticket.waiter->cluster_;
+    const TriedServers tried = ticket.tried;
+    server->cluster->queue.push_front(ticket);
+    cluster.look_again(tried);
+    return;
+  }
+  const bool handed_over = connection != nullptr;
+  Waiter* waiter = take_waiter(
+      ticket, handed_over ? stats::AcquireSource::Handover : stats::AcquireSource::Queue);
+  if (handed_over) {
+    pool->adopt(std::move(connection), waiter);
+  } else if (waiter != nullptr) {
+    const CloseReason failure = pool->connect(std::move(slot), waiter);
+    if (failure != CloseReason::None) pool->deliver_failure(*waiter, failure);
+  } else {
+    slot.give_back();
+    pool->pump_later();
+  }
+}
+
+}  // namespace berth::upstream

@@ -1,0 +1,78 @@
+// All upstreams of one worker, and its dealings with the pools of the other workers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/event/mailbox.h"
+#include "proxy/net/worker_env.h"
+#include "proxy/stats/registry.h"
+#include "proxy/upstream/cluster.h"
+#include "proxy/upstream/server_pool.h"
+#include "proxy/upstream/shared_server.h"
+
+namespace berth::upstream {
+
+class WorkerPools;
+
+// One upstream as a snapshot describes it, for all workers.
+struct ClusterPlan {
+  std::shared_ptr<SharedCluster> cluster;
+  ServerPool::Settings settings;
+  std::vector<std::shared_ptr<SharedServer>> servers;
+};
+
+// Where each worker's messages go; the same for all workers, fixed before the first request.
+struct Peer {
+  event::Mailbox* mailbox = nullptr;
+  WorkerPools* pools = nullptr;
+};
+
+// Thread: its worker's.
+class WorkerPools {
+ public:
+  WorkerPools(net::WorkerEnv& env, stats::Registry& registry) : env_(env), registry_(registry) {}
+  WorkerPools(const WorkerPools&) = delete;
+  WorkerPools& operator=(const WorkerPools&) = delete;
+  ~WorkerPools();
+
+  void set_peers(const std::vector<Peer>* peers) { peers_ = peers; }
+
+  // Takes a snapshot's upstreams over: makes what is new, applies limits to what stays, retires what is gone. Warm
+  // connections of servers that stay are kept.
+  void apply(const std::vector<ClusterPlan>& plan);
+  // Closes every idle connection (shutdown).
+  void close_idle();
+  // True when no connection is left.
+  bool empty() const;
+
+  Cluster* find(const SharedCluster& cluster);
+  net::WorkerEnv& env() { return env_; }
+
+  // --- For the pools.
+
+  void ask_to_pump(uint32_t worker, const std::shared_ptr<SharedServer>& server);
+  // A popped ticket goes home with a connection or a slot.
+  void send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+                  const std::shared_ptr<SharedServer>& server);
+  // Ends the wait of a popped ticket. nullptr if the waiter has given up.
+  Waiter* take_waiter(Ticket& ticket, stats::AcquireSource source);
+
+ private:
+  friend class GrantMessage;
+  friend class PumpMessage;
+  ServerPool* find(const SharedServer& server);
+  void on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+                const std::shared_ptr<SharedServer>& server);
+  void sweep();
+
+  net::WorkerEnv& env_;
+  stats::Registry& registry_;
+  const std::vector<Peer>* peers_ = nullptr;
+  std::unordered_map<const SharedServer*, std::unique_ptr<ServerPool>> pools_;
+  std::unordered_map<const SharedCluster*, std::unique_ptr<Cluster>> clusters_;
+};
+
+}  // namespace berth::upstream
