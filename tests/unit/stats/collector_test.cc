@@ -1,0 +1,354 @@
+#include "proxy/stats/collector.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <fstream>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "proxy/stats/labels.h"
+#include "proxy/stats/reasons.h"
+#include "tests/unit/stats/text_format.h"
+
+namespace berth::stats {
+namespace {
+
+class FakeProcess final : public ProcessSource {
+ public:
+  std::optional<ProcessFacts> read() const override { return facts; }
+  std::optional<ProcessFacts> facts = ProcessFacts{1.5, 1700000000.25, 1024, 2048, 17, 1000};
+};
+
+// One listener, one server, one queue, two workers.
+class CollectorTest : public ::testing::Test {
+ protected:
+  Exposition scrape() const {
+    return parse_exposition(Collector(registry, process, "1.2.3").text());
+  }
+
+  // The one sample with these labels, if there is one.
+  static std::optional<double> value(const Exposition& all, const std::string& family,
+                                     const LabelPairs& labels, const std::string& suffix = "") {
+    const auto at = all.find(family);
+    if (at == all.end()) return std::nullopt;
+    for (const Sample& sample : at->second.samples) {
+      if (sample.name == family + suffix && sample.labels == labels) return sample.value;
+    }
+    return std::nullopt;
+  }
+  std::optional<double> value(const std::string& family, const LabelPairs& labels) const {
+    return value(scrape(), family, labels);
+  }
+
+  Registry registry;
+  FakeProcess process;
+  std::shared_ptr<ListenerStats> listener = registry.listener(":80");
+  std::shared_ptr<ListenerStats> listener_too = registry.listener(":80");
+  std::shared_ptr<ServerStats> server = registry.server("app", "a:1");
+  std::shared_ptr<ServerFacts> facts = registry.server_facts("app", "a:1");
+  std::shared_ptr<QueueStats> queue = registry.queue("app");
+  std::shared_ptr<QueueFacts> queue_facts = registry.queue_facts("app");
+  std::shared_ptr<WorkerStats> worker = registry.worker(0);
+  const LabelPairs at_listener = {{"listener", ":80"}};
+  const LabelPairs at_server = {{"upstream", "app"}, {"server", "a:1"}};
+};
+
+Family family(const Exposition& all, const std::string& name) {
+  const auto at = all.find(name);
+  return at == all.end() ? Family{} : at->second;
+}
+
+TEST_F(CollectorTest, SumsWorkersUnderTheirLabels) {
+  listener->requests[2][status_slot(404)].add(3);
+  listener_too->requests[2][status_slot(404)].add(4);
+  listener->requests[0][status_slot(418)].add(1);
+  listener->connections[static_cast<size_t>(ClientState::Idle)].add(5);
+  listener_too->connections[static_cast<size_t>(ClientState::Idle)].sub(2);
+  const Exposition all = scrape();
+  EXPECT_EQ(value(all, "berth_client_requests_total",
+                  {{"listener", ":80"}, {"method", "POST"}, {"code", "404"}}),
+            7);
+  EXPECT_EQ(value(all, "berth_client_requests_total",
+                  {{"listener", ":80"}, {"method", "GET"}, {"code", "4xx"}}),
+            1);
+  EXPECT_EQ(value(all, "berth_client_connections", {{"listener", ":80"}, {"state", "idle"}}), 3);
+}
+
+TEST_F(CollectorTest, GaugesAreNeverShownBelowZero) {
+  listener->connections[0].sub(1);
+  EXPECT_EQ(value("berth_client_connections", {{"listener", ":80"}, {"state", "reading"}}), 0);
+}
+
+TEST_F(CollectorTest, HistogramsAreInBaseUnits) {
+  listener->request_duration.observe(100);         // microseconds
+  listener->request_duration.observe(70'000'000);  // beyond the last bound
+  listener->connection_age.observe(4'000);         // milliseconds
+  const Exposition all = scrape();
+  const auto bucket = [&](const std::string& name, const std::string& le) {
+    return value(all, name, {{"listener", ":80"}, {"le", le}}, "_bucket");
+  };
+  EXPECT_EQ(bucket("berth_client_request_duration_seconds", "0.0001"), 1);
+  EXPECT_EQ(bucket("berth_client_request_duration_seconds", "60"), 1);
+  EXPECT_EQ(bucket("berth_client_request_duration_seconds", "+Inf"), 2);
+  EXPECT_DOUBLE_EQ(*value(all, "berth_client_request_duration_seconds", at_listener, "_sum"),
+                   70.0001);
+  EXPECT_EQ(value(all, "berth_client_request_duration_seconds", at_listener, "_count"), 2);
+  EXPECT_EQ(bucket("berth_client_connection_age_seconds", "2"), 0);
+  EXPECT_EQ(bucket("berth_client_connection_age_seconds", "4"), 1);
+}
+
+TEST_F(CollectorTest, ServerFacts) {
+  facts->connections_limit = 128;
+  facts->learned_keepalive_ms = 4'500;
+  facts->learned_source = static_cast<uint8_t>(LearnedSource::Hint);
+  facts->keepalive_margin_ms = 1'000;
+  facts->up = false;
+  queue_facts->limit = 1024;
+  const Exposition all = scrape();
+  EXPECT_EQ(value(all, "berth_upstream_connections_limit", at_server), 128);
+  EXPECT_EQ(value(all, "berth_upstream_learned_keepalive_seconds",
+                  {{"upstream", "app"}, {"server", "a:1"}, {"source", "hint"}}),
+            4.5);
+  EXPECT_EQ(family(all, "berth_upstream_learned_keepalive_seconds").samples.size(), 1u);
+  EXPECT_EQ(value(all, "berth_upstream_keepalive_margin_seconds", at_server), 1);
+  EXPECT_EQ(value(all, "berth_upstream_server_up", at_server), 0);
+  EXPECT_EQ(value(all, "berth_upstream_queue_limit", {{"upstream", "app"}}), 1024);
+}
+
+TEST_F(CollectorTest, ProcessMetrics) {
+  registry.process().config_reloads[static_cast<size_t>(ReloadResult::Failure)].add(2);
+  registry.process().last_reload_success_ms.set(1'700'000'000'500);
+  registry.process().reload_pools[static_cast<size_t>(PoolAction::Kept)].add(3);
+  worker->access_log_dropped.add(6);
+  const Exposition all = scrape();
+  EXPECT_EQ(value(all, "berth_build_info", {{"version", "1.2.3"}}), 1);
+  EXPECT_EQ(value(all, "berth_config_reloads_total", {{"result", "success"}}), 0);
+  EXPECT_EQ(value(all, "berth_config_reloads_total", {{"result", "failure"}}), 2);
+  EXPECT_EQ(value(all, "berth_config_last_reload_success_timestamp_seconds", {}), 1'700'000'000.5);
+  EXPECT_EQ(value(all, "berth_reload_pools_total", {{"action", "kept"}}), 3);
+  EXPECT_EQ(value(all, "berth_access_log_dropped_total", {}), 6);
+  EXPECT_EQ(value(all, "process_cpu_seconds_total", {}), 1.5);
+  EXPECT_EQ(value(all, "process_start_time_seconds", {}), 1700000000.25);
+  EXPECT_EQ(value(all, "process_resident_memory_bytes", {}), 1024);
+  EXPECT_EQ(value(all, "process_virtual_memory_bytes", {}), 2048);
+  EXPECT_EQ(value(all, "process_open_fds", {}), 17);
+  EXPECT_EQ(value(all, "process_max_fds", {}), 1000);
+}
+
+TEST_F(CollectorTest, ScrapeWorksWithoutProc) {
+  process.facts.reset();
+  const Exposition all = scrape();
+  EXPECT_FALSE(all.contains("process_open_fds"));
+  EXPECT_TRUE(all.contains("berth_build_info"));
+}
+
+std::set<std::string> reasons_shown(const Exposition& all, const std::string& name) {
+  std::set<std::string> reasons;
+  for (const Sample& sample : family(all, name).samples)
+    reasons.insert(sample.labels.back().second);
+  return reasons;
+}
+
+TEST_F(CollectorTest, ReasonsAreThoseThatCanOccurThere) {
+  const Exposition all = scrape();
+  const auto client = reasons_shown(all, "berth_client_connections_closed_total");
+  EXPECT_TRUE(client.contains("keepalive_timeout"));
+  EXPECT_TRUE(client.contains("bad_host"));
+  EXPECT_FALSE(client.contains("stale_reuse"));
+  const auto upstream = reasons_shown(all, "berth_upstream_connections_closed_total");
+  EXPECT_TRUE(upstream.contains("keepalive_timeout"));
+  EXPECT_TRUE(upstream.contains("stale_reuse"));
+  EXPECT_FALSE(upstream.contains("bad_host"));
+  const auto failures = reasons_shown(all, "berth_upstream_connect_failures_total");
+  EXPECT_EQ(failures,
+            (std::set<std::string>{"connect_refused", "connect_timeout", "connect_unreachable",
+                                   "connect_failed", "no_local_resources"}));
+  const auto refused = reasons_shown(all, "berth_client_requests_refused_total");
+  EXPECT_TRUE(refused.contains("queue_full"));
+  EXPECT_TRUE(refused.contains("header_timeout"));
+  EXPECT_FALSE(refused.contains("keepalive_timeout"));
+}
+
+TEST_F(CollectorTest, EveryReasonIsShownSomewhere) {
+  const Exposition all = scrape();
+  std::set<std::string> shown;
+  for (const char* name :
+       {"berth_client_connections_closed_total", "berth_client_requests_refused_total",
+        "berth_upstream_connections_closed_total", "berth_upstream_connect_failures_total"}) {
+    shown.merge(reasons_shown(all, name));
+  }
+  for (size_t at = 1; at < kCloseReasonCount; ++at) {
+    EXPECT_TRUE(shown.contains(std::string(kCloseReasons[at].label))) << kCloseReasons[at].label;
+  }
+}
+
+TEST_F(CollectorTest, ReasonOutOfPlaceIsShownOnceItCounts) {
+  server->connections_closed[static_cast<size_t>(CloseReason::BadHost)].add(1);
+  EXPECT_EQ(value("berth_upstream_connections_closed_total",
+                  {{"upstream", "app"}, {"server", "a:1"}, {"reason", "bad_host"}}),
+            1);
+}
+
+TEST_F(CollectorTest, FreshScrapeIsShort) {
+  size_t samples = 0;
+  for (const auto& [name, family] : scrape()) samples += family.samples.size();
+  EXPECT_LT(samples, 450u);
+}
+
+TEST_F(CollectorTest, LabelsAreEscaped) {
+  const auto odd = registry.listener("a\"b\\c\nd");
+  odd->sent_bytes.add(8);
+  EXPECT_EQ(value("berth_client_sent_bytes_total", {{"listener", "a\"b\\c\nd"}}), 8);
+}
+
+// What `promtool check metrics` and a parser demand.
+TEST_F(CollectorTest, KeepsTheRulesOfTheFormat) {
+  listener->request_duration.observe(150);
+  server->connect_duration.observe(2'000);
+  const Exposition all = scrape();
+  for (const auto& [name, family] : all) {
+    SCOPED_TRACE(name);
+    EXPECT_FALSE(family.help.empty());
+    EXPECT_EQ(family.help.back(), '.');
+    EXPECT_FALSE(family.samples.empty());
+    EXPECT_EQ(name.ends_with("_total"), family.type == "counter");
+    for (const char* unit : {"milliseconds", "_ms", "microseconds", "_us", "kib", "minutes"}) {
+      EXPECT_EQ(name.find(unit), std::string::npos) << unit;
+    }
+    std::set<std::pair<std::string, LabelPairs>> seen;
+    for (const Sample& sample : family.samples) {
+      EXPECT_TRUE(seen.insert({sample.name, sample.labels}).second) << "twice: " << sample.name;
+      EXPECT_GE(sample.value, 0);
+    }
+  }
+}
+
+// In each histogram's series: bounds rise, counts are cumulative, the last bucket is +Inf and
+// equals _count.
+TEST_F(CollectorTest, HistogramsAreCumulative) {
+  for (const uint64_t micros : {50, 150, 150, 2'000, 90'000'000})
+    listener->request_duration.observe(micros);
+  size_t histograms = 0;
+  for (const auto& [name, family] : scrape()) {
+    if (family.type != "histogram") continue;
+    SCOPED_TRACE(name);
+    double count = -1;
+    double bound = -1;
+    double cumulative = 0;
+    for (const Sample& sample : family.samples) {
+      if (sample.name == name + "_count") {
+        count = sample.value;
+        bound = -1;
+        cumulative = 0;
+      } else if (sample.name == name + "_bucket") {
+        const double le = std::stod(sample.labels.back().second);
+        EXPECT_GT(le, bound);
+        EXPECT_GE(sample.value, cumulative);
+        bound = le;
+        cumulative = sample.value;
+        EXPECT_TRUE(!std::isinf(le) || sample.value == count);
+      }
+    }
+    EXPECT_TRUE(std::isinf(bound));
+    ++histograms;
+  }
+  EXPECT_EQ(histograms, 10u);
+}
+
+// --- The reference, deploy/prometheus/METRICS.md ---
+
+struct Documented {
+  std::string type;
+  std::set<std::string> labels;
+  bool operator==(const Documented&) const = default;
+};
+
+// The words of `cell` that stand in back quotes.
+std::vector<std::string> quoted_words(const std::string& cell) {
+  std::vector<std::string> words;
+  std::istringstream parts(cell);
+  std::string part;
+  for (bool inside = false; std::getline(parts, part, '`'); inside = !inside) {
+    if (inside) words.push_back(part);
+  }
+  return words;
+}
+
+// The rows "| `name` | type | `label`, `label` | meaning |".
+std::map<std::string, Documented> documented_metrics() {
+  const std::string source = __FILE__;
+  const std::string root = source.substr(0, source.rfind("tests/unit/"));
+  std::ifstream file(root + "deploy/prometheus/METRICS.md");
+  std::map<std::string, Documented> rows;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("| `")) continue;
+    std::vector<std::string> cells;
+    std::istringstream parts(line);
+    for (std::string cell; std::getline(parts, cell, '|');) cells.push_back(cell);
+    if (cells.size() != 5 || quoted_words(cells[1]).size() != 1 || cells[4].size() < 10) {
+      ADD_FAILURE() << "not a row: " << line;
+      continue;
+    }
+    const auto labels = quoted_words(cells[3]);
+    const Documented row{cells[2].substr(1, cells[2].size() - 2), {labels.begin(), labels.end()}};
+    EXPECT_TRUE(rows.emplace(quoted_words(cells[1])[0], row).second) << "twice: " << line;
+  }
+  return rows;
+}
+
+TEST_F(CollectorTest, ReferenceListsEveryMetricAndNoOther) {
+  const auto documented = documented_metrics();
+  ASSERT_FALSE(documented.empty()) << "deploy/prometheus/METRICS.md was not found";
+  const Exposition emitted = scrape();
+  for (const auto& [name, family] : emitted) {
+    SCOPED_TRACE(name);
+    const auto row = documented.find(name);
+    if (row == documented.end()) {
+      ADD_FAILURE() << "not in METRICS.md";
+      continue;
+    }
+    std::set<std::string> labels;
+    for (const auto& [label, text] : family.samples.at(0).labels) {
+      if (label != "le") labels.insert(label);
+    }
+    EXPECT_EQ(row->second.type, family.type);
+    EXPECT_EQ(row->second.labels, labels);
+  }
+  for (const auto& [name, row] : documented)
+    EXPECT_TRUE(emitted.contains(name)) << name << " is not emitted";
+}
+
+// --- Threads ---
+
+TEST_F(CollectorTest, ThreadedScrapeWhileAWorkerCounts) {
+  std::atomic<bool> stop{false};
+  std::thread counting([&] {
+    while (!stop) {
+      listener->requests[0][0].add();
+      listener->request_duration.observe(5);
+      facts->learned_keepalive_ms = 4'000;
+      queue->length.add();
+      queue->length.sub();
+    }
+  });
+  double last = 0;
+  for (int i = 0; i < 20; ++i) {
+    const auto now = value("berth_client_request_duration_seconds", {});
+    EXPECT_FALSE(now) << "it has labels";
+    const Exposition all = scrape();
+    const double count =
+        *value(all, "berth_client_request_duration_seconds", at_listener, "_count");
+    EXPECT_GE(count, last);
+    last = count;
+  }
+  stop = true;
+  counting.join();
+}
+
+}  // namespace
+}  // namespace berth::stats
