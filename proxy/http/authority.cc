@@ -26,7 +26,7 @@ bool is_port(std::string_view text) {
 // An IPv6 address, without a zone: inet_pton knows the grammar.
 bool is_ipv6(std::string_view text) {
   char terminated[INET6_ADDRSTRLEN];
-  if (text.size() >= sizeof terminated) return false;
+  if (text.size() >= sizeof terminated || text.find('\0') != std::string_view::npos) return false;
   std::memcpy(terminated, text.data(), text.size());
   terminated[text.size()] = '\0';
   in6_addr unused;

@@ -17,7 +17,8 @@ struct HeaderField {
   HeaderId id = HeaderId::Other;
   bool hop_by_hop = false;  // not to be forwarded: see head_rules.h
   // The bytes of "name: value\r\n", from name.data() on, if the field was received in just that
-  // form; 0 otherwise. HeadWriter::fields copies runs of such lines at once.
+  // form; 0 otherwise. HeadWriter::fields copies runs of such lines at once, so whoever changes a
+  // field's name or value sets it to 0.
   uint32_t line_size = 0;
 };
 
@@ -65,7 +66,7 @@ struct HeadSummary {
   bool chunked = false;       // the final (and only) transfer coding
   bool close = false;         // Connection: close
   bool keep_alive = false;    // Connection: keep-alive
-  bool upgrade = false;       // Connection: upgrade together with an Upgrade field
+  bool upgrade = false;       // Connection: upgrade, and Upgrade names one protocol to tunnel
   bool te_trailers = false;   // TE: trailers
 
   bool has_length() const { return content_length != kNoLength; }
@@ -77,9 +78,10 @@ struct RequestHead {
   Method method = Method::Other;
   std::string_view method_text;
   std::string_view target;  // as received: origin-form, absolute-form or "*"
-  std::string_view
-      path;  // the target's path and query in origin-form ("/" if absolute-form has none)
-  std::string_view host;  // the authority: of an absolute-form target, else of Host; "" in HTTP/1.0
+  std::string_view path;    // what follows the authority, with the query; "/" if nothing does
+  // The authority: Host, which an absolute-form target may only repeat. "" in an HTTP/1.0 request
+  // that has neither.
+  std::string_view host;
   bool expect_continue = false;  // Expect: 100-continue, in HTTP/1.1 and with a body to come
   HeadSummary summary;
   HeaderList fields;

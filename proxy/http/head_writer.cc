@@ -7,9 +7,6 @@ namespace berth::http {
 
 namespace {
 
-// 2^64 - 1 has 20 digits.
-constexpr size_t kMaxDigits = 20;
-
 struct StatusPhrase {
   uint16_t status;
   std::string_view phrase;
@@ -87,9 +84,12 @@ constexpr std::array<std::string_view, 512> index_phrases() {
 }  // namespace
 
 void HeadWriter::append_number(uint64_t value) {
-  char digits[kMaxDigits];
-  const char* const end = std::to_chars(digits, digits + kMaxDigits, value).ptr;
-  append({digits, static_cast<size_t>(end - digits)});
+  const std::to_chars_result written = std::to_chars(at_, end_, value);
+  if (written.ec == std::errc{}) {
+    at_ = written.ptr;
+  } else {
+    overflow();
+  }
 }
 
 void HeadWriter::request_line(std::string_view method, std::string_view target) {
@@ -117,9 +117,10 @@ void HeadWriter::status_line(uint16_t status, std::string_view reason) {
 }
 
 void HeadWriter::field(std::string_view name, uint64_t value) {
-  char digits[kMaxDigits];
-  const char* const end = std::to_chars(digits, digits + kMaxDigits, value).ptr;
-  field(name, std::string_view{digits, static_cast<size_t>(end - digits)});
+  append(name);
+  append(": ");
+  append_number(value);
+  append("\r\n");
 }
 
 std::string_view reason_phrase(uint16_t status) {

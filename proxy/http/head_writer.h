@@ -47,17 +47,21 @@ class HeadWriter {
   std::string_view text() const { return {begin_, size()}; }
 
  private:
-  // The next n bytes, or nullptr if there are fewer. After that nothing more is taken, however
-  // short: no head with a hole in it.
+  // The next n bytes, or nullptr if there are fewer.
   char* take(size_t n) {
     if (static_cast<size_t>(end_ - at_) < n) [[unlikely]] {
-      overflowed_ = true;
-      end_ = at_;
+      overflow();
       return nullptr;
     }
     char* const to = at_;
     at_ += n;
     return to;
+  }
+
+  // Nothing more is taken from here on, however short: no head with a hole in it.
+  void overflow() {
+    overflowed_ = true;
+    end_ = at_;
   }
 
   // Names and values are mostly short: two overlapping words instead of a call.
