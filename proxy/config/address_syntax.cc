@@ -82,6 +82,12 @@ Failure<Complaint> no_port(std::string_view text) {
 
 Parsed parse_any(std::string_view text) {
   if (text.empty()) return refuse(text, "is no address", "such as 127.0.0.1:3000");
+  if (text.find_first_of(" \t\n") != std::string_view::npos) {
+    return refuse(text, "has blanks in it", "is a closing quote missing?");
+  }
+  if (text.find('$') != std::string_view::npos) {
+    return refuse(text, "is not an address", "variables are not replaced in this file");
+  }
   if (text.starts_with(kUnixPrefix)) return parse_unix(text);
   if (const size_t scheme = text.find("://"); scheme != std::string_view::npos) {
     std::string bare(text.substr(scheme + 3));
@@ -156,8 +162,9 @@ bool is_host_name(std::string_view text) {
 Parsed parse_listen_address(std::string_view text) {
   Parsed parsed = parse_any(text);
   if (!parsed && all_digits(text)) {
-    return refuse(text, "is a port only", "did you mean :" + std::string(text) + "?");
+    return refuse(text, "is a port without a host", "did you mean :" + std::string(text) + "?");
   }
+  if (!parsed && is_host_name(text)) return refuse(text, "has no port", "such as :8080");
   if (!parsed || parsed->kind != AddressKind::HostName) return parsed;
   const std::string port = std::to_string(parsed->port);
   if (parsed->host == "localhost") {

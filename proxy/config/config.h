@@ -31,21 +31,22 @@ struct TcpKeepalive {
 enum class HalfClose : uint8_t { Serve, Abort };
 
 struct Listener {
-  std::string name;     // label in metrics; the address unless given
-  std::string address;  // "0.0.0.0:8080", "[::]:8080", ":8080" (both families), "unix:/run/berth.sock"
+  std::string name;  // label in metrics; the address unless given
+  // "0.0.0.0:8080", "[::]:8080", ":8080" (both families), "unix:/run/berth.sock"
+  std::string address;
   Duration keepalive_timeout = 75s;
   uint32_t keepalive_requests = 1000;
   Duration keepalive_time = 1h;
   Duration header_timeout = 10s;
-  Duration body_timeout = 30s;     // between two reads of a request body
-  Duration send_timeout = 30s;     // between two writes that the client accepts
+  Duration body_timeout = 30s;  // between two reads of a request body
+  Duration send_timeout = 30s;  // between two writes that the client accepts
   uint64_t max_head = 32 * kKiB;
   uint64_t max_target = 8 * kKiB;
-  uint64_t max_body = 1 * kGiB;    // 0: no limit
-  uint32_t max_connections = 0;    // over all workers; 0: as many as file descriptors allow
+  uint64_t max_body = 1 * kGiB;  // 0: no limit
+  uint32_t max_connections = 0;  // over all workers; 0: as many as file descriptors allow
   uint32_t backlog = 4096;
   HalfClose half_close = HalfClose::Serve;  // a client that has shut down its sending side
-  uint32_t unix_mode = 0660;       // permissions of a Unix socket
+  uint32_t unix_mode = 0660;                // permissions of a Unix socket
   TcpKeepalive tcp_keepalive;
   bool operator==(const Listener&) const = default;
 };
@@ -61,7 +62,7 @@ struct Pool {
   uint32_t keepalive_requests = 1000;
   Duration keepalive_time = 1h;
   Reuse reuse = Reuse::Lifo;
-  uint32_t queue_size = 1024;    // of the whole upstream
+  uint32_t queue_size = 1024;  // of the whole upstream
   Duration queue_timeout = 2s;
   uint32_t max_upgraded = 1024;  // upgraded (WebSocket) connections, not counted in max_connections
   bool operator==(const Pool&) const = default;
@@ -90,8 +91,9 @@ struct Upstream {
   Retry retry;
   Duration connect_timeout = 2s;
   Duration response_timeout = 60s;  // from the end of the request to the response head
-  Duration idle_timeout = 60s;      // between two reads of a response body, or two writes of a request body
-  Duration upgrade_timeout = 1h;    // an upgraded connection without traffic
+  // Between two reads of a response body, or two writes of a request body.
+  Duration idle_timeout = 60s;
+  Duration upgrade_timeout = 1h;  // an upgraded connection without traffic
   uint64_t request_buffer = 64 * kKiB;
   uint64_t response_buffer = 256 * kKiB;
   uint64_t max_response_head = 64 * kKiB;
@@ -116,9 +118,10 @@ struct Route {
 
 // What is told to the servers about the client.
 struct Forwarding {
-  std::vector<std::string> trusted_proxies;  // addresses and CIDR blocks whose X-Forwarded-* are kept
-  bool forwarded = false;                    // send Forwarded (RFC 7239) too
-  bool request_id = true;                    // X-Request-Id
+  // Addresses and CIDR blocks whose X-Forwarded-* are kept.
+  std::vector<std::string> trusted_proxies;
+  bool forwarded = false;  // send Forwarded (RFC 7239) too
+  bool request_id = true;  // X-Request-Id
   bool operator==(const Forwarding&) const = default;
 };
 
@@ -142,7 +145,7 @@ struct Shutdown {
 };
 
 struct Config {
-  uint32_t workers = 0;  // 0: auto, one per core
+  uint32_t workers = 0;                 // 0: auto, one per core
   uint64_t memory_budget = 256 * kMiB;  // for buffered bodies, whole process
   std::vector<Listener> listeners;
   std::vector<Upstream> upstreams;

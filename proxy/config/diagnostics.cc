@@ -63,6 +63,13 @@ void Diagnostics::warning(Mark mark, std::string message, std::string hint) {
   add({Level::Warning, mark.line, mark.column, std::move(message), std::move(hint)});
 }
 
+bool Diagnostics::error_at(Mark mark) const {
+  return mark.line != 0 && std::any_of(kept_.begin(), kept_.end(), [&](const Diagnostic& kept) {
+           return kept.level == Level::Error && kept.line == mark.line &&
+                  kept.column == mark.column;
+         });
+}
+
 void Diagnostics::add(Diagnostic diagnostic) {
   const auto same = [&](const Diagnostic& kept) { return same_place_and_text(kept, diagnostic); };
   if (std::any_of(kept_.begin(), kept_.end(), same)) {

@@ -53,6 +53,9 @@ class Diagnostics {
   bool full() const { return kept_.size() >= kMaxKept; }
   size_t errors() const { return errors_; }
 
+  // True if an error stands at `mark` already: what follows from it is no news.
+  bool error_at(Mark mark) const;
+
   // What was kept, in the order of the file. Leaves this object empty.
   std::vector<Diagnostic> take();
 

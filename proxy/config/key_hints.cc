@@ -135,6 +135,8 @@ constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
     {"headers", "request_headers"},
 };
 
+constexpr std::string_view kUpstreams = "upstreams.";
+
 std::string_view last_part(std::string_view path) {
   return path.substr(path.rfind('.') + 1);
 }
@@ -149,7 +151,6 @@ std::string shape_of(std::string_view path) {
     if (!index) out += c;
     if (c == '[') index = true;
   }
-  constexpr std::string_view kUpstreams = "upstreams.";
   if (out.starts_with(kUpstreams)) {
     const size_t end = out.find('.', kUpstreams.size());
     out = std::string(kUpstreams) + "*" + (end == std::string::npos ? "" : out.substr(end));
@@ -162,20 +163,46 @@ size_t common_prefix(std::string_view a, std::string_view b) {
   return static_cast<size_t>(at - a.begin());
 }
 
-// Where `key` would be right: of all places, the one closest to `path`.
-std::string_view right_place(std::string_view key, std::string_view path) {
-  const std::string shape = shape_of(path);
-  std::string_view best;
-  size_t best_common = 0;
-  for (const std::string& candidate : all_keys()) {
-    if (last_part(candidate) != key) continue;
-    const size_t common = common_prefix(candidate, shape) + 1;
-    if (common > best_common) {
-      best = candidate;
-      best_common = common;
-    }
+// `path` of the schema for people: "upstreams.*.pool" as "upstreams.app.pool" if the unknown key is
+// somewhere in upstreams.app.
+std::string readable(std::string_view path, std::string_view near) {
+  std::string out(path);
+  const size_t star = out.find('*');
+  if (star == std::string::npos) return out;
+  std::string name = "NAME";
+  if (near.starts_with(kUpstreams)) {
+    const std::string_view rest = near.substr(kUpstreams.size());
+    name = rest.substr(0, rest.find('.'));
   }
-  return best;
+  return out.replace(star, 1, name);
+}
+
+// Where `key` would be right: of all places those closest to `path`, joined by "or". Or "".
+std::string right_places(std::string_view key, std::string_view path) {
+  const std::string shape = shape_of(path);
+  std::string places;
+  size_t best = 0;
+  for (const std::string& candidate : all_keys()) {
+    if (last_part(candidate) != key || candidate.size() == key.size()) continue;
+    const size_t common = common_prefix(candidate, shape) + 1;
+    if (common < best) continue;
+    if (common > best) places.clear();
+    best = common;
+    const std::string_view parent(candidate.data(), candidate.size() - key.size() - 1);
+    places += (places.empty() ? "" : " or ") + readable(parent, path);
+  }
+  return places;
+}
+
+std::string listed(std::span<const std::string_view> known) {
+  constexpr size_t kMost = 6;
+  if (known.empty() || known.size() > kMost) return {};
+  std::string out = known.size() == 1 ? "the only key here is" : "the keys here are";
+  for (size_t i = 0; i < known.size(); ++i) {
+    const bool last = i + 1 == known.size();
+    out += (i == 0 ? " " : last ? " and " : ", ") + std::string(known[i]);
+  }
+  return out;
 }
 
 }  // namespace
@@ -193,18 +220,18 @@ const std::vector<std::string>& all_keys() {
 
 std::string unknown_key_hint(std::string_view key, std::string_view path,
                              std::span<const std::string_view> known) {
-  if (const std::string_view place = right_place(key, path); !place.empty()) {
-    return "it belongs in " + std::string(place.substr(0, place.size() - key.size() - 1));
-  }
-  if (const std::string_view near = nearest(key, known); !near.empty()) {
-    return "did you mean " + std::string(near) + "?";
-  }
   for (const auto& [word, ours] : kOtherWords) {
     if (word == key && std::find(known.begin(), known.end(), ours) != known.end()) {
       return "did you mean " + std::string(ours) + "?";
     }
   }
-  return {};
+  if (const std::string places = right_places(key, path); !places.empty()) {
+    return "it belongs in " + places;
+  }
+  if (const std::string_view near = nearest(key, known); !near.empty()) {
+    return "did you mean " + std::string(near) + "?";
+  }
+  return listed(known);
 }
 
 }  // namespace berth::config

@@ -35,9 +35,10 @@ void warn_about_pool(const Upstream& upstream, const Places& places, Diagnostics
   if (*pool.keepalive_timeout >= kNodeKeepalive) {
     diagnostics.warning(
         at("keepalive_timeout"),
-        "keepalive_timeout " + format_duration(*pool.keepalive_timeout) +
-            " will race with a Node server, which closes idle connections after 5s by default"
-            " (server.keepAliveTimeout)",
+        "keepalive_timeout " + format_duration(*pool.keepalive_timeout) + " of upstream '" +
+            upstream.name +
+            "' will race with Node servers: they close idle connections after 5s unless the app"
+            " sets server.keepAliveTimeout",
         "auto follows each server; a fixed time must be below every server's own");
   }
   if (pool.keepalive_time < *pool.keepalive_timeout) {

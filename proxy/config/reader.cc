@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "proxy/config/key_hints.h"
+#include "proxy/config/suggest.h"
 #include "proxy/config/text_rules.h"
 
 namespace berth::config {
@@ -68,23 +69,42 @@ bool Reader::is_map(const YamlNode& node) {
   if (node.kind == YamlNode::Kind::Map) return true;
   if (node.kind == YamlNode::Kind::Null) return false;  // a section whose keys are all left out
   const std::string what = path_.empty() ? "the configuration" : path_;
-  std::string hint;
+  diagnostics_.error(node.mark, what + " must be a map, not " + std::string(describe(node)),
+                     map_hint(node));
+  return false;
+}
+
+// How what `node` says would be a map.
+std::string Reader::map_hint(const YamlNode& node) const {
   if (node.kind == YamlNode::Kind::Scalar) {
+    if (path_.empty() && node.text.find('{') != std::string::npos) {
+      return "Berth's configuration is YAML: lines of 'key: value'";
+    }
     const size_t colon = node.text.find(':');
     const bool glued = colon != std::string::npos && colon != 0 && colon + 1 < node.text.size();
-    hint = glued ? "YAML wants a blank after the colon: '" + node.text.substr(0, colon) + ": " +
-                       node.text.substr(colon + 1, 40) + "'"
-                 : "write 'key: value' lines below it";
-  } else if (!node.children.empty() && node.children.front()->kind == YamlNode::Kind::Map) {
-    hint = "leave out the '-'";
+    if (!glued) return "write 'key: value' lines below it";
+    return "YAML wants a blank after the colon: '" + node.text.substr(0, colon) + ": " +
+           node.text.substr(colon + 1, 40) + "'";
   }
-  diagnostics_.error(node.mark, what + " must be a map, not " + std::string(describe(node)),
-                     std::move(hint));
-  return false;
+  if (node.children.empty() || node.children.front()->kind != YamlNode::Kind::Map) return {};
+  const YamlNode& first = *node.children.front();
+  const bool named = first.children.size() >= 2 && first.children[0]->text == "name" &&
+                     first.children[1]->kind == YamlNode::Kind::Scalar;
+  if (!named) return "leave out the '-'";
+  const std::string name = first.children[1]->text.substr(0, 40);
+  return "write '" + name + ":' for '- name: " + name + "'";
 }
 
 bool Reader::is_off(const YamlNode& node) {
   return node.kind == YamlNode::Kind::Scalar && node.text == "off";
+}
+
+// For a single value that is not `off` where only a map or `off` can be.
+void Reader::neither_map_nor_off(const YamlNode& node) {
+  static constexpr std::string_view kOffs[] = {"off", "false", "no", "none", "disabled"};
+  const bool off = node.text != "on" && !nearest(node.text, kOffs).empty();
+  diagnostics_.error(node.mark, path_ + " must be a map or off, not " + quoted(node.text),
+                     off ? "did you mean off?" : "write 'key: value' lines below it");
 }
 
 std::vector<const YamlNode*> Reader::items(const YamlNode& node) {
@@ -123,8 +143,10 @@ void Reader::add_entries(const YamlNode& node, std::vector<Entry>& out) {
       return;
     }
     if (key.kind != YamlNode::Kind::Scalar) {
-      diagnostics_.error(key.mark,
-                         "a key" + here() + " must be a name, not " + std::string(describe(key)));
+      const bool list = key.kind == YamlNode::Kind::List;
+      diagnostics_.error(
+          key.mark, "a key" + here() + " must be a name, not " + std::string(describe(key)),
+          list ? "if this is an IPv6 address, quote it, such as \"[::1]:3000\"" : "");
       continue;
     }
     if (is_merge_key(key)) {

@@ -62,6 +62,8 @@ class Reader {
     at(key, *node, [&] {
       if (is_off(*node)) {
         turn_off(out);
+      } else if (node->kind == YamlNode::Kind::Scalar) {
+        neither_map_nor_off(*node);
       } else {
         read_map(*node, out);
       }
@@ -147,7 +149,9 @@ class Reader {
   const YamlNode* take_scalar(std::string_view key);
   bool is_scalar(std::string_view key, const YamlNode& node);
   bool is_map(const YamlNode& node);
+  std::string map_hint(const YamlNode& node) const;
   static bool is_off(const YamlNode& node);
+  void neither_map_nor_off(const YamlNode& node);
   std::vector<const YamlNode*> items(const YamlNode& node);
   std::vector<Entry> entries_of(const YamlNode& node);
   void add_entries(const YamlNode& node, std::vector<Entry>& out);

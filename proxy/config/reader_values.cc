@@ -22,8 +22,8 @@ std::string one_of(std::span<const std::string_view> names) {
 Complaint about(std::string_view key, Complaint complaint, const Keyword* keyword = nullptr) {
   complaint.message = std::string(key) + ": " + complaint.message;
   if (keyword != nullptr) {
-    if (!complaint.hint.empty()) complaint.hint += ", ";
-    complaint.hint += "or " + std::string(keyword->word);
+    const bool certain = complaint.hint.ends_with('?');
+    if (!certain) complaint.hint += ", or " + std::string(keyword->word);
   }
   return complaint;
 }
@@ -127,7 +127,8 @@ std::optional<size_t> Reader::choice_index(std::string_view key,
   const auto found = std::find(names.begin(), names.end(), node->text);
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
   if (key == "balance" && node->text.find("hash") != std::string::npos) {
-    diagnostics_.error(node->mark, "balance: " + quoted(node->text) + " is not available",
+    diagnostics_.error(node->mark,
+                       "balance: " + quoted(node->text) + ": balancing by hash is not available",
                        one_of(names));
     return std::nullopt;
   }
@@ -172,7 +173,10 @@ void Reader::pairs(std::string_view key, std::vector<std::pair<std::string, std:
       auto& [name, value] = out.emplace_back();
       checked_text(key, *entry.key, TextKind::HeaderName, name);
       at(name, *entry.key, [&] {
-        if (is_scalar(name, *entry.value)) {
+        if (entry.value->kind == YamlNode::Kind::Null) {
+          diagnostics_.error(entry.value->mark, "header " + quoted(name) + " is set to nothing",
+                             "for an empty value write \"\"");
+        } else if (is_scalar(name, *entry.value)) {
           checked_text(name, *entry.value, TextKind::HeaderValue, value);
         }
       });

@@ -202,7 +202,11 @@ std::string format_duration(Duration value) {
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(value).count());
   if (ms == 0) return "0s";
   for (const Unit& unit : kTimeUnits) {
-    if (ms % unit.factor == 0) return std::to_string(ms / unit.factor) + std::string(unit.name);
+    // People say 60s and 24h, but 1h.
+    const bool unusual = ms == unit.factor && (unit.name == "d" || unit.name == "m");
+    if (ms % unit.factor == 0 && !unusual) {
+      return std::to_string(ms / unit.factor) + std::string(unit.name);
+    }
   }
   return std::to_string(ms) + "ms";
 }

@@ -28,6 +28,11 @@ std::string first_on(Mark mark) {
   return mark.line == 0 ? std::string() : "first on line " + std::to_string(mark.line);
 }
 
+bool sets(const HeaderRules& rules, std::string_view name) {
+  return std::any_of(rules.set.begin(), rules.set.end(),
+                     [&](const auto& rule) { return lower(rule.first) == lower(name); });
+}
+
 // One run over a configuration; the members are what every check needs.
 class Validator {
  public:
@@ -44,17 +49,24 @@ class Validator {
  private:
   Mark at(std::string_view path) const { return place_of(places_, path); }
 
+  // Something is not there. If an error stands where it should be, that error is the cause.
+  void missing(Mark mark, std::string message, std::string hint) {
+    if (!diagnostics_.error_at(mark)) {
+      diagnostics_.error(mark, std::move(message), std::move(hint));
+    }
+  }
+
   void check_listeners() {
     if (config_.listeners.empty()) {
-      diagnostics_.error(at("listeners"), "no listeners: there is nowhere to accept connections",
-                         "such as listeners: [{address: \":8080\"}]");
+      missing(at("listeners"), "no listeners: there is nowhere to accept connections",
+              "such as listeners: [{address: \":8080\"}]");
     }
     std::map<std::string, Mark> names;
     for (size_t i = 0; i < config_.listeners.size(); ++i) {
       const Listener& listener = config_.listeners[i];
       const std::string path = indexed("listeners", i);
       if (listener.address.empty()) {
-        diagnostics_.error(at(path), path + " has no address", "such as address: \":8080\"");
+        missing(at(path), path + " has no address", "such as address: \":8080\"");
         continue;
       }
       check_listen_address(listener.address, path + ".address");
@@ -109,16 +121,16 @@ class Validator {
 
   void check_upstreams() {
     if (config_.upstreams.empty()) {
-      diagnostics_.error(at("upstreams"), "no upstreams: there is nowhere to send requests",
-                         "such as upstreams: {app: {servers: [127.0.0.1:3000]}}");
+      missing(at("upstreams"), "no upstreams: there is nowhere to send requests",
+              "such as upstreams: {app: {servers: [127.0.0.1:3000]}}");
     }
     for (const Upstream& upstream : config_.upstreams) {
       const std::string path = "upstreams." + upstream.name;
       if (upstream.servers.empty()) {
         const bool listed = places_.contains(path + ".servers");
-        diagnostics_.error(at(listed ? path + ".servers" : path),
-                           "upstream '" + upstream.name + "' has no servers",
-                           "such as servers: [127.0.0.1:3000]");
+        missing(at(listed ? path + ".servers" : path),
+                "upstream '" + upstream.name + "' has no servers",
+                "such as servers: [127.0.0.1:3000]");
       }
       check_servers(upstream, path + ".servers");
     }
@@ -130,8 +142,8 @@ class Validator {
       const std::string& address = upstream.servers[i].address;
       const Mark mark = at(indexed(list, i));
       if (address.empty()) {
-        diagnostics_.error(mark, "a server of upstream '" + upstream.name + "' has no address",
-                           "such as 127.0.0.1:3000");
+        missing(mark, "a server of upstream '" + upstream.name + "' has no address",
+                "such as 127.0.0.1:3000");
         continue;
       }
       const auto parsed = parse_server_address(address);
@@ -168,7 +180,8 @@ class Validator {
       check_rules(route.request_headers, path + ".request_headers", true);
       check_rules(route.response_headers, path + ".response_headers", false);
     }
-    if (config_.routes.empty()) return;
+    // A route whose upstream is misspelt is an error of its own.
+    if (config_.routes.empty() || unknown_targets_ != 0) return;
     for (const Upstream& upstream : config_.upstreams) {
       if (used.contains(upstream.name)) continue;
       diagnostics_.warning(at("upstreams." + upstream.name),
@@ -180,23 +193,28 @@ class Validator {
     std::vector<std::string_view> names;
     for (const Upstream& upstream : config_.upstreams) names.push_back(upstream.name);
     if (route.upstream.empty()) {
-      diagnostics_.error(
-          at(path), path + " has no upstream",
-          names.empty() ? std::string() : "such as upstream: " + std::string(names.front()));
+      missing(at(path), path + " has no upstream",
+              names.empty() ? std::string() : "such as upstream: " + std::string(names.front()));
       return;
     }
     if (std::find(names.begin(), names.end(), route.upstream) != names.end()) return;
-    std::string hint;
-    if (!diagnostics_.full()) {
-      const std::string_view near = nearest(route.upstream, names);
-      if (!near.empty()) {
-        hint = "did you mean " + std::string(near) + "?";
-      } else if (names.size() == 1) {
-        hint = "the only upstream is " + std::string(names.front());
-      }
-    }
+    ++unknown_targets_;
     diagnostics_.error(at(path + ".upstream"), "unknown upstream " + quoted(route.upstream),
-                       std::move(hint));
+                       diagnostics_.full() ? std::string() : known_upstreams(route, names));
+  }
+
+  static std::string known_upstreams(const Route& route,
+                                     const std::vector<std::string_view>& names) {
+    const std::string_view near = nearest(route.upstream, names);
+    if (!near.empty()) return "did you mean " + std::string(near) + "?";
+    constexpr size_t kMost = 6;
+    if (names.empty() || names.size() > kMost) return {};
+    std::string hint = names.size() == 1 ? "the only upstream is" : "there are";
+    for (size_t i = 0; i < names.size(); ++i) {
+      const bool last = i + 1 == names.size();
+      hint += (i == 0 ? " " : last ? " and " : ", ") + std::string(names[i]);
+    }
+    return hint;
   }
 
   void check_rules(const HeaderRules& rules, const std::string& path, bool request) {
@@ -217,10 +235,11 @@ class Validator {
                            "every HTTP/1.1 request must have it; it can be set");
       }
       const auto [first, fresh] = seen.emplace(lower(name), mark);
-      if (!fresh) {
-        diagnostics_.error(mark, "header " + quoted(name) + " is set and removed, or removed twice",
-                           first_on(first->second));
-      }
+      if (fresh) continue;
+      diagnostics_.error(mark,
+                         "header " + quoted(name) +
+                             (sets(rules, name) ? " is both set and removed" : " is removed twice"),
+                         first_on(first->second));
     }
   }
 
@@ -228,6 +247,7 @@ class Validator {
   const Places& places_;
   Diagnostics& diagnostics_;
   std::map<std::string, Mark> sockets_;
+  size_t unknown_targets_ = 0;
 };
 
 }  // namespace

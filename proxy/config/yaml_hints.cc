@@ -43,16 +43,49 @@ std::string hint_for(std::string_view line) {
   return {};
 }
 
+// The parser's messages in plain words.
+struct Wording {
+  std::string_view parser;
+  std::string_view message;
+  std::string_view hint;
+};
+
+constexpr Wording kWordings[] = {
+    {"end of map not found", "this line does not continue the map above it",
+     "the keys of a map begin in the same column"},
+    {"end of sequence not found", "this line does not continue the list above it",
+     "the '-' of a list's items are in the same column"},
+    {"end of sequence flow not found", "a list is not closed before here", "is a ']' missing?"},
+    {"end of map flow not found", "a map is not closed before here", "is a '}' missing?"},
+    {"illegal flow end", "a list or map is closed by the wrong bracket",
+     "is a ']' or '}' missing?"},
+    {"illegal map value", "a ':' too many", "quote a value with ': ' in it"},
+    {"illegal block entry", "a '-' where no list item can be", "check the indentation"},
+    {"illegal EOF in scalar", "a quote is not closed", "is a closing quote missing?"},
+    {"unknown escape character", "a '\\' before a character that needs none",
+     "use single quotes, or write \\\\"},
+    {"unknown token", "a character that cannot begin a value", "quote the value"},
+    {"alias not found after *", "'*' without the name of an anchor", ""},
+    {"the referenced anchor is not defined", "an alias of an anchor that does not exist", ""},
+};
+
+const Wording* find_wording(std::string_view problem) {
+  for (const Wording& wording : kWordings) {
+    if (problem.starts_with(wording.parser)) return &wording;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Complaint explain_syntax_error(std::string_view text, Mark mark, std::string_view problem) {
+  const Wording* wording = find_wording(problem);
+  const std::string_view message = wording == nullptr ? problem : wording->message;
   std::string hint;
-  if (mark.line != 0) {
-    hint = hint_for(line_of(text, mark.line));
-    // The parser often notices only on the next line.
-    if (hint.empty() && mark.line > 1) hint = hint_for(line_of(text, mark.line - 1));
-  }
-  return {"not valid YAML: " + std::string(problem), std::move(hint)};
+  const bool bracket = problem.find("flow") != std::string_view::npos;
+  if (mark.line != 0 && !bracket) hint = hint_for(line_of(text, mark.line));
+  if (hint.empty() && wording != nullptr) hint = wording->hint;
+  return {"not valid YAML: " + std::string(message), std::move(hint)};
 }
 
 }  // namespace berth::config

@@ -5,11 +5,13 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <exception>
 #include <sstream>
 #include <unordered_map>
 #include <utility>
 
+#include "proxy/config/utf8.h"
 #include "proxy/config/yaml_hints.h"
 
 namespace berth::config {
@@ -18,6 +20,13 @@ namespace {
 Mark to_mark(const YAML::Mark& mark) {
   if (mark.is_null()) return {};
   return {static_cast<uint32_t>(mark.line) + 1, static_cast<uint32_t>(mark.column) + 1};
+}
+
+Mark mark_at(std::string_view text, size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto lines = std::count(before.begin(), before.end(), '\n');
+  const size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  return {static_cast<uint32_t>(lines) + 1, static_cast<uint32_t>(offset - line_start) + 1};
 }
 
 // Ends the parse from inside a callback: the parser has no other way to stop.
@@ -142,6 +151,10 @@ std::string_view describe(const YamlNode& node) {
 YamlTree::YamlTree(std::string_view text, Diagnostics& diagnostics) {
   if (text.size() > kMaxBytes) {
     diagnostics.error({}, "the file is too large", "at most 1MiB");
+    return;
+  }
+  if (const size_t good = utf8_prefix(text); good != text.size()) {
+    diagnostics.error(mark_at(text, good), "not a text file", "a configuration is UTF-8");
     return;
   }
   Builder builder(nodes_);
