@@ -12,7 +12,7 @@ namespace {
 enum class Problem : int { Small, Large };
 
 Result<int, Problem> half_of_even(int number) {
-  if (number % 2 != 0) return Failure(Problem::Large);
+  if (number % 2 != 0) return Failure{Problem::Large};
   return number / 2;
 }
 
@@ -32,7 +32,7 @@ TEST(ResultTest, HoldsTheReasonWhyThereIsNoValue) {
 
 TEST(ResultTest, TellsAValueFromAnErrorOfTheSameType) {
   Result<int, int> value = 1;
-  Result<int, int> error = Failure(1);
+  Result<int, int> error = Failure{1};
   EXPECT_TRUE(value.ok());
   EXPECT_FALSE(error.ok());
 }
