@@ -21,7 +21,7 @@ struct AccessRecord {
   std::string_view host;
   std::string_view target;      // as received
   std::string_view protocol;    // "HTTP/1.1"
-  uint16_t status = 0;          // what the client was sent; 0: nothing
+  uint16_t status = 0;          // what the client was sent; 499: it left before there was an answer
   uint64_t received_bytes = 0;  // from the client for this request, its head included
   uint64_t sent_bytes = 0;      // to the client, the response's head included
   Duration duration{};          // from the request's first byte to the response's last

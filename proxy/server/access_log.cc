@@ -1,0 +1,234 @@
+#include "proxy/server/access_log.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "proxy/server/log.h"
+
+namespace berth::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::string_view kStandardOutput = "-";
+constexpr Duration kGiveUpAfter = 1s;
+constexpr int kStalledCheckMs =
+    100;  // how often a writer that is held up looks whether it is to go on
+
+std::string message_of(int error) {
+  return std::generic_category().message(error);
+}
+
+// O_NONBLOCK: opening a FIFO that nobody reads is an error, and writing to it does not block.
+UniqueFd open_file(const std::string& path) {
+  UniqueFd fd(
+      path == kStandardOutput
+          ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+          : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
+  if (!fd) throw std::runtime_error("access log " + path + ": " + message_of(errno));
+  return fd;
+}
+
+bool may_stand_still(int fd) {
+  struct stat info {};
+  return ::fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+// What a pipe that poll() calls writable takes without blocking: PIPE_BUF bytes, and of these whole
+// lines if possible, so that lines of others on the same pipe come between ours and not into them.
+std::string_view piece_of(std::string_view lines) {
+  if (lines.size() <= PIPE_BUF) return lines;
+  const size_t end = lines.rfind('\n', PIPE_BUF - 1);
+  return lines.substr(0, end == std::string_view::npos ? PIPE_BUF : end + 1);
+}
+
+uint64_t count_lines(std::string_view lines) {
+  return static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+}
+
+int64_t now_ns() {
+  return std::chrono::steady_clock::now().time_since_epoch() / 1ns;
+}
+
+}  // namespace
+
+AccessLog::AccessLog(const config::AccessLog& config)
+    : shared_(std::make_shared<AccessLogShared>()), path_(config.path) {
+  if (config.enabled) {
+    file_ = open_file(config.path);
+    in_pieces_ = may_stand_still(file_.get());
+  }
+  shared_->enabled = config.enabled;
+  shared_->format = config.format;
+  shared_->wake_fd.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!shared_->wake_fd) throw std::runtime_error("access log: eventfd: " + message_of(errno));
+  writer_ = std::thread([this] { run(); });
+}
+
+AccessLog::~AccessLog() {
+  give_up_at_ns_ = now_ns() + Duration(kGiveUpAfter).count();
+  shared_->wake();
+  writer_.join();
+}
+
+std::unique_ptr<AccessLogWorker> AccessLog::worker(std::shared_ptr<stats::WorkerStats> stats) {
+  auto channel = std::make_shared<AccessLogChannel>();
+  {
+    std::lock_guard lock(mutex_);
+    channels_.push_back(channel);
+  }
+  return std::make_unique<AccessLogWorker>(shared_, std::move(channel), std::move(stats));
+}
+
+void AccessLog::configure(const config::AccessLog& config) {
+  const bool was_enabled = shared_->enabled;
+  std::lock_guard lock(mutex_);
+  if (config.enabled && (config.path != path_ || !was_enabled)) {
+    new_file_ = open_file(config.path);
+    path_ = config.path;
+    has_new_file_.store(true, std::memory_order_release);
+    shared_->wake();
+  }
+  shared_->format = config.format;
+  shared_->enabled = config.enabled;
+}
+
+void AccessLog::reopen() {
+  std::lock_guard lock(mutex_);
+  if (path_ == kStandardOutput || !shared_->enabled) return;
+  try {
+    new_file_ = open_file(path_);
+  } catch (const std::runtime_error& error) {
+    log_error("reopen", error.what(), "; the old file is kept");
+    return;
+  }
+  has_new_file_.store(true, std::memory_order_release);
+  shared_->wake();
+}
+
+// --- The writer thread ---
+
+void AccessLog::run() {
+  // Signals are the main thread's, and a reader of a pipe that went away is an error of write().
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  for (bool last = false; !last;) {
+    pollfd wait{shared_->wake_fd.get(), POLLIN, 0};
+    if (::poll(&wait, 1, -1) > 0) {
+      uint64_t count = 0;
+      if (::read(shared_->wake_fd.get(), &count, sizeof(count)) < 0) count = 0;
+    }
+    // Before draining: all that was handed over before the end was asked for is written.
+    last = give_up_at_ns_ != INT64_MAX;
+    take_new_file();
+    while (drain_once()) {
+    }
+  }
+}
+
+void AccessLog::take_new_file() {
+  if (!has_new_file_.load(std::memory_order_acquire)) return;
+  std::lock_guard lock(mutex_);
+  file_ = std::move(new_file_);
+  in_pieces_ = may_stand_still(file_.get());
+  torn_ = false;
+  has_new_file_.store(false, std::memory_order_relaxed);
+}
+
+// One buffer of each worker. False when there was none.
+bool AccessLog::drain_once() {
+  std::vector<std::shared_ptr<AccessLogChannel>> channels;
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(channels_, [](const auto& channel) {
+      return channel->closed() && channel->front().empty();
+    });
+    channels = channels_;
+  }
+  bool any = false;
+  for (const auto& channel : channels) {
+    const std::string_view lines = channel->front();
+    if (lines.empty()) continue;
+    // Only now: lines that were handed over after a reopen() go to the new file.
+    take_new_file();
+    write_out(*channel, lines);
+    channel->pop();
+    any = true;
+  }
+  return any;
+}
+
+void AccessLog::write_out(AccessLogChannel& channel, std::string_view lines) {
+  if (torn_ && write_some("\n") == 0) {
+    channel.add_lost(count_lines(lines));
+    return;
+  }
+  torn_ = false;
+  while (!lines.empty()) {
+    const size_t written = write_some(lines);
+    if (written == 0) {
+      channel.add_lost(count_lines(lines));
+      return;
+    }
+    torn_ = lines[written - 1] != '\n';
+    lines.remove_prefix(written);
+  }
+}
+
+// Bytes written; 0 if that is not to be had.
+size_t AccessLog::write_some(std::string_view lines) {
+  const std::string_view piece = in_pieces_ ? piece_of(lines) : lines;
+  while (!in_pieces_ || wait_writable()) {
+    const ssize_t written = ::write(file_.get(), piece.data(), piece.size());
+    if (written > 0) {
+      report(0);
+      return static_cast<size_t>(written);
+    }
+    if (errno == EAGAIN && in_pieces_) continue;
+    report(errno);
+    return 0;
+  }
+  return 0;
+}
+
+// False when waiting has no sense any more.
+bool AccessLog::wait_writable() {
+  while (true) {
+    pollfd wait{file_.get(), POLLOUT, 0};
+    if (::poll(&wait, 1, kStalledCheckMs) > 0) return true;
+    if (now_ns() >= give_up_at_ns_ || has_new_file_.load(std::memory_order_acquire)) return false;
+  }
+}
+
+// Says so when writing begins to fail and when it works again, not for each line.
+void AccessLog::report(int error) {
+  if (error == last_error_) return;
+  last_error_ = error;
+  std::string path;
+  {
+    std::lock_guard lock(mutex_);
+    path = path_;
+  }
+  if (error != 0) {
+    log_error("access log", path, ": ", message_of(error), "; lines are being dropped");
+  } else {
+    log_info("access log", path, ": lines are being written again");
+  }
+}
+
+}  // namespace berth::server
