@@ -38,6 +38,8 @@ requires(std::integral<Number> || std::floating_point<Number>) void append_part(
                                                                                 Number value) {
   if constexpr (std::same_as<Number, bool>) {
     out.append(value ? "true" : "false");
+  } else if constexpr (std::same_as<Number, char>) {
+    out.push_back(value);
   } else {
     char digits[32];
     out.append(digits, std::to_chars(digits, digits + sizeof(digits), value).ptr);

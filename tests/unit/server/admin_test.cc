@@ -1,0 +1,297 @@
+#include "proxy/server/admin.h"
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "proxy/base/unique_fd.h"
+#include "proxy/net/address.h"
+#include "proxy/server/admin_pages.h"
+
+namespace berth::server {
+namespace {
+
+using namespace std::chrono_literals;
+using Json = nlohmann::json;
+
+class FakeContext final : public AdminContext {
+ public:
+  std::string version() const override { return "1.2.3<x>"; }
+  Readiness readiness() const override { return ready; }
+  Duration uptime() const override { return 90s; }
+  uint64_t generation() const override { return 3; }
+  std::optional<ReloadOutcome> last_reload() const override { return reload; }
+  std::string effective_config() const override {
+    if (config.empty()) throw std::runtime_error("no configuration");
+    return config;
+  }
+  const stats::Registry& registry() const override { return stats; }
+  const stats::Collector& collector() const override { return metrics; }
+
+  Readiness ready = Readiness::Ready;
+  std::optional<ReloadOutcome> reload;
+  std::string config = "workers: 2\n";
+  stats::Registry stats;
+  stats::ProcfsSource process;
+  stats::Collector metrics{stats, process, "1.2.3"};
+};
+
+// --- Pages ---
+
+TEST(AdminPagesTest, ReadinessFollowsTheState) {
+  FakeContext context;
+  EXPECT_EQ(admin_page("/readyz", context).status, 200);
+  context.ready = Readiness::Draining;
+  EXPECT_EQ(admin_page("/readyz", context).status, 503);
+  EXPECT_EQ(admin_page("/readyz", context).body, "draining\n");
+  context.ready = Readiness::Starting;
+  EXPECT_EQ(admin_page("/readyz", context).status, 503);
+  EXPECT_EQ(admin_page("/healthz", context).status, 200) << "the process lives";
+}
+
+TEST(AdminPagesTest, MetricsInTextFormat) {
+  const FakeContext context;
+  const AdminPage page = admin_page("/metrics", context);
+  EXPECT_EQ(page.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(page.body.find("\nberth_build_info{version=\"1.2.3\"} 1\n"), std::string::npos);
+}
+
+TEST(AdminPagesTest, ConfigIsShown) {
+  const FakeContext context;
+  EXPECT_EQ(admin_page("/config", context).body, "workers: 2\n");
+}
+
+TEST(AdminPagesTest, IndexLinksEveryPage) {
+  const FakeContext context;
+  const AdminPage page = admin_page("/", context);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  for (const char* path : {"/metrics", "/status", "/config", "/healthz", "/readyz"}) {
+    EXPECT_NE(page.body.find("href=\"" + std::string(path) + "\""), std::string::npos) << path;
+  }
+  EXPECT_NE(page.body.find("1.2.3&lt;x&gt;"), std::string::npos);
+}
+
+TEST(AdminPagesTest, UnknownPathListsThePages) {
+  const FakeContext context;
+  const AdminPage page = admin_page("/metric", context);
+  EXPECT_EQ(page.status, 404);
+  EXPECT_NE(page.body.find("/metrics\n"), std::string::npos);
+  EXPECT_EQ(admin_page("", context).status, 404);
+}
+
+TEST(AdminPagesTest, StatusTellsBothSides) {
+  FakeContext context;
+  const auto listener = context.stats.listener(":80");
+  const auto server = context.stats.server("app", "a:1");
+  const auto second = context.stats.server("app", "b:1");
+  const auto facts = context.stats.server_facts("app", "a:1");
+  const auto queue = context.stats.queue("app");
+  const auto limit = context.stats.queue_facts("app");
+  const auto workers = std::array{context.stats.worker(0), context.stats.worker(1)};
+  listener->connections[static_cast<size_t>(stats::ClientState::Idle)].add(7);
+  listener->requests[0][0].add(2);
+  listener->requests[1][1].add(3);
+  server->connections[static_cast<size_t>(stats::UpstreamState::Active)].add(4);
+  facts->connections_limit = 8;
+  facts->learned_keepalive_ms = 4'500;
+  facts->learned_source = static_cast<uint8_t>(stats::LearnedSource::Hint);
+  queue->length.add(5);
+  limit->limit = 1024;
+  context.reload = ReloadOutcome{false, "berth.yaml:3:5: unknown key", 1'790'000'000'000};
+
+  const Json status = Json::parse(admin_status(context));
+  EXPECT_EQ(status["state"], "ready");
+  EXPECT_EQ(status["uptime_seconds"], 90);
+  EXPECT_EQ(status["generation"], 3);
+  EXPECT_EQ(status["workers"], 2);
+  EXPECT_EQ(
+      status["last_reload"],
+      Json::parse(
+          R"({"result": "failure", "error": "berth.yaml:3:5: unknown key", "time": "2026-09-21T14:13:20Z"})"));
+  ASSERT_EQ(status["listeners"].size(), 1u);
+  EXPECT_EQ(status["listeners"][0]["connections"]["idle"], 7);
+  EXPECT_EQ(status["listeners"][0]["requests"], 5);
+  ASSERT_EQ(status["upstreams"].size(), 1u);
+  const Json& app = status["upstreams"][0];
+  EXPECT_EQ(app["name"], "app");
+  EXPECT_EQ(app["queue"]["length"], 5);
+  EXPECT_EQ(app["queue"]["limit"], 1024);
+  ASSERT_EQ(app["servers"].size(), 2u);
+  EXPECT_EQ(app["servers"][0]["address"], "a:1");
+  EXPECT_EQ(app["servers"][0]["up"], true);
+  EXPECT_EQ(app["servers"][0]["limit"], 8);
+  EXPECT_EQ(app["servers"][0]["connections"]["active"], 4);
+  EXPECT_EQ(app["servers"][0]["keepalive"]["seconds"], 4.5);
+  EXPECT_EQ(app["servers"][0]["keepalive"]["source"], "hint");
+  EXPECT_FALSE(app["servers"][1].contains("limit")) << "nobody knows it";
+}
+
+TEST(AdminPagesTest, StatusBeforeAnything) {
+  FakeContext context;
+  context.ready = Readiness::Starting;
+  const Json status = Json::parse(admin_status(context));
+  EXPECT_EQ(status["state"], "starting");
+  EXPECT_TRUE(status["last_reload"].is_null());
+  EXPECT_EQ(status["listeners"], Json::array());
+  EXPECT_EQ(status["upstreams"], Json::array());
+}
+
+TEST(AdminPagesTest, StatusIsValidWhateverTheNames) {
+  FakeContext context;
+  const auto odd = context.stats.listener("\xff\"\n");
+  EXPECT_NO_THROW(Json::parse(admin_status(context)));
+}
+
+// --- Over sockets ---
+
+struct Response {
+  std::string head;
+  std::string body;
+  bool has(const std::string& line) const {
+    return head.find("\r\n" + line + "\r\n") != std::string::npos;
+  }
+};
+
+// Server and client on one thread: the loop turns until the answer is there.
+class AdminServerTest : public ::testing::Test {
+ protected:
+  struct BaseDeleter {
+    void operator()(event_base* base) const { event_base_free(base); }
+  };
+
+  UniqueFd connect_to(const std::string& address) {
+    const auto target = net::Address::parse(address);
+    sockaddr_storage storage;
+    const socklen_t length = target->to_sockaddr(storage);
+    UniqueFd fd(::socket(target->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length), 0);
+    return fd;
+  }
+
+  // The whole answer, up to the server's close.
+  Response exchange(const std::string& address, const std::string& request) {
+    const UniqueFd fd = connect_to(address);
+    EXPECT_EQ(::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(request.size()));
+    std::string text;
+    std::array<char, 65'536> buffer;
+    while (true) {
+      event_base_loop(base_.get(), EVLOOP_NONBLOCK);
+      const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (n == 0) break;
+      if (n > 0) text.append(buffer.data(), static_cast<size_t>(n));
+    }
+    const size_t end = text.find("\r\n\r\n");
+    if (end == std::string::npos) return {text, ""};
+    return {text.substr(0, end + 2), text.substr(end + 4)};
+  }
+  Response get(const std::string& target, const std::string& method = "GET") {
+    return exchange(server_.address(),
+                    method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  }
+
+  FakeContext context_;
+  std::unique_ptr<event_base, BaseDeleter> base_{event_base_new()};
+  AdminServer server_{base_.get(), "127.0.0.1:0", context_};
+};
+
+TEST_F(AdminServerTest, ServesAPage) {
+  const Response response = get("/healthz?x=1");
+  EXPECT_TRUE(response.head.starts_with("HTTP/1.1 200 ")) << response.head;
+  EXPECT_TRUE(response.has("Content-Type: text/plain; charset=utf-8"));
+  EXPECT_TRUE(response.has("Cache-Control: no-store"));
+  EXPECT_EQ(response.body, "ok\n");
+}
+
+TEST_F(AdminServerTest, MetricsOverTheWire) {
+  const auto listener = context_.stats.listener(":80");
+  const Response response = get("/metrics");
+  EXPECT_TRUE(response.has("Content-Type: text/plain; version=0.0.4; charset=utf-8"));
+  EXPECT_NE(response.body.find("berth_client_connections_accepted_total{listener=\":80\"} 0\n"),
+            std::string::npos);
+}
+
+TEST_F(AdminServerTest, HeadHasTheHeadOfGetAndNoBody) {
+  const Response response = get("/config", "HEAD");
+  EXPECT_TRUE(response.head.starts_with("HTTP/1.1 200 ")) << response.head;
+  EXPECT_TRUE(response.has("Content-Length: 11"));
+  EXPECT_EQ(response.body, "");
+}
+
+TEST_F(AdminServerTest, OtherMethodsAreNotAllowed) {
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
+    const Response response = exchange(
+        server_.address(),
+        std::string(method) +
+            " /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_TRUE(response.head.starts_with("HTTP/1.1 405 ")) << method << response.head;
+    EXPECT_TRUE(response.has("Allow: GET, HEAD"));
+  }
+}
+
+TEST_F(AdminServerTest, UnknownPathIs404) {
+  EXPECT_TRUE(get("/nothing").head.starts_with("HTTP/1.1 404 "));
+  EXPECT_TRUE(get("/%2e%2e/metrics").head.starts_with("HTTP/1.1 404 "));
+}
+
+TEST_F(AdminServerTest, PageThatFailsIs500) {
+  context_.config.clear();
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(get("/config").head.starts_with("HTTP/1.1 500 "));
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("error admin: /config: no configuration\n"),
+            std::string::npos);
+  EXPECT_TRUE(get("/healthz").head.starts_with("HTTP/1.1 200 ")) << "it goes on";
+}
+
+TEST_F(AdminServerTest, GarbageIsAnsweredAndHurtsNobody) {
+  EXPECT_FALSE(
+      exchange(server_.address(), "\x16\x03\x01 garbage\r\n\r\n").head.starts_with("HTTP/1.1 200"));
+  EXPECT_FALSE(
+      exchange(server_.address(), "GET / HTTP/1.1\r\nx: " + std::string(100'000, 'y') + "\r\n\r\n")
+          .head.starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(get("/healthz").head.starts_with("HTTP/1.1 200 "));
+}
+
+TEST_F(AdminServerTest, PortInUseIsAnErrorThatNamesIt) {
+  try {
+    AdminServer second(base_.get(), server_.address(), context_);
+    FAIL();
+  } catch (const std::runtime_error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "admin address " + server_.address() + ": Address already in use");
+  }
+}
+
+TEST_F(AdminServerTest, NoAddressIsAnError) {
+  EXPECT_THROW(AdminServer(base_.get(), "nonsense", context_), std::runtime_error);
+}
+
+TEST_F(AdminServerTest, UnixSocket) {
+  std::string name = std::filesystem::temp_directory_path() / "berth-admin-XXXXXX";
+  const std::filesystem::path folder = ::mkdtemp(name.data());
+  const std::string address = "unix:" + (folder / "admin.sock").string();
+  {
+    AdminServer unix_server(base_.get(), address, context_);
+    EXPECT_EQ(unix_server.address(), address);
+    for (int i = 0; i < 2; ++i) {
+      const Response response =
+          exchange(address, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+      EXPECT_EQ(response.body, "ready\n") << response.head;
+    }
+  }
+  AdminServer again(base_.get(), address, context_);  // the file of the one before is no obstacle
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace berth::server
