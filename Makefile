@@ -174,7 +174,8 @@ fuzz: $(fuzzers) ## libFuzzer targets, in build/fuzz/
 install: $(build)/berth ## install to DESTDIR/PREFIX (default /usr/local)
 	install -D -m 755 $(build)/berth $(DESTDIR)$(PREFIX)/bin/berth
 	install -D -m 644 conf/berth.yaml $(DESTDIR)$(PREFIX)/share/doc/berth/berth.yaml
-	install -D -m 644 deploy/berth.service $(DESTDIR)$(PREFIX)/lib/systemd/system/berth.service
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' deploy/berth.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/berth.service
 
 clean: ## remove build/
 	rm -rf $(build)
