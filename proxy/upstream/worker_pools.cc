@@ -98,7 +98,10 @@ void WorkerPools::sweep() {
     used.insert(cluster->servers().begin(), cluster->servers().end());
   }
   std::erase_if(pools_, [&](const auto& entry) {
-    return !used.contains(entry.second.get()) && entry.second->empty();
+    const ServerPool& pool = *entry.second;
+    // A request in flight may still name the server it was sent to.
+    const Cluster* cluster = find(*entry.second->server().cluster);
+    return !used.contains(&pool) && pool.empty() && (cluster == nullptr || !cluster->in_use());
   });
 }
 

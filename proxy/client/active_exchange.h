@@ -1,0 +1,40 @@
+// What a client connection holds only while it has a request under way.
+#pragma once
+
+#include <cstdint>
+
+#include "proxy/base/time.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/http/body.h"
+
+namespace berth::client {
+
+// Owned by its ClientConnection; destroyed at the end of the turn in which it ends.
+struct ActiveExchange final : event::Disposable {
+  ActiveExchange(exchange::Context& context, exchange::ClientStream& stream,
+                 const exchange::ClientFacts& facts)
+      : exchange(context, stream, facts) {}
+
+  exchange::Exchange exchange;
+  http::BodyDecoder body;  // of the request
+
+  http::Method method = http::Method::Get;
+  bool http10 = false;               // the client's version
+  bool wants_close = false;          // the client's Connection: close, or HTTP/1.0 without keep-alive
+  bool expects_continue = false;
+  bool body_paused = false;          // the exchange takes no more of it for now
+  bool keep_alive = false;           // decided with the response's head
+  bool chunked = false;              // the response
+  bool head_sent = false;
+  bool response_complete = false;
+  CloseReason close_reason = CloseReason::None;  // !keep_alive: why
+  uint16_t status = 0;
+  uint64_t body_received = 0;
+  uint64_t received = 0;  // bytes of the request
+  uint64_t sent = 0;      // bytes of the response
+  TimePoint began{};
+  int64_t began_wall_us = 0;
+};
+
+}  // namespace berth::client

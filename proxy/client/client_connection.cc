@@ -1,0 +1,247 @@
+#include "proxy/client/client_connection.h"
+
+#include <array>
+
+#include "proxy/client/client_listener.h"
+
+namespace berth::client {
+
+namespace {
+
+using enum ClientState;
+
+constexpr Duration kForever = std::chrono::hours(24);
+// How long a client is given to read its last response while it goes on sending.
+constexpr Duration kLinger = std::chrono::seconds(2);
+
+constexpr uint8_t bit(ClientState state) {
+  return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
+}
+
+// From (row) to (bits).
+constexpr std::array<uint8_t, 7> kTransitions = {
+    /* Idle */ static_cast<uint8_t>(bit(Reading) | bit(Active) | bit(Writing) | bit(Closed)),
+    /* Reading */ static_cast<uint8_t>(bit(Active) | bit(Writing) | bit(Closed)),
+    /* Active */ static_cast<uint8_t>(bit(Writing) | bit(Upgraded) | bit(Closed)),
+    /* Writing */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
+    /* Upgraded */ static_cast<uint8_t>(bit(Writing) | bit(Closed)),
+    /* Lingering */ bit(Closed),
+    /* Closed */ 0,
+};
+
+}  // namespace
+
+ClientConnection::ClientConnection(ClientListener& listener, const net::Address& peer)
+    : listener_(listener),
+      timer_(*this),
+      peer_(peer),
+      opened_(listener.env().now()),
+      trusted_(listener.context().router->trusted().contains(peer)) {
+  listener_.on_state(*this, Closed, Idle);
+  arm(listener_.settings().keepalive_timeout);
+}
+
+ClientConnection::~ClientConnection() = default;
+
+void ClientConnection::set_state(ClientState next) {
+  if (state_ == next) return;
+  BERTH_DCHECK((kTransitions[static_cast<size_t>(state_)] & bit(next)) != 0);
+  const ClientState before = state_;
+  state_ = next;
+  listener_.on_state(*this, before, next);
+}
+
+void ClientConnection::arm(Duration after) {
+  listener_.env().runtime.arm(timer_, after);
+}
+
+// --- Events.
+
+void ClientConnection::on_ready(net::Ready ready) {
+  fin_seen_ = fin_seen_ || ready.peer_closed;
+  if (ready.writable && !out_.empty()) flush();
+  if (!ready.readable || state_ == Closed) return;
+  readable_ = true;
+  pump_input();
+}
+
+void ClientConnection::run() {
+  if (state_ == Closed) return;
+  if (broken_) {
+    close(CloseReason::ClientReset);
+    return;
+  }
+  pump_input();
+}
+
+void ClientConnection::on_timer(event::Timer&) {
+  switch (state_) {
+    case Idle:
+      close(CloseReason::KeepaliveTimeout);
+      return;
+    case Reading:
+      refuse(CloseReason::HeaderTimeout);
+      return;
+    case Active:
+      if (!out_.empty()) {
+        abort(CloseReason::SendTimeout);
+      } else if (!active_->body.complete() && !active_->body_paused) {
+        refuse_body(CloseReason::BodyTimeout);
+      } else {
+        arm(kForever);  // the upstream's timeouts watch
+      }
+      return;
+    case Writing:
+      abort(CloseReason::SendTimeout);
+      return;
+    case Upgraded:
+      if (!out_.empty()) {
+        abort(CloseReason::SendTimeout);
+      } else {
+        arm(kForever);  // the upstream's upgrade_timeout watches
+      }
+      return;
+    case Lingering:
+      close(pending_close_);
+      return;
+    case Closed:
+      return;
+  }
+}
+
+// --- Output.
+
+void ClientConnection::write(const iovec* parts, int count) {
+  if (broken_ || state_ == Closed) return;
+  const net::IoResult sent = out_.send(*transport_, parts, count, listener_.env().scratch);
+  listener_.stats().sent_bytes.add(sent.bytes);
+  if (active_) {
+    for (int i = 0; i < count; ++i) active_->sent += parts[i].iov_len;
+  }
+  if (sent.status == net::IoStatus::Reset) {
+    broken_ = true;
+    out_.clear();
+    listener_.env().runtime.turn.later(*this);
+    return;
+  }
+  if (!out_.empty()) arm(listener_.settings().send_timeout);
+}
+
+void ClientConnection::flush() {
+  const net::IoResult sent = out_.flush(*transport_);
+  listener_.stats().sent_bytes.add(sent.bytes);
+  if (sent.status == net::IoStatus::Reset) {
+    close(CloseReason::ClientReset);
+    return;
+  }
+  if (!out_.empty()) {
+    if (sent.bytes > 0) arm(listener_.settings().send_timeout);
+    return;
+  }
+  arm(active_ && !active_->body.complete() ? listener_.settings().body_timeout : kForever);
+  if (state_ == Writing) {
+    if (active_) {
+      end_exchange();
+    } else {
+      after_response(pending_close_);
+    }
+    return;
+  }
+  if (state_ == Upgraded && active_->response_complete) {
+    // The server has shut down its side of the tunnel.
+    transport_->shutdown_write();
+    return;
+  }
+  if (active_) active_->exchange.on_response_drained();
+}
+
+// --- The end of an exchange, and of the connection.
+
+// The response has been sent: another request, or the end (`close_reason`).
+void ClientConnection::after_response(CloseReason close_reason) {
+  if (close_reason == CloseReason::None) {
+    set_state(Idle);
+    progress_.reset();
+    arm(listener_.settings().keepalive_timeout);
+    if (in_ || readable_ || fin_seen_) {
+      readable_ = readable_ || fin_seen_;
+      listener_.env().runtime.turn.later(*this);
+    }
+    return;
+  }
+  // Closing with unread input makes the kernel send RST, which could take the response away from the client.
+  const bool input_left = readable_ || !in_.empty() || transport_->probe() == net::Probe::Data ||
+                          info(close_reason).severity == Severity::Error ||
+                          close_reason == CloseReason::EarlyResponse;
+  if (!input_left || fin_seen_) {
+    close(close_reason);
+    return;
+  }
+  pending_close_ = close_reason;
+  set_state(Lingering);
+  in_.reset();
+  transport_->shutdown_write();
+  arm(kLinger);
+  readable_ = true;
+  discard_input();
+}
+
+void ClientConnection::end_exchange() {
+  exchange::AccessRecord record;
+  finish_record(record, active_->status);
+  const CloseReason close_reason = active_->keep_alive ? CloseReason::None : active_->close_reason;
+  listener_.env().runtime.turn.dispose(std::move(active_));
+  after_response(close_reason);
+}
+
+void ClientConnection::finish_record(exchange::AccessRecord& record, uint16_t status) const {
+  const net::WorkerEnv& env = listener_.env();
+  const Duration took = env.now() - active_->began;
+  stats::ListenerStats& stats = listener_.stats();
+  stats.requests[static_cast<size_t>(active_->method)][stats::status_slot(status)].add();
+  stats.request_duration.observe(stats::as_micros(took));
+  exchange::AccessLogSink* log = listener_.context().access_log;
+  if (log == nullptr) return;
+  const std::string client = peer_.to_string();
+  record.time_us = active_->began_wall_us;
+  record.listener = listener_.settings().name;
+  record.client = client;
+  record.protocol = active_->http10 ? "HTTP/1.0" : "HTTP/1.1";
+  record.status = status;
+  record.received_bytes = active_->received;
+  record.sent_bytes = active_->sent - out_.size();
+  record.duration = took;
+  active_->exchange.describe(record);
+  log->log(record);
+}
+
+void ClientConnection::abort(CloseReason reason) {
+  if (state_ == Closed) return;
+  // RST: neither a close-delimited nor a chunked body must look complete.
+  transport_->abort_on_close();
+  if (active_) active_->exchange.set_failure(reason);
+  close(reason);
+}
+
+void ClientConnection::close(CloseReason reason) noexcept {
+  if (state_ == Closed) return;
+  net::WorkerEnv& env = listener_.env();
+  if (active_) {
+    active_->exchange.cancel();
+    active_->exchange.set_failure(reason);
+    exchange::AccessRecord record;
+    constexpr uint16_t kClientClosedRequest = 499;
+    finish_record(record, active_->head_sent ? active_->status : kClientClosedRequest);
+    env.runtime.turn.dispose(std::move(active_));
+  }
+  env.runtime.cancel(timer_);
+  event::TurnTask::unlink();
+  transport_.reset();
+  in_.reset();
+  out_.clear();
+  const ClientState before = state_;
+  state_ = Closed;
+  listener_.on_closed(*this, before, reason, env.now() - opened_, requests_);
+}
+
+}  // namespace berth::client

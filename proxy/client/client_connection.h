@@ -1,0 +1,111 @@
+// One client's HTTP/1 connection: reads requests, hands each to an Exchange, sends its response, in order.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "proxy/base/intrusive_list.h"
+#include "proxy/client/active_exchange.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/exchange/client_stream.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/net/address.h"
+#include "proxy/net/send_queue.h"
+#include "proxy/net/transport.h"
+
+namespace berth::client {
+
+class ClientListener;
+struct ClientTag {};
+
+// Idle: between requests, or before the first. Reading: part of a head has come. Active: an exchange is under way. Writing:
+// its response is complete and on its way out. Lingering: our side is shut down; what still comes is thrown away, so that
+// the client gets to read the response (RFC 9112 section 9.6).
+enum class ClientState : uint8_t { Idle, Reading, Active, Writing, Upgraded, Lingering, Closed };
+
+// Owned by its ClientListener. Thread: its worker's. An idle one costs this object and its transport, no buffer.
+class ClientConnection final : public event::Disposable,
+                               public ListHook<ClientTag>,
+                               private net::TransportHandler,
+                               private event::TimerHandler,
+                               private event::TurnTask,
+                               private exchange::ClientStream {
+ public:
+  ClientConnection(ClientListener& listener, const net::Address& peer);
+  ~ClientConnection() override;
+
+  // Takes the transport, which reports to handler() from now on.
+  void open(std::unique_ptr<net::Transport> transport) { transport_ = std::move(transport); }
+  net::TransportHandler& handler() { return *this; }
+
+  ClientState state() const { return state_; }
+  void close(CloseReason reason) noexcept;
+
+ private:
+  // Events.
+  void on_ready(net::Ready ready) override;
+  void on_timer(event::Timer& timer) override;
+  void run() override;  // end of turn: a write had failed, or there is more input at hand
+
+  // exchange::ClientStream (client_response.cc)
+  void send_interim(const http::ResponseHead& head) override;
+  void send_head(const exchange::ResponseStart& start) override;
+  void send_body(std::string_view bytes, bool complete, std::string_view trailers) override;
+  void send_local(const exchange::LocalResponse& response) override;
+  void send_upgrade(const http::ResponseHead& head) override;
+  size_t unsent() const override { return out_.size(); }
+  void response_complete() override;
+  void abort(CloseReason reason) override;
+  void pause_request_body() override;
+  void resume_request_body() override;
+
+  // Input (client_request.cc)
+  void pump_input();
+  void read_head();
+  void parse_head(char* data, size_t size);
+  void start_exchange(const http::RequestHead& head, size_t head_size, char* rest, size_t size);
+  void open_exchange();
+  void read_body();
+  bool decode_body(char* data, size_t size);
+  void read_tunnel();
+  void discard_input();
+  void watch_for_abort();
+  void on_client_end(bool reset);
+  void refuse(CloseReason reason);
+  void refuse_body(CloseReason reason);
+
+  // Output and the end.
+  void write(const iovec* parts, int count);
+  void write_head_and_body(std::string_view head, std::string_view body, bool complete,
+                           std::string_view trailers);
+  void flush();
+  void decide_keep_alive(bool delimited);
+  std::string_view connection_fields() const;
+  void end_exchange();
+  void finish_record(exchange::AccessRecord& record, uint16_t status) const;
+  void after_response(CloseReason close_reason);
+  void set_state(ClientState next);
+  void arm(Duration after);
+
+  ClientListener& listener_;
+  std::unique_ptr<net::Transport> transport_;
+  std::unique_ptr<ActiveExchange> active_;
+  event::Timer timer_;
+  const net::Address peer_;
+  http::HeadProgress progress_;
+  net::ByteBuffer in_;  // a head that has not come whole, or pipelined requests
+  net::SendQueue out_;
+  TimePoint opened_;
+  uint32_t requests_ = 0;
+  ClientState state_ = ClientState::Idle;
+  CloseReason pending_close_ = CloseReason::None;  // once everything is sent
+  bool readable_ = false;  // the kernel may hold bytes that we have not read
+  bool fin_seen_ = false;
+  bool broken_ = false;    // a write has failed
+  bool trusted_ = false;
+};
+
+}  // namespace berth::client

@@ -1,0 +1,290 @@
+// ClientConnection's input: heads, bodies, tunnels, and noticing that the client has gone.
+#include <algorithm>
+
+#include "proxy/client/client_connection.h"
+#include "proxy/client/client_listener.h"
+
+namespace berth::client {
+
+namespace {
+
+using enum ClientState;
+
+// The parser's target: filled and used up within one call, so one for each thread is enough.
+http::RequestHead& shared_head() {
+  static thread_local http::RequestHead head;
+  return head;
+}
+
+}  // namespace
+
+void ClientConnection::pump_input() {
+  switch (state_) {
+    case Idle:
+    case Reading:
+      read_head();
+      return;
+    case Active:
+    case Writing:
+      if (active_ && !active_->body.complete()) {
+        if (!active_->body_paused) read_body();
+      } else {
+        watch_for_abort();
+      }
+      return;
+    case Upgraded:
+      if (!active_->body_paused) read_tunnel();
+      return;
+    case Lingering:
+      discard_input();
+      return;
+    case Closed:
+      return;
+  }
+}
+
+void ClientConnection::read_head() {
+  // A pipelined request that is here already.
+  if (state_ == Idle && !in_.empty()) {
+    net::ByteBuffer waiting = std::move(in_);
+    parse_head(waiting.data(), waiting.size());
+  }
+  net::Scratch& scratch = listener_.env().scratch;
+  while (readable_ && (state_ == Idle || state_ == Reading)) {
+    const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
+    if (got.status != net::IoStatus::Ok) {
+      readable_ = false;
+      if (got.status != net::IoStatus::Again) on_client_end(got.status == net::IoStatus::Reset);
+      return;
+    }
+    readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
+    listener_.stats().received_bytes.add(got.bytes);
+    if (in_.empty()) {
+      parse_head(scratch.data(), got.bytes);
+    } else {
+      in_.append({scratch.data(), got.bytes});
+      net::ByteBuffer joined = std::move(in_);
+      parse_head(joined.data(), joined.size());
+    }
+    // An RST that came with these bytes shows only at the next read.
+    if (state_ == Reading) readable_ = true;
+  }
+}
+
+// `data`: everything from the first byte of the head on, in the scratch or in a buffer that outlives the call.
+void ClientConnection::parse_head(char* data, size_t size) {
+  const config::Listener& settings = listener_.settings();
+  http::RequestHead& head = shared_head();
+  const http::HeadLimits limits{.max_head = settings.max_head, .max_target = settings.max_target};
+  const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
+  switch (outcome.status) {
+    case http::ParseStatus::Refused:
+      refuse(outcome.refusal);
+      return;
+    case http::ParseStatus::Incomplete:
+      in_ = net::ByteBuffer::copy_of({data, size});
+      if (state_ == Idle) {
+        set_state(Reading);
+        arm(settings.header_timeout);
+      }
+      return;
+    case http::ParseStatus::Complete:
+      break;
+  }
+  progress_.reset();
+  start_exchange(head, outcome.head_size, data + outcome.head_size, size - outcome.head_size);
+}
+
+// `rest`: what has come behind the head: some of the body, maybe the next requests.
+void ClientConnection::start_exchange(const http::RequestHead& head, size_t head_size, char* rest,
+                                      size_t size) {
+  const config::Listener& settings = listener_.settings();
+  const http::BodyFraming framing = http::request_framing(head);
+  if (settings.max_body != 0 && framing.kind == http::BodyKind::Length &&
+      framing.length > settings.max_body) {
+    refuse(CloseReason::BodyTooLarge);
+    return;
+  }
+  http::BodyDecoder body(framing);
+  const auto step = body.decode(rest, size);
+  if (!step) {
+    refuse(step.error());
+    return;
+  }
+  open_exchange();
+  ActiveExchange& active = *active_;
+  active.body = std::move(body);
+  active.method = head.method;
+  active.http10 = head.summary.minor_version == 0;
+  active.wants_close = !head.summary.persistent();
+  active.expects_continue = head.expect_continue;
+  active.received = head_size + step->consumed;
+  active.body_received = step->payload;
+  if (step->consumed < size) {
+    in_ = net::ByteBuffer::copy_of({rest + step->consumed, size - step->consumed});
+  }
+  arm(step->complete ? std::chrono::hours(24) : settings.body_timeout);
+  active.exchange.start(head, head_size, {rest, step->payload}, step->complete,
+                        active.body.trailers());
+  // An RST that came with these bytes shows only at the next read.
+  if (active_ && !active_->body.complete()) readable_ = true;
+  if (readable_ && active_ && !active_->body.complete() && !active_->body_paused) {
+    listener_.env().runtime.turn.later(*this);
+  }
+}
+
+void ClientConnection::open_exchange() {
+  const net::WorkerEnv& env = listener_.env();
+  set_state(Active);
+  ++requests_;
+  exchange::ClientStream& stream = *this;
+  active_ = std::make_unique<ActiveExchange>(
+      listener_.context(), stream,
+      exchange::ClientFacts{.peer = peer_,
+                            .listener = listener_.settings().name,
+                            .stats = listener_.stats(),
+                            .secure = false,
+                            .trusted = trusted_});
+  active_->began = env.now();
+  active_->began_wall_us = env.runtime.time.wall_micros();
+}
+
+void ClientConnection::read_body() {
+  net::Scratch& scratch = listener_.env().scratch;
+  while (readable_ && active_ && !active_->body.complete() && !active_->body_paused) {
+    const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
+    if (got.status == net::IoStatus::Again) {
+      readable_ = false;
+      return;
+    }
+    if (got.status != net::IoStatus::Ok) {
+      readable_ = false;
+      on_client_end(got.status == net::IoStatus::Reset);
+      return;
+    }
+    listener_.stats().received_bytes.add(got.bytes);
+    if (out_.empty()) arm(listener_.settings().body_timeout);
+    if (!decode_body(scratch.data(), got.bytes)) return;
+    if (active_ && active_->body.complete()) {
+      readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
+    }
+  }
+}
+
+// False if the request has been refused.
+bool ClientConnection::decode_body(char* data, size_t size) {
+  const auto step = active_->body.decode(data, size);
+  if (!step) {
+    refuse_body(step.error());
+    return false;
+  }
+  active_->received += step->consumed;
+  active_->body_received += step->payload;
+  const uint64_t most = listener_.settings().max_body;
+  if (most != 0 && active_->body_received > most) {
+    refuse_body(CloseReason::BodyTooLarge);
+    return false;
+  }
+  if (step->consumed < size) {
+    in_ = net::ByteBuffer::copy_of({data + step->consumed, size - step->consumed});
+  }
+  if (step->complete) arm(out_.empty() ? Duration(std::chrono::hours(24)) : listener_.settings().send_timeout);
+  active_->exchange.on_request_body({data, step->payload}, step->complete, active_->body.trailers());
+  return true;
+}
+
+void ClientConnection::read_tunnel() {
+  if (!in_.empty()) {
+    const net::ByteBuffer waiting = std::move(in_);
+    active_->exchange.on_request_body(waiting.view(), false, {});
+  }
+  net::Scratch& scratch = listener_.env().scratch;
+  while (readable_ && state_ == Upgraded && !active_->body_paused) {
+    const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
+    if (got.status == net::IoStatus::Ok) {
+      listener_.stats().received_bytes.add(got.bytes);
+      active_->received += got.bytes;
+      active_->exchange.on_request_body({scratch.data(), got.bytes}, false, {});
+      continue;
+    }
+    readable_ = false;
+    if (got.status == net::IoStatus::Reset) close(CloseReason::ClientReset);
+    if (got.status == net::IoStatus::Eof) active_->exchange.on_request_body({}, true, {});
+    return;
+  }
+}
+
+void ClientConnection::discard_input() {
+  net::Scratch& scratch = listener_.env().scratch;
+  while (readable_) {
+    const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
+    if (got.status == net::IoStatus::Ok) {
+      listener_.stats().received_bytes.add(got.bytes);
+      continue;
+    }
+    readable_ = false;
+    if (got.status != net::IoStatus::Again) close(pending_close_);
+  }
+}
+
+// A request is being served and nothing is wanted from the client: is it still there?
+void ClientConnection::watch_for_abort() {
+  switch (transport_->probe()) {
+    case net::Probe::Quiet:
+      readable_ = false;
+      return;
+    case net::Probe::Data:
+      return;  // pipelined; read when its turn comes
+    case net::Probe::Eof:
+      fin_seen_ = true;
+      // A client may shut down its sending side and still wait for the response.
+      if (listener_.settings().half_close == config::HalfClose::Abort) {
+        close(CloseReason::ClientAborted);
+      }
+      return;
+    case net::Probe::Reset:
+      close(CloseReason::ClientReset);
+      return;
+  }
+}
+
+void ClientConnection::on_client_end(bool reset) {
+  if (reset) {
+    close(CloseReason::ClientReset);
+  } else {
+    close(state_ == Idle ? CloseReason::PeerClosed : CloseReason::ClientAborted);
+  }
+}
+
+// The request is not served: its head is wrong, or did not come in time.
+void ClientConnection::refuse(CloseReason reason) {
+  listener_.stats().requests_refused[static_cast<size_t>(reason)].add();
+  open_exchange();
+  active_->method = http::Method::Other;
+  active_->wants_close = true;
+  active_->close_reason = reason;
+  active_->exchange.set_failure(reason);
+  in_.reset();
+  send_local({.status = info(reason).status, .reason = reason, .request_id = {}});
+  response_complete();
+}
+
+// The request's body is wrong, or stalled, while the exchange is under way.
+void ClientConnection::refuse_body(CloseReason reason) {
+  listener_.stats().requests_refused[static_cast<size_t>(reason)].add();
+  active_->exchange.cancel();
+  active_->exchange.set_failure(reason);
+  in_.reset();
+  if (active_->head_sent) {
+    abort(reason);
+    return;
+  }
+  active_->wants_close = true;
+  active_->close_reason = reason;
+  send_local({.status = info(reason).status,
+              .reason = reason,
+              .request_id = active_->exchange.request_id()});
+  response_complete();
+}
+
+}  // namespace berth::client

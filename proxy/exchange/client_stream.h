@@ -1,0 +1,67 @@
+// The client's side of one exchange: what the Exchange needs of the client connection, or of an HTTP/2 stream.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/base/close_reason.h"
+#include "proxy/config/config.h"
+#include "proxy/http/body.h"
+#include "proxy/http/head.h"
+#include "proxy/net/address.h"
+#include "proxy/stats/stats.h"
+
+namespace berth::exchange {
+
+// A response's beginning, from a server. Views are valid during the call.
+struct ResponseStart {
+  const http::ResponseHead& head;
+  const config::HeaderRules& rules;
+  http::BodyFraming framing;
+  std::string_view body;      // what has come of it
+  bool complete = false;      // that is all of it
+  std::string_view trailers;  // lines with CRLF; only if complete
+};
+
+// A response that Berth makes itself.
+struct LocalResponse {
+  uint16_t status = 0;
+  CloseReason reason = CloseReason::None;
+  std::string_view request_id;
+};
+
+// What is known of the client; lives as long as the stream.
+struct ClientFacts {
+  const net::Address& peer;
+  std::string_view listener;
+  stats::ListenerStats& stats;
+  bool secure = false;   // TLS
+  bool trusted = false;  // its X-Forwarded-* are kept
+};
+
+// Thread: the worker's. Nothing here calls back into the Exchange: a send that fails ends the exchange at the end of the turn.
+class ClientStream {
+ public:
+  virtual void send_interim(const http::ResponseHead& head) = 0;
+  virtual void send_head(const ResponseStart& start) = 0;
+  virtual void send_body(std::string_view bytes, bool complete, std::string_view trailers) = 0;
+  virtual void send_local(const LocalResponse& response) = 0;
+  // 101: from now on send_body() and on_request_body() carry raw bytes; complete is one side's end.
+  virtual void send_upgrade(const http::ResponseHead& head) = 0;
+  // Bytes that the client has not taken yet.
+  virtual size_t unsent() const = 0;
+
+  // The response's last byte has been given to send_*(), and the exchange uses no upstream any more. Always the last call.
+  virtual void response_complete() = 0;
+  // The response broke off: the client must not take it for complete.
+  virtual void abort(CloseReason reason) = 0;
+
+  virtual void pause_request_body() = 0;
+  virtual void resume_request_body() = 0;
+
+ protected:
+  ~ClientStream() = default;
+};
+
+}  // namespace berth::exchange

@@ -1,0 +1,18 @@
+// What a worker's exchanges share.
+#pragma once
+
+#include "proxy/base/local_ptr.h"
+#include "proxy/exchange/access_record.h"
+#include "proxy/exchange/router.h"
+#include "proxy/net/worker_env.h"
+
+namespace berth::exchange {
+
+// Thread: the worker's.
+struct Context {
+  net::WorkerEnv& env;
+  LocalPtr<Router> router;           // of the newest snapshot; exchanges keep the one they began with
+  AccessLogSink* access_log = nullptr;  // nullptr: off
+};
+
+}  // namespace berth::exchange

@@ -1,0 +1,450 @@
+#include "proxy/exchange/exchange.h"
+
+#include <cstring>
+
+#include "proxy/exchange/request_id.h"
+
+namespace berth::exchange {
+
+namespace {
+
+// A request's bytes on the way to a connection, gathered for one sendmsg.
+class Gather {
+ public:
+  explicit Gather(upstream::UpstreamConnection& connection) : connection_(connection) {}
+
+  void add(std::string_view part) {
+    if (part.empty()) return;
+    if (count_ == parts_.size()) flush();
+    parts_[count_++] = {const_cast<char*>(part.data()), part.size()};
+  }
+  // False if the connection is broken.
+  bool flush() {
+    if (count_ > 0 && ok_) ok_ = connection_.send(parts_.data(), static_cast<int>(count_));
+    count_ = 0;
+    return ok_;
+  }
+
+ private:
+  upstream::UpstreamConnection& connection_;
+  std::array<iovec, 32> parts_;
+  size_t count_ = 0;
+  bool ok_ = true;
+};
+
+// More than this unsent to the server: the client waits.
+constexpr size_t kUnsentToServer = 64 * 1024;
+
+}  // namespace
+
+Exchange::Exchange(Context& context, ClientStream& stream, const ClientFacts& client)
+    : context_(context), stream_(stream), client_(client), router_(context.router) {}
+
+// --- The request.
+
+void Exchange::start(const http::RequestHead& head, size_t received_size, std::string_view body,
+                     bool complete, std::string_view trailers) {
+  method_ = head.method;
+  chunked_ = head.summary.chunked;
+  upgrade_ = head.summary.upgrade && complete;
+  idempotent_ = http::is_idempotent(head.method) ||
+                head.fields.find(http::HeaderId::IdempotencyKey) != nullptr;
+  body_complete_ = complete;
+  trailers_ = trailers;
+  const auto target = router_->find(head.host, head.path);
+  if (target) target_ = *target;
+
+  static const config::HeaderRules kNoRules;
+  const RequestId fresh_id(context_.env.random);
+  request_ = forward_head(head, received_size, client_,
+                          {.forwarding = router_->config().forwarding,
+                           .headers = target ? target_.route->request_headers : kNoRules,
+                           .upstream = target ? std::string_view(target_.route->upstream) : "",
+                           .fresh_id = fresh_id.text()},
+                          upgrade_);
+  if (!target) {
+    answer(target.error());
+    return;
+  }
+  counted_ = true;
+  target_.cluster->retry_budget().request_began();
+  // A client that waits for 100 (Continue) is to hear from the server itself (RFC 9110 section 10.1.1).
+  if (complete || head.expect_continue ||
+      body.size() >= target_.cluster->settings().request_buffer) {
+    dispatch(body);
+  } else {
+    buffer_body(body);
+  }
+}
+
+void Exchange::on_request_body(std::string_view bytes, bool complete, std::string_view trailers) {
+  if (response_ == ResponseProgress::Tunnel) {
+    stream_body(bytes);
+    if (complete) {
+      lease_->shutdown_write();
+      end_tunnel_side(client_done_);
+    }
+    return;
+  }
+  body_complete_ = body_complete_ || complete;
+  trailers_ = trailers;
+  switch (progress_) {
+    case RequestProgress::Receiving:
+      if (complete || body_.size() + bytes.size() >= target_.cluster->settings().request_buffer) {
+        dispatch(bytes);
+      } else {
+        buffer_body(bytes);
+      }
+      return;
+    case RequestProgress::Waiting:
+      buffer_body(bytes);
+      return;
+    case RequestProgress::Streaming:
+      if (lease_) stream_body(bytes);
+      return;
+    case RequestProgress::Sent:
+      return;
+  }
+}
+
+void Exchange::buffer_body(std::string_view bytes) {
+  if (context_.env.scratch.contains(bytes.data()) && bytes.size() >= net::Scratch::kSize / 4) {
+    body_.push(context_.env.scratch.take(bytes));
+  } else {
+    body_.append(bytes);
+  }
+  if (!body_complete_ && progress_ == RequestProgress::Waiting && !client_paused_ &&
+      body_.size() >= target_.cluster->settings().request_buffer) {
+    client_paused_ = true;
+    stream_.pause_request_body();
+  }
+}
+
+void Exchange::dispatch(std::string_view body) {
+  progress_ = RequestProgress::Waiting;
+  acquire(body);
+}
+
+// `body`: what has come of it and is not in body_ yet; a view into the worker's scratch.
+void Exchange::acquire(std::string_view body) {
+  upstream::Cluster& cluster = *target_.cluster;
+  asked_at_ = context_.env.now();
+  for (;;) {
+    upstream::Cluster::Wanted wanted{.tried = tried_};
+    if (met_stale_) {
+      wanted.freshness = upstream::Freshness::New;
+    } else if (!idempotent_) {
+      wanted.freshness = upstream::Freshness::Young;
+    }
+    upstream::Cluster::Outcome outcome = cluster.acquire(*this, wanted);
+    if (outcome.lease) {
+      begin_on(std::move(outcome.lease), outcome.source, body);
+      return;
+    }
+    if (outcome.refused == CloseReason::None) {
+      buffer_body(body);
+      return;
+    }
+    if (outcome.server == nullptr) {
+      // Out of servers: what the last of them said tells more than that there is none left.
+      const bool tried_some = outcome.refused == CloseReason::NoServer && failure_ != CloseReason::None;
+      answer(tried_some ? failure_ : outcome.refused);
+      return;
+    }
+    failure_ = outcome.refused;
+    if (!retry(stats::RetryCause::ConnectFailed, outcome.server)) {
+      answer(outcome.refused);
+      return;
+    }
+  }
+}
+
+void Exchange::on_lease(upstream::Lease lease, stats::AcquireSource source) {
+  begin_on(std::move(lease), source, {});
+}
+
+void Exchange::on_no_lease(CloseReason reason, const upstream::SharedServer* server) {
+  failure_ = reason;
+  if (server != nullptr && retry(stats::RetryCause::ConnectFailed, server)) {
+    acquire({});
+    return;
+  }
+  answer(reason);
+}
+
+void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body) {
+  lease_ = std::move(lease);
+  source_ = source;
+  server_ = &lease_->pool().server();
+  leased_at_ = context_.env.now();
+  ++attempts_;
+  const bool prove_fin = !idempotent_ && target_.cluster->settings().retry.non_idempotent ==
+                                             config::RetryNonIdempotent::FinProved;
+  if (!lease_->begin({.method = method_, .upgrade = upgrade_, .prove_fin = prove_fin}, *this)) {
+    answer(CloseReason::UpgradeLimit);
+    return;
+  }
+  reused_ = lease_->reused();
+  if (!send_request(body)) return;  // the failure is reported at the end of the turn
+  if (client_paused_ && !body_complete_) {
+    client_paused_ = false;
+    stream_.resume_request_body();
+  }
+}
+
+bool Exchange::keeps_body() const {
+  return idempotent_ || target_.cluster->settings().retry.non_idempotent ==
+                            config::RetryNonIdempotent::FinProved;
+}
+
+bool Exchange::send_request(std::string_view body) {
+  if (!body.empty() && keeps_body()) {
+    buffer_body(body);
+    body = {};
+  }
+  Gather out(*lease_.operator->());
+  out.add(request_.head());
+  char size_line[24];
+  const size_t size = body_.size() + body.size();
+  if (chunked_ && size > 0) out.add({size_line, http::write_chunk_size(size_line, size)});
+  body_.for_each_part([&](std::string_view part) {
+    out.add(part);
+    return true;
+  });
+  out.add(body);
+  if (chunked_) {
+    if (size > 0) out.add("\r\n");
+    if (body_complete_) {
+      out.add("0\r\n");
+      out.add(trailers_);
+      out.add("\r\n");
+    }
+  }
+  progress_ = body_complete_ ? RequestProgress::Sent : RequestProgress::Streaming;
+  if (!out.flush()) {
+    body_.append(body);  // nothing of it was taken: it can still go another way
+    return false;
+  }
+  if (!keeps_body()) {
+    body_kept_ = size == 0;
+    body_.clear();
+  }
+  if (body_complete_) {
+    sent_at_ = context_.env.now();
+    lease_->request_complete();
+  }
+  return true;
+}
+
+void Exchange::stream_body(std::string_view bytes) {
+  if (response_ != ResponseProgress::Tunnel) {
+    body_kept_ = false;
+    body_.clear();
+  }
+  Gather out(*lease_.operator->());
+  const bool last = body_complete_ && response_ != ResponseProgress::Tunnel;
+  const bool framed = chunked_ && response_ != ResponseProgress::Tunnel;
+  char size_line[24];
+  if (framed && !bytes.empty()) {
+    out.add({size_line, http::write_chunk_size(size_line, bytes.size())});
+  }
+  out.add(bytes);
+  if (framed && !bytes.empty()) out.add("\r\n");
+  if (framed && last) {
+    out.add("0\r\n");
+    out.add(trailers_);
+    out.add("\r\n");
+  }
+  if (!out.flush()) return;
+  if (last) {
+    progress_ = RequestProgress::Sent;
+    sent_at_ = context_.env.now();
+    lease_->request_complete();
+  } else if (lease_->unsent() > kUnsentToServer && !client_paused_) {
+    client_paused_ = true;
+    stream_.pause_request_body();
+  }
+}
+
+void Exchange::on_request_drained() {
+  if (!client_paused_) return;
+  client_paused_ = false;
+  stream_.resume_request_body();
+}
+
+// --- The response.
+
+void Exchange::on_interim(const http::ResponseHead& head) {
+  stream_.send_interim(head);
+}
+
+void Exchange::on_response(const http::ResponseHead& head, std::string_view body, bool complete) {
+  answered_at_ = context_.env.now();
+  failure_ = CloseReason::None;  // what earlier servers did no longer matters
+  body_.clear();
+  body_kept_ = false;
+  response_ = ResponseProgress::Body;
+  stream_.send_head({.head = head,
+                     .rules = target_.route->response_headers,
+                     .framing = http::response_framing(head, method_),
+                     .body = body,
+                     .complete = complete,
+                     .trailers = complete ? lease_->trailers() : std::string_view()});
+  if (complete) {
+    finish_response();
+  } else {
+    hold_back_server();
+  }
+}
+
+void Exchange::on_upgraded(const http::ResponseHead& head) {
+  answered_at_ = context_.env.now();
+  failure_ = CloseReason::None;
+  response_ = ResponseProgress::Tunnel;
+  stream_.send_upgrade(head);
+}
+
+void Exchange::on_body(std::string_view bytes, bool complete) {
+  if (response_ == ResponseProgress::Tunnel) {
+    stream_.send_body(bytes, complete, {});
+    if (complete) {
+      end_tunnel_side(server_done_);
+    } else {
+      hold_back_server();
+    }
+    return;
+  }
+  stream_.send_body(bytes, complete, complete ? lease_->trailers() : std::string_view());
+  if (complete) {
+    finish_response();
+  } else {
+    hold_back_server();
+  }
+}
+
+void Exchange::hold_back_server() {
+  if (stream_.unsent() > target_.cluster->settings().response_buffer) lease_->pause();
+}
+
+void Exchange::on_response_drained() {
+  if (lease_) lease_->resume();
+}
+
+void Exchange::end_tunnel_side(bool& side) {
+  side = true;
+  if (client_done_ && server_done_) finish_response();
+}
+
+void Exchange::finish_response() {
+  response_ = ResponseProgress::Complete;
+  lease_.give_back(CloseReason::None);
+  stream_.response_complete();
+}
+
+// --- When things go wrong.
+
+Replayable Exchange::replayable() const {
+  return {.idempotent = idempotent_,
+          .body_kept = body_kept_,
+          .allow_fin_proved = target_.cluster->settings().retry.non_idempotent ==
+                              config::RetryNonIdempotent::FinProved};
+}
+
+void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
+  stats::ServerStats& server = lease_->pool().stats();
+  lease_.forget();
+  if (response_started()) {
+    set_failure(failure.reason);
+    const bool tunnel = response_ == ResponseProgress::Tunnel;
+    response_ = ResponseProgress::Complete;
+    stream_.abort(tunnel ? CloseReason::UpgradeFinished : CloseReason::ResponseAborted);
+    return;
+  }
+  failure_ = failure.reason;
+  const bool stale = failure.reused && !failure.response_seen &&
+                     (failure.reason == CloseReason::ServerClosed ||
+                      failure.reason == CloseReason::ServerReset);
+  const auto cause = may_replay(failure, replayable());
+  const bool again = cause.has_value() && retry(*cause, nullptr);
+  if (stale) {
+    const auto outcome = again ? stats::StaleOutcome::Replayed : stats::StaleOutcome::Failed;
+    server.stale_reuse[static_cast<size_t>(outcome)].add();
+    met_stale_ = true;
+  }
+  if (!again) {
+    answer(failure.reason);
+    return;
+  }
+  progress_ = RequestProgress::Waiting;
+  acquire({});
+}
+
+// Whether another attempt is allowed; counts it if so. `unreachable`: a server that is not to be tried again.
+bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unreachable) {
+  upstream::Cluster& cluster = *target_.cluster;
+  if (unreachable != nullptr) {
+    tried_.add(unreachable);
+    ++attempts_;
+    server_ = unreachable;
+  }
+  if (attempts_ >= cluster.settings().retry.attempts) return false;
+  stats::ServerStats* stats = nullptr;
+  for (upstream::ServerPool* pool : cluster.servers()) {
+    if (&pool->server() == server_) stats = &pool->stats();
+  }
+  if (!retrying_) {
+    if (!cluster.retry_budget().try_retry(cluster.settings().retry)) {
+      if (stats != nullptr) stats->retry_budget_exhausted.add();
+      return false;
+    }
+    retrying_ = true;
+  }
+  if (stats != nullptr) stats->retries[static_cast<size_t>(cause)].add();
+  return true;
+}
+
+void Exchange::answer(CloseReason reason) {
+  failure_ = reason;
+  response_ = ResponseProgress::Complete;
+  lease_.give_back(CloseReason::None);
+  const uint16_t status = info(reason).status;
+  stream_.send_local({.status = status != 0 ? status : uint16_t{502},
+                      .reason = reason,
+                      .request_id = request_.request_id});
+  stream_.response_complete();
+}
+
+void Exchange::cancel() {
+  give_up();
+  lease_.give_back(CloseReason::None);
+  if (std::exchange(retrying_, false)) target_.cluster->retry_budget().retry_ended();
+  if (std::exchange(counted_, false)) target_.cluster->retry_budget().request_ended();
+}
+
+void Exchange::describe(AccessRecord& record) const {
+  record.method = request_.method;
+  record.host = request_.host;
+  record.target = request_.target;
+  record.user_agent = request_.user_agent;
+  record.referer = request_.referer;
+  record.request_id = request_.request_id;
+  record.reason = failure_;
+  if (target_.route == nullptr) return;
+  record.upstream = target_.route->upstream;
+  record.attempts = attempts_;
+  record.source = source_;
+  record.reused = reused_;
+  if (server_ != nullptr) record.server = server_->name;
+  if (!source_) return;
+  const Duration wait = leased_at_ - asked_at_;
+  if (*source_ == stats::AcquireSource::New) {
+    record.connect_time = wait;
+  } else if (*source_ != stats::AcquireSource::Idle) {
+    record.queue_wait = wait;
+  }
+  if (answered_at_ != TimePoint{}) {
+    record.header_time = answered_at_ - (sent_at_ != TimePoint{} ? sent_at_ : answered_at_);
+  }
+}
+
+}  // namespace berth::exchange

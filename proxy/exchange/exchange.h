@@ -1,0 +1,131 @@
+// One request and its response: routes it, gets it a connection, carries both directions, and decides what happens when
+// something fails.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "proxy/base/local_ptr.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/exchange/access_record.h"
+#include "proxy/exchange/client_stream.h"
+#include "proxy/exchange/context.h"
+#include "proxy/exchange/request_head.h"
+#include "proxy/exchange/retry_policy.h"
+#include "proxy/http/body.h"
+#include "proxy/http/head.h"
+#include "proxy/net/byte_buffer.h"
+#include "proxy/upstream/cluster.h"
+#include "proxy/upstream/lease.h"
+#include "proxy/upstream/response_handler.h"
+#include "proxy/upstream/waiter.h"
+
+namespace berth::exchange {
+
+// How far the request has got on its way to a server.
+enum class RequestProgress : uint8_t {
+  Receiving,  // its body is being collected; no connection is taken yet
+  Waiting,    // for a connection
+  Streaming,  // on a connection; the body goes through as it comes
+  Sent,       // all of it has been given to the connection
+};
+
+// How far the response has got on its way to the client.
+enum class ResponseProgress : uint8_t { None, Body, Tunnel, Complete };
+
+// Owned by its client stream, which calls cancel() when the client goes, and destroys it at the end of a turn.
+// Thread: the worker's.
+class Exchange final : private upstream::ResponseHandler, private upstream::Waiter {
+ public:
+  Exchange(Context& context, ClientStream& stream, const ClientFacts& client);
+  ~Exchange() { cancel(); }
+
+  // The head and as much of the body as has come with it. `received_size`: of the head, in bytes.
+  void start(const http::RequestHead& head, size_t received_size, std::string_view body, bool complete,
+             std::string_view trailers);
+  // More of the body; an upgraded connection's bytes. `complete`: that was all (upgraded: the client's FIN).
+  void on_request_body(std::string_view bytes, bool complete, std::string_view trailers);
+  // The client has taken everything that it was sent.
+  void on_response_drained();
+  // Gives up: connection, place in the queue. Nothing is sent to the client any more.
+  void cancel();
+
+  bool response_started() const { return response_ != ResponseProgress::None; }
+  std::string_view request_id() const { return request_.request_id; }
+
+  // Why it failed, if it did; for the log.
+  void set_failure(CloseReason reason) {
+    if (failure_ == CloseReason::None) failure_ = reason;
+  }
+  // Fills the record's upstream and request parts.
+  void describe(AccessRecord& record) const;
+
+ private:
+  // upstream::Waiter
+  void on_lease(upstream::Lease lease, stats::AcquireSource source) override;
+  void on_no_lease(CloseReason reason, const upstream::SharedServer* server) override;
+  // upstream::ResponseHandler
+  void on_interim(const http::ResponseHead& head) override;
+  void on_response(const http::ResponseHead& head, std::string_view body, bool complete) override;
+  void on_upgraded(const http::ResponseHead& head) override;
+  void on_body(std::string_view bytes, bool complete) override;
+  void on_request_drained() override;
+  void on_upstream_failed(const upstream::UpstreamFailure& failure) override;
+
+  void buffer_body(std::string_view bytes);
+  void dispatch(std::string_view body);
+  void acquire(std::string_view body);
+  void begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body);
+  bool send_request(std::string_view body);
+  void stream_body(std::string_view bytes);
+  void hold_back_server();
+  void end_tunnel_side(bool& side);
+  void finish_response();
+  bool retry(stats::RetryCause cause, const upstream::SharedServer* unreachable);
+  void answer(CloseReason reason);
+  Replayable replayable() const;
+  bool keeps_body() const;
+
+  Context& context_;
+  ClientStream& stream_;
+  const ClientFacts client_;
+  LocalPtr<Router> router_;
+  RouteTarget target_;
+  ForwardedHead request_;
+  upstream::Lease lease_;
+  upstream::TriedServers tried_;
+
+  http::Method method_ = http::Method::Other;
+  RequestProgress progress_ = RequestProgress::Receiving;
+  ResponseProgress response_ = ResponseProgress::None;
+  bool upgrade_ = false;
+  bool chunked_ = false;
+  bool idempotent_ = false;
+  bool body_complete_ = false;  // all of it has come from the client
+  bool body_kept_ = true;       // body_ holds all that has come: it could be sent again
+  bool client_paused_ = false;
+  bool counted_ = false;      // in the retry budget's requests in flight
+  bool retrying_ = false;     // in the retry budget's retries
+  bool met_stale_ = false;    // on its last attempt
+  bool client_done_ = false;  // tunnel: FIN from the client
+  bool server_done_ = false;  // tunnel: FIN from the server
+  CloseReason failure_ = CloseReason::None;
+
+  net::Chain body_;            // what waits for a connection, or is kept for a replay
+  std::string_view trailers_;  // of a chunked request, once complete; the stream keeps them
+
+  // For the log.
+  uint32_t attempts_ = 0;
+  bool reused_ = false;
+  std::optional<stats::AcquireSource> source_;
+  const upstream::SharedServer* server_ = nullptr;
+  TimePoint asked_at_{};     // for a connection
+  TimePoint leased_at_{};
+  TimePoint sent_at_{};      // the request was complete
+  TimePoint answered_at_{};  // the response's head came
+};
+
+}  // namespace berth::exchange

@@ -1,0 +1,151 @@
+#include "proxy/exchange/router.h"
+
+#include <algorithm>
+
+namespace berth::exchange {
+
+namespace {
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = lower(c);
+  return out;
+}
+
+// Without the port; "[::1]:80" gives "[::1]".
+std::string_view host_only(std::string_view authority) {
+  const size_t bracket = authority.rfind(']');
+  const size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos) return authority;
+  if (bracket != std::string_view::npos && colon < bracket) return authority;
+  return authority.substr(0, colon);
+}
+
+int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = lower(c);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Anything in the path that normalising could change.
+bool is_plain(std::string_view path) {
+  char before = '\0';
+  for (const char c : path) {
+    if (c == '?') return true;
+    if (c == '%' || c == '\\') return false;
+    if (before == '/' && (c == '/' || c == '.')) return false;
+    before = c;
+  }
+  return true;
+}
+
+const RouteTarget* longest(const std::vector<RouteTarget>& paths, std::string_view path) {
+  for (const RouteTarget& target : paths) {
+    if (path_has_prefix(path, target.route->path)) return &target;
+  }
+  return nullptr;
+}
+
+void sort_longest_first(std::vector<RouteTarget>& paths) {
+  std::stable_sort(paths.begin(), paths.end(), [](const RouteTarget& a, const RouteTarget& b) {
+    return a.route->path.size() > b.route->path.size();
+  });
+}
+
+}  // namespace
+
+bool path_has_prefix(std::string_view path, std::string_view prefix) {
+  if (!path.starts_with(prefix)) return false;
+  if (prefix.ends_with('/') || path.size() == prefix.size()) return true;
+  const char next = path[prefix.size()];
+  return next == '/' || next == '?';
+}
+
+std::string normalised_path(std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  std::string decoded;
+  decoded.reserve(path.size());
+  for (size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    if (c == '%' && i + 2 < path.size() && hex(path[i + 1]) >= 0 && hex(path[i + 2]) >= 0) {
+      c = static_cast<char>(hex(path[i + 1]) * 16 + hex(path[i + 2]));
+      i += 2;
+    }
+    decoded.push_back(c == '\\' ? '/' : c);
+  }
+  std::vector<std::string_view> segments;
+  std::string_view rest = decoded;
+  bool directory = false;  // ends in a slash, or in a dot segment
+  while (!rest.empty()) {
+    const size_t slash = std::min(rest.find('/'), rest.size());
+    const std::string_view segment = rest.substr(0, slash);
+    rest.remove_prefix(std::min(slash + 1, rest.size()));
+    directory = segment.empty() || segment == "." || segment == "..";
+    if (segment == ".." && !segments.empty()) segments.pop_back();
+    if (!directory) segments.push_back(segment);
+  }
+  directory = directory || decoded.ends_with('/');
+  std::string out;
+  for (const std::string_view segment : segments) out.append("/").append(segment);
+  if (directory || out.empty()) out.push_back('/');
+  return out;
+}
+
+Router::Router(config::SnapshotPtr snapshot,
+               const std::unordered_map<std::string_view, upstream::Cluster*>& clusters)
+    : snapshot_(std::move(snapshot)), trusted_(snapshot_->config.forwarding.trusted_proxies) {
+  for (const config::Route& route : snapshot_->config.routes) {
+    const RouteTarget target{&route, clusters.at(route.upstream)};
+    if (route.host == "*") {
+      any_.push_back(target);
+    } else if (route.host.starts_with("*.")) {
+      const std::string suffix = lower(std::string_view(route.host).substr(1));
+      auto at = std::find_if(suffixes_.begin(), suffixes_.end(),
+                             [&](const auto& entry) { return entry.first == suffix; });
+      if (at == suffixes_.end()) at = suffixes_.insert(at, {suffix, {}});
+      at->second.push_back(target);
+    } else {
+      exact_[lower(route.host)].push_back(target);
+    }
+  }
+  for (auto& [host, paths] : exact_) sort_longest_first(paths);
+  for (auto& [suffix, paths] : suffixes_) sort_longest_first(paths);
+  sort_longest_first(any_);
+  std::stable_sort(suffixes_.begin(), suffixes_.end(), [](const auto& a, const auto& b) {
+    return a.first.size() > b.first.size();
+  });
+  one_route_ =
+      exact_.empty() && suffixes_.empty() && any_.size() == 1 && any_.front().route->path == "/";
+}
+
+const RouteTarget* Router::match(std::string_view host, std::string_view path) const {
+  if (const auto at = exact_.find(std::string(host)); at != exact_.end()) {
+    if (const RouteTarget* found = longest(at->second, path)) return found;
+  }
+  for (const auto& [suffix, paths] : suffixes_) {
+    if (host.size() <= suffix.size() || !host.ends_with(suffix)) continue;
+    if (const RouteTarget* found = longest(paths, path)) return found;
+  }
+  return longest(any_, path);
+}
+
+Result<RouteTarget, CloseReason> Router::find(std::string_view host, std::string_view path) const {
+  if (one_route_) return any_.front();
+  // OPTIONS * concerns the server as a whole: the host alone decides.
+  if (path == "*") path = "/";
+  const std::string lowered =
+      exact_.empty() && suffixes_.empty() ? std::string() : lower(host_only(host));
+  const RouteTarget* found = match(lowered, path);
+  if (!is_plain(path)) {
+    const RouteTarget* normal = match(lowered, normalised_path(path));
+    if (normal != found) return Failure{CloseReason::AmbiguousPath};
+  }
+  if (found == nullptr) return Failure{CloseReason::NoRoute};
+  return *found;
+}
+
+}  // namespace berth::exchange
