@@ -223,13 +223,14 @@ TEST(AccessLogFormatTest, CombinedEscapesAsNginxDoes) {
 
 // --- Files ---
 
-class AccessLogTest : public ::testing::Test {
+// Every test here runs the writer thread beside the worker.
+class AccessLogThreadedTest : public ::testing::Test {
  protected:
-  AccessLogTest() {
+  AccessLogThreadedTest() {
     std::string name = std::filesystem::temp_directory_path() / "berth-log-XXXXXX";
     folder_ = ::mkdtemp(name.data());
   }
-  ~AccessLogTest() override { std::filesystem::remove_all(folder_); }
+  ~AccessLogThreadedTest() override { std::filesystem::remove_all(folder_); }
 
   std::string path(const std::string& name) const { return folder_ / name; }
   config::AccessLog config(const std::string& name) const {
@@ -258,7 +259,7 @@ class AccessLogTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
-TEST_F(AccessLogTest, WritesWhatWasLoggedBeforeItEnds) {
+TEST_F(AccessLogThreadedTest, WritesWhatWasLoggedBeforeItEnds) {
   {
     AccessLog log(config("log"));
     const auto worker = log.worker(stats_);
@@ -273,7 +274,7 @@ TEST_F(AccessLogTest, WritesWhatWasLoggedBeforeItEnds) {
   EXPECT_EQ(stats_->access_log_dropped.value(), 0u);
 }
 
-TEST_F(AccessLogTest, AppendsToAFileThatExists) {
+TEST_F(AccessLogThreadedTest, AppendsToAFileThatExists) {
   std::ofstream(path("log")) << "first\n";
   {
     AccessLog log(config("log"));
@@ -283,7 +284,7 @@ TEST_F(AccessLogTest, AppendsToAFileThatExists) {
   EXPECT_EQ(lines("log")[0], "first");
 }
 
-TEST_F(AccessLogTest, MoreThanItsBuffersHold) {
+TEST_F(AccessLogThreadedTest, MoreThanItsBuffersHold) {
   constexpr size_t kLines = 5'000;  // 2.5 MB
   {
     AccessLog log(config("log"));
@@ -302,7 +303,7 @@ TEST_F(AccessLogTest, MoreThanItsBuffersHold) {
   }
 }
 
-TEST_F(AccessLogTest, ReopenAfterARename) {
+TEST_F(AccessLogThreadedTest, ReopenAfterARename) {
   {
     AccessLog log(config("log"));
     const auto worker = log.worker(stats_);
@@ -318,7 +319,7 @@ TEST_F(AccessLogTest, ReopenAfterARename) {
   EXPECT_EQ(lines("log.1").size(), 0u);
 }
 
-TEST_F(AccessLogTest, FailedReopenKeepsTheOldFile) {
+TEST_F(AccessLogThreadedTest, FailedReopenKeepsTheOldFile) {
   std::filesystem::create_directory(path("sub"));
   {
     AccessLog log(config("sub/log"));
@@ -330,7 +331,7 @@ TEST_F(AccessLogTest, FailedReopenKeepsTheOldFile) {
   EXPECT_EQ(lines("gone/log").size(), 1u);
 }
 
-TEST_F(AccessLogTest, ConfigureChangesPathAndFormat) {
+TEST_F(AccessLogThreadedTest, ConfigureChangesPathAndFormat) {
   {
     AccessLog log(config("json"));
     const auto worker = log.worker(stats_);
@@ -354,7 +355,7 @@ TEST_F(AccessLogTest, ConfigureChangesPathAndFormat) {
   EXPECT_EQ(written.size() + lines("json").size(), 3u);
 }
 
-TEST_F(AccessLogTest, UnusablePathIsAnErrorThatNamesIt) {
+TEST_F(AccessLogThreadedTest, UnusablePathIsAnErrorThatNamesIt) {
   try {
     AccessLog log(config("absent/log"));
     FAIL();
@@ -396,7 +397,7 @@ class Fifo {
   UniqueFd fd_;
 };
 
-TEST_F(AccessLogTest, StalledReaderNeverBlocksAWorkerAndNoLineIsTorn) {
+TEST_F(AccessLogThreadedTest, StalledReaderNeverBlocksAWorkerAndNoLineIsTorn) {
   constexpr size_t kLines = 20'000;  // 10 MB, far more than the pipe and the buffers hold
   Fifo fifo(path("fifo"));
   std::string text;
@@ -415,7 +416,7 @@ TEST_F(AccessLogTest, StalledReaderNeverBlocksAWorkerAndNoLineIsTorn) {
   for (const auto& line : written) ASSERT_NO_THROW(Json::parse(line)) << line;
 }
 
-TEST_F(AccessLogTest, EndsThoughTheReaderStandsStill) {
+TEST_F(AccessLogThreadedTest, EndsThoughTheReaderStandsStill) {
   Fifo fifo(path("fifo"));
   AccessLog log(config("fifo"));
   const auto worker = log.worker(stats_);
@@ -423,7 +424,7 @@ TEST_F(AccessLogTest, EndsThoughTheReaderStandsStill) {
   // The destructor returns: that is the test.
 }
 
-TEST_F(AccessLogTest, LinesThatNobodyTakesAreCounted) {
+TEST_F(AccessLogThreadedTest, LinesThatNobodyTakesAreCounted) {
   Fifo fifo(path("fifo"));
   AccessLog log(config("fifo"));
   const auto worker = log.worker(stats_);
@@ -435,7 +436,7 @@ TEST_F(AccessLogTest, LinesThatNobodyTakesAreCounted) {
   EXPECT_EQ(stats_->access_log_dropped.value(), 2u);
 }
 
-TEST_F(AccessLogTest, FullDiskDropsAndCounts) {
+TEST_F(AccessLogThreadedTest, FullDiskDropsAndCounts) {
   AccessLog log({.enabled = true, .path = "/dev/full"});
   const auto worker = log.worker(stats_);
   log_target(*worker, "/1");
@@ -444,7 +445,7 @@ TEST_F(AccessLogTest, FullDiskDropsAndCounts) {
 
 // --- Threads ---
 
-TEST_F(AccessLogTest, ThreadedWorkersShareAFileWhileItIsReopened) {
+TEST_F(AccessLogThreadedTest, WorkersShareAFileWhileItIsReopened) {
   constexpr size_t kWorkers = 4;
   constexpr size_t kLines = 2'000;
   std::array<std::shared_ptr<stats::WorkerStats>, kWorkers> counts;

@@ -5,10 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <thread>
 
 #include "proxy/stats/labels.h"
@@ -258,69 +256,6 @@ TEST_F(CollectorTest, HistogramsAreCumulative) {
     ++histograms;
   }
   EXPECT_EQ(histograms, 10u);
-}
-
-// --- The reference, deploy/prometheus/METRICS.md ---
-
-struct Documented {
-  std::string type;
-  std::set<std::string> labels;
-  bool operator==(const Documented&) const = default;
-};
-
-// The words of `cell` that stand in back quotes.
-std::vector<std::string> quoted_words(const std::string& cell) {
-  std::vector<std::string> words;
-  std::istringstream parts(cell);
-  std::string part;
-  for (bool inside = false; std::getline(parts, part, '`'); inside = !inside) {
-    if (inside) words.push_back(part);
-  }
-  return words;
-}
-
-// The rows "| `name` | type | `label`, `label` | meaning |".
-std::map<std::string, Documented> documented_metrics() {
-  const std::string source = __FILE__;
-  const std::string root = source.substr(0, source.rfind("tests/unit/"));
-  std::ifstream file(root + "deploy/prometheus/METRICS.md");
-  std::map<std::string, Documented> rows;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.starts_with("| `")) continue;
-    std::vector<std::string> cells;
-    std::istringstream parts(line);
-    for (std::string cell; std::getline(parts, cell, '|');) cells.push_back(cell);
-    if (cells.size() != 5 || quoted_words(cells[1]).size() != 1 || cells[4].size() < 10) {
-      ADD_FAILURE() << "not a row: " << line;
-      continue;
-    }
-    const auto labels = quoted_words(cells[3]);
-    const Documented row{cells[2].substr(1, cells[2].size() - 2), {labels.begin(), labels.end()}};
-    EXPECT_TRUE(rows.emplace(quoted_words(cells[1])[0], row).second) << "twice: " << line;
-  }
-  return rows;
-}
-
-TEST_F(CollectorTest, ReferenceListsEveryMetricAndNoOther) {
-  const auto documented = documented_metrics();
-  ASSERT_FALSE(documented.empty()) << "deploy/prometheus/METRICS.md was not found";
-  const Exposition emitted = scrape();
-  for (const auto& [name, family] : emitted) {
-    SCOPED_TRACE(name);
-    const auto row = documented.find(name);
-    if (row == documented.end()) {
-      ADD_FAILURE() << "not in METRICS.md";
-      continue;
-    }
-    std::set<std::string> labels;
-    for (const auto& [label, text] : family.samples.at(0).labels) {
-      if (label != "le") labels.insert(label);
-    }
-    EXPECT_EQ(row->second.type, family.type);
-    EXPECT_EQ(row->second.labels, labels);
-  }
-  for (const auto& [name, row] : documented)
-    EXPECT_TRUE(emitted.contains(name)) << name << " is not emitted";
 }
 
 // --- Threads ---
