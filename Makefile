@@ -40,7 +40,7 @@ test_libs = $(shell pkg-config --libs $(test_packages))
 
 # --- How it is compiled ------------------------------------------------------------------------------------
 
-warnings := -Wall -Wextra -Wpedantic -Wshadow -Wswitch-enum -Wnon-virtual-dtor -Woverloaded-virtual \
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wswitch-enum -Wdelete-non-virtual-dtor -Woverloaded-virtual \
   -Wold-style-cast -Wcast-qual -Wformat=2 -Wextra-semi -Wundef $(WERROR)
 # GCC 12 warns wrongly about std::string's operator+ (GCC bug 105651).
 gcc_warnings := $(warnings) -Wduplicated-cond -Wlogical-op -Wno-restrict
@@ -143,7 +143,7 @@ $(foreach folder,base config event stats net http upstream exchange client,$(eva
 
 # --- What one asks for -------------------------------------------------------------------------------------
 
-.PHONY: FORCE release debug tsan unit test lint format demo bench fuzz install clean help
+.PHONY: FORCE release debug tsan unit test lint format demo bench bench-race fuzz install clean help
 
 release: $(build)/berth ## build/berth, optimised (the default)
 
@@ -169,6 +169,9 @@ demo: ## Berth in front of real Node servers (scripts/demo)
 bench: $(build)/berth ## compare with nginx and HAProxy (tests/bench/run)
 	@tests/bench/run
 
+bench-race: $(build)/berth ## POSTs against Node's keepAliveTimeout, through each proxy (tests/bench/race)
+	@tests/bench/race
+
 fuzz: $(fuzzers) ## libFuzzer targets, in build/fuzz/
 
 install: $(build)/berth ## install to DESTDIR/PREFIX (default /usr/local)
@@ -181,4 +184,4 @@ clean: ## remove build/
 	rm -rf $(build)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
