@@ -167,6 +167,7 @@ bool BodyDecoder::end_trailer_line() {
   switch (read_field_line<DefaultScan>(line, trailers_.data() + trailers_.size(), field, next,
                                        unused)) {
     case LineStep::Line:
+      field.id = header_id(field.name);
       if (!may_be_trailer(field)) trailers_.resize(line_length_);
       line_length_ = static_cast<uint16_t>(trailers_.size());
       return true;

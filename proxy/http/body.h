@@ -58,7 +58,7 @@ class BodyDecoder {
   // section 6.5.1).
   std::string_view trailers() const { return trailers_; }
 
-  static constexpr size_t kMaxTrailer = 8 * 1024;
+  static constexpr size_t kMaxTrailer = size_t{8} * 1024;
 
  private:
   enum class ChunkState : uint8_t { Size, Extension, SizeLf, Data, DataCr, DataLf, Trailer };

@@ -8,6 +8,7 @@
 #include "proxy/base/close_reason.h"
 #include "proxy/http/char_class.h"
 #include "proxy/http/head.h"
+#include "proxy/http/scan.h"
 
 namespace berth::http {
 
@@ -47,23 +48,32 @@ inline LineStep no_field(const char* start, const char* at, const char* end, con
 
 }  // namespace detail
 
-// Reads the line at `at`. Line: `field` is filled but for hop_by_hop, and `next` is behind the
-// CRLF. Empty: the empty line, `next` is behind it. Refused: `refusal` says why.
+// What Scan::plain_line has found; returns the start of the next line.
+inline const char* take_plain_line(const char* at, LineShape shape, HeaderField& field) {
+  const char* const value = shape.colon + 2;
+  const char* const next = shape.value_end + 2;
+  field.name = {at, static_cast<size_t>(shape.colon - at)};
+  field.value = {value, static_cast<size_t>(shape.value_end - value)};
+  field.line_size = static_cast<uint32_t>(next - at);
+  return next;
+}
+
+// Reads any line at `at`. Line: name, value and line_size of `field` are set, and `next` is behind
+// the CRLF. Empty: the empty line, `next` is behind it. Refused: `refusal` says why.
 template <class Scan>
-inline LineStep read_field_line(const char* at, const char* end, HeaderField& field,
-                                const char*& next, CloseReason& refusal) {
+[[gnu::noinline]] LineStep read_field_line(const char* at, const char* end, HeaderField& field,
+                                           const char*& next, CloseReason& refusal) {
   const char* const name = at;
   const char* const colon = Scan::name_end(at, end);
-  if (colon == name || colon == end || *colon != ':') [[unlikely]] {
+  if (colon == name || colon == end || *colon != ':') {
     return detail::no_field(name, colon, end, next, refusal);
   }
   const char* value = colon + 1;
   while (value != end && is_space_or_tab(*value)) ++value;
 
   const char* const stop = Scan::value_end(value, end);
-  if (stop == end) [[unlikely]]
-    return LineStep::Partial;
-  if (*stop != '\r' || end - stop < 2 || stop[1] != '\n') [[unlikely]] {
+  if (stop == end) return LineStep::Partial;
+  if (*stop != '\r' || end - stop < 2 || stop[1] != '\n') {
     return detail::refuse_byte(stop, end, CloseReason::BadHeaderValue, CloseReason::BareLineEnd,
                                refusal);
   }
@@ -72,7 +82,6 @@ inline LineStep read_field_line(const char* at, const char* end, HeaderField& fi
 
   field.name = {name, static_cast<size_t>(colon - name)};
   field.value = {value, static_cast<size_t>(value_end - value)};
-  field.id = header_id(field.name);
   next = stop + 2;
   const bool canonical = value - colon == 2 && colon[1] == ' ' && value_end == stop;
   field.line_size = canonical ? static_cast<uint32_t>(next - name) : 0;

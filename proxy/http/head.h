@@ -32,9 +32,8 @@ class HeaderList {
     fields_[size_++] = field;
     return true;
   }
-  // Room for one more field, which push_next() then adds; nullptr when full.
-  HeaderField* next() { return size_ == kCapacity ? nullptr : &fields_[size_]; }
-  void push_next() { ++size_; }
+  // For the parser, which fills the fields in place: after begin()[0, size) has been written.
+  void set_size(size_t size) { size_ = size; }
   void clear() { size_ = 0; }
   size_t size() const { return size_; }
   HeaderField* begin() { return fields_.data(); }
@@ -48,6 +47,9 @@ class HeaderList {
       if (f.id == id) return &f;
     }
     return nullptr;
+  }
+  HeaderField* find(HeaderId id) {
+    return const_cast<HeaderField*>(static_cast<const HeaderList*>(this)->find(id));
   }
   // The first field with this name (case-insensitive), or nullptr.
   const HeaderField* find(std::string_view name) const;

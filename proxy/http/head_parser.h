@@ -24,8 +24,8 @@ struct ParseOutcome {
 };
 
 struct HeadLimits {
-  size_t max_head = 32 * 1024;   // bytes, with the empty line: more is 431
-  size_t max_target = 8 * 1024;  // bytes: more is 414
+  size_t max_head = size_t{32} * 1024;   // bytes, with the empty line: more is 431
+  size_t max_target = size_t{8} * 1024;  // bytes: more is 414
 };
 
 // Where the parsing of one head stands between two reads. Eight bytes, one per connection.

@@ -13,6 +13,7 @@
 #include "proxy/http/field_line.h"
 #include "proxy/http/head_parser.h"
 #include "proxy/http/head_rules.h"
+#include "proxy/http/header_id_table.h"
 #include "proxy/http/start_line.h"
 
 namespace berth::http {
@@ -86,45 +87,53 @@ class HeadParserImpl {
       if (step == LineStep::Refused) return refuse(refusal);
       if (step == LineStep::Partial) return {};
     }
-    FieldIndex index;
-    const ParseOutcome outcome = parse_fields(in, at, line_start, head, index);
-    if (outcome.status != ParseStatus::Complete) return outcome;
-    if (!whole) {
-      line_start = 0;
-      return parse_from(in, line_start, head);
-    }
-    const CloseReason refusal = apply_rules(index, head);
-    return refusal == CloseReason::None ? outcome : refuse(refusal);
+    const ParseOutcome outcome = parse_fields(in, at, whole, line_start, head);
+    if (outcome.status != ParseStatus::Complete || whole) return outcome;
+    line_start = 0;
+    return parse_from(in, line_start, head);
   }
 
+  // Lines beyond the capacity are checked like all others, and then make the head too large. The
+  // rules are applied only to a whole head.
   template <class Head>
-  static ParseOutcome parse_fields(const Input& in, const char* at, uint32_t& line_start,
-                                   Head& head, FieldIndex& index) {
-    HeaderField surplus;  // lines beyond the capacity are checked all the same
-    bool too_many = false;
+  static ParseOutcome parse_fields(const Input& in, const char* at, bool whole,
+                                   uint32_t& line_start, Head& head) {
+    const char* const end = in.end;
+    HeaderField* const fields = head.fields.begin();
+    size_t count = 0;
+    FieldIndex index;
+    HeaderField surplus;
     for (;;) {
-      HeaderField* field = head.fields.next();
-      if (field == nullptr) [[unlikely]]
-        field = &surplus;
-      const char* next = at;
-      CloseReason refusal = CloseReason::None;
-      const LineStep step = read_field_line<Scan>(at, in.end, *field, next, refusal);
-      if (step != LineStep::Line) [[unlikely]] {
-        line_start = static_cast<uint32_t>(at - in.begin);
-        if (step == LineStep::Refused) return refuse(refusal);
-        if (step == LineStep::Partial) return {};
-        if (too_many) return refuse(CloseReason::TooManyHeaders);
-        return {ParseStatus::Complete, static_cast<size_t>(next - in.begin), CloseReason::None};
+      HeaderField* const field = count < HeaderList::kCapacity ? fields + count : &surplus;
+      LineShape shape;
+      if (Scan::plain_line(at, end, shape)) {
+        at = take_plain_line(at, shape, *field);
+      } else {
+        const char* next = at;
+        CloseReason refusal = CloseReason::None;
+        const LineStep step = read_field_line<Scan>(at, end, *field, next, refusal);
+        if (step == LineStep::Empty) {
+          at = next;
+          break;
+        }
+        if (step != LineStep::Line) {
+          line_start = static_cast<uint32_t>(at - in.begin);
+          return step == LineStep::Partial ? ParseOutcome{} : refuse(refusal);
+        }
+        at = next;
       }
-      at = next;
-      if (field == &surplus) [[unlikely]] {
-        too_many = true;
-        continue;
-      }
+      field->id = find_header_id(field->name);
       field->hop_by_hop = is_hop_by_hop(field->id);
-      index.add(field->id, head.fields.size());
-      head.fields.push_next();
+      index.add(field->id);
+      ++count;
     }
+    if (count > HeaderList::kCapacity) return refuse(CloseReason::TooManyHeaders);
+    head.fields.set_size(count);
+    if (whole) {
+      const CloseReason refusal = apply_rules(index, head);
+      if (refusal != CloseReason::None) return refuse(refusal);
+    }
+    return {ParseStatus::Complete, static_cast<size_t>(at - in.begin), CloseReason::None};
   }
 };
 

@@ -13,6 +13,12 @@ namespace {
 
 using enum HeaderId;
 
+constexpr uint64_t kFraming = FieldIndex::bit(ContentLength) | FieldIndex::bit(TransferEncoding);
+
+bool has_content(const HeadSummary& summary) {
+  return summary.chunked || (summary.has_length() && summary.content_length > 0);
+}
+
 // RFC 9110 section 8.6: digits only, no list. At most 2^63 - 1, so that sums with it cannot wrap.
 bool parse_content_length(std::string_view text, uint64_t& length) {
   constexpr size_t kMaxDigits = std::numeric_limits<int64_t>::digits10 + 1;
@@ -26,17 +32,17 @@ bool parse_content_length(std::string_view text, uint64_t& length) {
   return value <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
 }
 
-CloseReason apply_framing(const FieldIndex& index, const HeaderList& fields, HeadSummary& summary) {
+CloseReason apply_framing(FieldIndex index, const HeaderList& fields, HeadSummary& summary) {
   const bool coded = index.seen(TransferEncoding);
   if (index.seen(ContentLength)) {
     if (coded) return CloseReason::LengthAndChunked;
-    const std::string_view value = fields.begin()[index.position(ContentLength)].value;
+    const std::string_view value = fields.find(ContentLength)->value;
     if (index.repeated(ContentLength) || !parse_content_length(value, summary.content_length)) {
       return CloseReason::BadContentLength;
     }
   }
   if (coded) {
-    const std::string_view value = fields.begin()[index.position(TransferEncoding)].value;
+    const std::string_view value = fields.find(TransferEncoding)->value;
     // HTTP/1.0 does not know it: whoever sent this may be framing the body in another way.
     if (index.repeated(TransferEncoding) || summary.minor_version == 0 ||
         !equals_nocase<"chunked">(value)) {
@@ -53,6 +59,10 @@ constexpr int kMaxConnectionOptions = 32;
 // One value of Connection: its own options, and the fields that it makes hop-by-hop.
 bool apply_connection_value(std::string_view value, int& options, HeaderList& fields,
                             HeadSummary& summary, bool& upgrade) {
+  if (equals_nocase<"keep-alive">(value)) {
+    summary.keep_alive = true;
+    return true;
+  }
   while (!value.empty()) {
     const std::string_view option = next_part(value, ',');
     if (option.empty()) continue;
@@ -72,17 +82,15 @@ bool apply_connection_value(std::string_view value, int& options, HeaderList& fi
   return true;
 }
 
-CloseReason apply_connection(const FieldIndex& index, HeaderList& fields, HeadSummary& summary,
+CloseReason apply_connection(FieldIndex index, HeaderList& fields, HeadSummary& summary,
                              bool& upgrade) {
-  if (!index.seen(Connection)) return CloseReason::None;
   int options = 0;
-  HeaderField* const last = fields.begin() + index.position(Connection);
-  for (HeaderField* field = index.repeated(Connection) ? fields.begin() : last; field <= last;
-       ++field) {
-    if (field->id != Connection) continue;
-    if (!apply_connection_value(field->value, options, fields, summary, upgrade)) {
+  for (HeaderField& field : fields) {
+    if (field.id != Connection) continue;
+    if (!apply_connection_value(field.value, options, fields, summary, upgrade)) {
       return CloseReason::BadHeaderValue;
     }
+    if (!index.repeated(Connection)) break;
   }
   return CloseReason::None;
 }
@@ -103,15 +111,14 @@ bool is_tunnel_protocol(std::string_view value) {
          !equals_nocase<"http">(name) && !equals_nocase<"tls">(name);
 }
 
-void apply_upgrade(const FieldIndex& index, const HeaderList& fields, bool wanted,
-                   HeadSummary& summary) {
+void apply_upgrade(FieldIndex index, const HeaderList& fields, bool wanted, HeadSummary& summary) {
   if (!wanted || !index.seen(Upgrade) || index.repeated(Upgrade)) return;
   if (summary.minor_version == 0) return;  // RFC 9110 section 7.8
-  summary.upgrade = is_tunnel_protocol(fields.begin()[index.position(Upgrade)].value);
+  summary.upgrade = is_tunnel_protocol(fields.find(Upgrade)->value);
 }
 
 // TE: trailers, as one of the members.
-void apply_te(const FieldIndex& index, const HeaderList& fields, HeadSummary& summary) {
+void apply_te(FieldIndex index, const HeaderList& fields, HeadSummary& summary) {
   if (!index.seen(Te) || summary.minor_version == 0) return;
   for (const HeaderField& field : fields) {
     if (field.id != Te) continue;
@@ -122,11 +129,11 @@ void apply_te(const FieldIndex& index, const HeaderList& fields, HeadSummary& su
   }
 }
 
-CloseReason apply_host(const FieldIndex& index, RequestHead& head) {
+CloseReason apply_host(FieldIndex index, RequestHead& head) {
   if (!index.seen(Host)) {
     return head.summary.minor_version == 0 ? CloseReason::None : CloseReason::BadHost;
   }
-  const std::string_view host = head.fields.begin()[index.position(Host)].value;
+  const std::string_view host = head.fields.find(Host)->value;
   if (index.repeated(Host) || !is_authority(host)) return CloseReason::BadHost;
   // RFC 9112 section 3.2.2 lets the target win; two different answers to "which site?" are refused,
   // since whoever reads the request next may not know that rule.
@@ -135,37 +142,41 @@ CloseReason apply_host(const FieldIndex& index, RequestHead& head) {
   return CloseReason::None;
 }
 
-CloseReason apply_expect(const FieldIndex& index, RequestHead& head) {
+CloseReason apply_expect(FieldIndex index, RequestHead& head) {
   if (!index.seen(Expect)) return CloseReason::None;
-  const std::string_view value = head.fields.begin()[index.position(Expect)].value;
+  const std::string_view value = head.fields.find(Expect)->value;
   if (index.repeated(Expect) || !equals_nocase<"100-continue">(value)) {
     return CloseReason::BadExpect;
   }
   // RFC 9110 section 10.1.1: to be ignored in HTTP/1.0, and pointless without content.
-  const HeadSummary& summary = head.summary;
-  const bool content = summary.chunked || (summary.has_length() && summary.content_length > 0);
-  head.expect_continue = summary.minor_version >= 1 && content;
+  head.expect_continue = head.summary.minor_version >= 1 && has_content(head.summary);
   return CloseReason::None;
 }
 
-// One parameter of Keep-Alive; text that is not digits leaves `out` alone. Saturates. Of several,
+// A parameter of Keep-Alive. Text that is not digits is left alone: false. Saturates. Of several,
 // the smallest counts.
-void take_parameter(std::string_view digits, int32_t& out) {
-  if (digits.empty()) return;
+bool take_parameter(std::string_view digits, int32_t& out) {
+  if (digits.empty()) return false;
   int64_t value = 0;
   for (const char c : digits) {
-    if (!is_class(c, kDigit)) return;
+    if (!is_class(c, kDigit)) return false;
     value = std::min<int64_t>(value * 10 + (c - '0'), std::numeric_limits<int32_t>::max());
   }
   const auto limit = static_cast<int32_t>(value);
   out = out < 0 ? limit : std::min(out, limit);
+  return true;
 }
 
-void apply_keep_alive(const FieldIndex& index, ResponseHead& head) {
-  if (!index.seen(KeepAlive)) return;
+void apply_keep_alive(ResponseHead& head) {
   for (const HeaderField& field : head.fields) {
     if (field.id != KeepAlive) continue;
     std::string_view rest = field.value;
+    // All that Node sends.
+    constexpr std::string_view kTimeout = "timeout=";
+    if (rest.starts_with(kTimeout) &&
+        take_parameter(rest.substr(kTimeout.size()), head.keep_alive_timeout)) {
+      continue;
+    }
     while (!rest.empty()) {
       std::string_view value = next_part(rest, ',');
       const std::string_view name = next_part(value, '=');
@@ -177,36 +188,47 @@ void apply_keep_alive(const FieldIndex& index, ResponseHead& head) {
 
 }  // namespace
 
-CloseReason apply_rules(const FieldIndex& index, RequestHead& head) {
+CloseReason apply_rules(FieldIndex index, RequestHead& head) {
   HeadSummary& summary = head.summary;
-  CloseReason refusal = apply_framing(index, head.fields, summary);
-  if (refusal != CloseReason::None) return refusal;
+  CloseReason refusal = CloseReason::None;
+  if (index.any(kFraming)) {
+    refusal = apply_framing(index, head.fields, summary);
+    if (refusal != CloseReason::None) return refusal;
+  }
   refusal = apply_host(index, head);
   if (refusal != CloseReason::None) return refusal;
   bool upgrade = false;
-  refusal = apply_connection(index, head.fields, summary, upgrade);
-  if (refusal != CloseReason::None) return refusal;
+  if (index.seen(Connection)) {
+    refusal = apply_connection(index, head.fields, summary, upgrade);
+    if (refusal != CloseReason::None) return refusal;
+  }
+  if (!index.any(FieldIndex::bit(Expect) | FieldIndex::bit(Te) | FieldIndex::bit(Upgrade))) {
+    return CloseReason::None;
+  }
   refusal = apply_expect(index, head);
   if (refusal != CloseReason::None) return refusal;
   apply_te(index, head.fields, summary);
   apply_upgrade(index, head.fields, upgrade, summary);
   // A tunnel begins where the head ends, so there is no place for content.
-  const bool content = summary.chunked || (summary.has_length() && summary.content_length > 0);
-  return summary.upgrade && content ? CloseReason::BadUpgrade : CloseReason::None;
+  return summary.upgrade && has_content(summary) ? CloseReason::BadUpgrade : CloseReason::None;
 }
 
-CloseReason apply_rules(const FieldIndex& index, ResponseHead& head) {
+CloseReason apply_rules(FieldIndex index, ResponseHead& head) {
   HeadSummary& summary = head.summary;
-  CloseReason refusal = apply_framing(index, head.fields, summary);
-  if (refusal != CloseReason::None) return refusal;
-  bool upgrade = false;
-  refusal = apply_connection(index, head.fields, summary, upgrade);
-  if (refusal != CloseReason::None) return refusal;
-  apply_upgrade(index, head.fields, upgrade, summary);
-  apply_keep_alive(index, head);
-  if (summary.has_length() && (head.status < 200 || head.status == 204)) {
-    head.fields.begin()[index.position(ContentLength)].hop_by_hop = true;
+  if (index.any(kFraming)) {
+    const CloseReason refusal = apply_framing(index, head.fields, summary);
+    if (refusal != CloseReason::None) return refusal;
+    if (summary.has_length() && (head.status < 200 || head.status == 204)) {
+      head.fields.find(ContentLength)->hop_by_hop = true;
+    }
   }
+  if (index.seen(Connection)) {
+    bool upgrade = false;
+    const CloseReason refusal = apply_connection(index, head.fields, summary, upgrade);
+    if (refusal != CloseReason::None) return refusal;
+    apply_upgrade(index, head.fields, upgrade, summary);
+  }
+  if (index.seen(KeepAlive)) apply_keep_alive(head);
   return CloseReason::None;
 }
 

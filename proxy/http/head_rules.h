@@ -13,7 +13,6 @@
 // Trailer goes through, since trailers do.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,27 +21,24 @@
 
 namespace berth::http {
 
-// Which ids were seen, which more than once, and where last.
+// Which ids were seen, and which more than once. Two words, so that the parser keeps them in
+// registers.
 class FieldIndex {
  public:
   static constexpr uint64_t bit(HeaderId id) { return uint64_t{1} << static_cast<unsigned>(id); }
   static_assert(kHeaderIdCount <= 64);
 
-  void add(HeaderId id, size_t position) {
+  void add(HeaderId id) {
     repeated_ |= seen_ & bit(id);
     seen_ |= bit(id);
-    position_[static_cast<size_t>(id)] = static_cast<uint8_t>(position);
   }
   bool seen(HeaderId id) const { return (seen_ & bit(id)) != 0; }
   bool any(uint64_t bits) const { return (seen_ & bits) != 0; }
   bool repeated(HeaderId id) const { return (repeated_ & bit(id)) != 0; }
-  // Of the last one; only if seen.
-  size_t position(HeaderId id) const { return position_[static_cast<size_t>(id)]; }
 
  private:
   uint64_t seen_ = 0;
   uint64_t repeated_ = 0;
-  std::array<uint8_t, kHeaderIdCount> position_;  // filled where seen_ says so
 };
 
 // By its name alone, whatever Connection says.
@@ -56,8 +52,8 @@ inline bool is_hop_by_hop(HeaderId id) {
 }
 
 // Complete the head's summary, or say why the message is refused; None if it is not.
-CloseReason apply_rules(const FieldIndex& index, RequestHead& head);
-CloseReason apply_rules(const FieldIndex& index, ResponseHead& head);
+CloseReason apply_rules(FieldIndex index, RequestHead& head);
+CloseReason apply_rules(FieldIndex index, ResponseHead& head);
 
 // Splits the target into head.host and head.path and refuses what a reverse proxy does not serve
 // (RFC 9112 section 3.2). TRACE is refused along with CONNECT: it would show a client what the

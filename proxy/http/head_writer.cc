@@ -113,7 +113,8 @@ void HeadWriter::status_line(uint16_t status, std::string_view reason) {
   to[2] = static_cast<char>('0' + status % 10);
   to[3] = ' ';
   to = copy(to + 4, reason);
-  std::memcpy(to, "\r\n", 2);
+  *to++ = '\r';
+  *to++ = '\n';
 }
 
 void HeadWriter::field(std::string_view name, uint64_t value) {

@@ -29,9 +29,11 @@ class HeadWriter {
     char* to = take(name.size() + value.size() + 4);
     if (to == nullptr) return;
     to = copy(to, name);
-    std::memcpy(to, ": ", 2);
-    to = copy(to + 2, value);
-    std::memcpy(to, "\r\n", 2);
+    *to++ = ':';
+    *to++ = ' ';
+    to = copy(to, value);
+    *to++ = '\r';
+    *to++ = '\n';
   }
   void field(std::string_view name, uint64_t value);
   // All fields for which keep(const HeaderField&) is true, in order. The fast way to forward a

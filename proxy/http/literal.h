@@ -15,7 +15,7 @@ namespace berth::http {
 template <size_t N>
 struct Literal {
   char text[N] = {};
-  consteval Literal(const char (&from)[N]) {
+  consteval Literal(const char (&from)[N]) {  // NOLINT(google-explicit-constructor)
     for (size_t i = 0; i < N; ++i) text[i] = from[i];
   }
   static constexpr size_t kSize = N - 1;

@@ -3,17 +3,23 @@
 // outside [at, end).
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <cstring>
 
 #include "proxy/http/char_class.h"
+#include "proxy/http/literal.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 
 namespace berth::http {
+
+// Where the parts of a line "name: value\r\n" meet.
+struct LineShape {
+  const char* colon;
+  const char* value_end;  // at the CR
+};
 
 namespace detail {
 
@@ -27,6 +33,9 @@ inline const char* skip_class(const char* at, const char* end, CharClass which) 
 
 // Words of eight bytes that hold nothing special are skipped; the table decides on the others.
 struct PortableScan {
+  // The shape of a line that is whole and plain: see Sse2Scan. Here no line is.
+  static bool plain_line(const char*, const char*, LineShape&) { return false; }
+
   static const char* value_end(const char* at, const char* end) {
     return skip(at, end, kValueChar,
                 [](uint64_t w) { return has_less(w, 0x20) | has_byte(w, 0x7f); });
@@ -72,18 +81,51 @@ struct PortableScan {
 #ifdef __SSE2__
 
 struct Sse2Scan {
+  // The shape of a line that is whole and plain, as almost all are: a name of letters, digits, "-"
+  // and ".", a colon, one space, a value of printable ASCII without white space at its ends, CRLF.
+  // False for all other lines, right or wrong.
+  [[gnu::always_inline]] static bool plain_line(const char* at, const char* end, LineShape& shape) {
+    const char* colon = at;
+    unsigned common;
+    for (;; colon += kBlock) {
+      if (!has_block(colon, end)) return false;
+      common = common_mask(load(colon));
+      if (common != kAll) break;
+    }
+    colon += first_zero(common);
+    const char* value_end = colon + 2;
+    if (colon == at || end - colon < 4 || !starts_with<": ">(colon) || *value_end == ' ') {
+      return false;
+    }
+
+    unsigned printable;
+    for (;; value_end += kBlock) {
+      if (!has_block(value_end, end)) [[unlikely]] {
+        // The last block again; what has been seen of it already counts as printable.
+        const char* const last_block = end - kBlock;
+        printable = printable_mask(load(last_block)) | ~(kAll << (value_end - last_block));
+        value_end = last_block;
+        if (first_zero(printable) > kBlock - 2) return false;
+        break;
+      }
+      printable = printable_mask(load(value_end));
+      if (printable != kAll) break;
+    }
+    value_end += first_zero(printable);
+    if (!starts_with<"\r\n">(value_end) || value_end[-1] == ' ') return false;
+    shape = {colon, value_end};
+    return true;
+  }
+
   static const char* value_end(const char* at, const char* end) {
     const __m128i last_control = _mm_set1_epi8(0x1f);
     const __m128i del = _mm_set1_epi8(0x7f);
-    while (end - at >= 16) {
+    while (end - at >= kBlock) {
       const __m128i x = load(at);
       const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(x, last_control), x);
-      const unsigned stops = mask(_mm_or_si128(control, _mm_cmpeq_epi8(x, del)));
-      if (stops == 0) {
-        at += 16;
-        continue;
-      }
-      at += std::countr_zero(stops);
+      const unsigned allowed = ~mask(_mm_or_si128(control, _mm_cmpeq_epi8(x, del))) & kAll;
+      at += first_zero(allowed);
+      if (allowed == kAll) continue;
       if (*at != '\t') return at;
       ++at;
     }
@@ -94,13 +136,13 @@ struct Sse2Scan {
     const __m128i space = _mm_set1_epi8(0x20);
     const __m128i del = _mm_set1_epi8(0x7f);
     const __m128i hash = _mm_set1_epi8('#');
-    while (end - at >= 16) {
+    while (end - at >= kBlock) {
       const __m128i x = load(at);
       const __m128i visible = _mm_cmpgt_epi8(x, space);  // signed: 0x80 and above are negative
       const __m128i barred = _mm_or_si128(_mm_cmpeq_epi8(x, del), _mm_cmpeq_epi8(x, hash));
       const unsigned allowed = mask(_mm_andnot_si128(barred, visible));
-      if (allowed != 0xffff) return at + std::countr_one(allowed);
-      at += 16;
+      at += first_zero(allowed);
+      if (allowed != kAll) return at;
     }
     return detail::skip_class(at, end, kTargetChar);
   }
@@ -114,31 +156,45 @@ struct Sse2Scan {
   }
 
  private:
+  static constexpr int kBlock = 16;
+  static constexpr unsigned kAll = 0xffff;  // a mask has a bit for each byte of a block
+
+  // Are there as many bytes? As numbers: there may be none so far before the end.
+  static bool has_block(const char* at, const char* end) {
+    return reinterpret_cast<uintptr_t>(at) <= reinterpret_cast<uintptr_t>(end) - kBlock;
+  }
   static __m128i load(const char* at) {
     return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
   }
   static unsigned mask(__m128i x) { return static_cast<unsigned>(_mm_movemask_epi8(x)); }
+  // Of a mask, whose upper half is 0: 16 if all bits of the lower half are set.
+  static unsigned first_zero(unsigned bits) { return static_cast<unsigned>(__builtin_ctz(~bits)); }
 
-  // Letters, digits, '-' and '.' are nearly all there is in names of fields and hosts; at the first
-  // other byte the table decides.
+  // x - low < count, unsigned, by way of the signed comparison that SSE2 has: low becomes -128.
+  static __m128i in_range(__m128i x, char low, int count) {
+    const __m128i shift = _mm_set1_epi8(static_cast<char>(0x80 - low));
+    return _mm_cmplt_epi8(_mm_add_epi8(x, shift), _mm_set1_epi8(static_cast<char>(-0x80 + count)));
+  }
+
+  // Letters, digits, '-' and '.': nearly all there is in the names of fields and hosts.
+  static unsigned common_mask(__m128i x) {
+    const __m128i letter = in_range(_mm_or_si128(x, _mm_set1_epi8(0x20)), 'a', 26);
+    const __m128i dash_to_nine = in_range(x, '-', '9' - '-' + 1);
+    const __m128i slash = _mm_cmpeq_epi8(x, _mm_set1_epi8('/'));
+    return mask(_mm_or_si128(letter, _mm_andnot_si128(slash, dash_to_nine)));
+  }
+
+  // 0x20 to 0x7e. One more makes 0x7f negative, as 0x80 and above are.
+  static unsigned printable_mask(__m128i x) {
+    return mask(_mm_cmpgt_epi8(_mm_add_epi8(x, _mm_set1_epi8(1)), _mm_set1_epi8(0x20)));
+  }
+
+  // At the first byte that is not common, the table decides.
   static const char* skip_common(const char* at, const char* end, CharClass which) {
-    while (end - at >= 16) {
-      const __m128i x = load(at);
-      // Unsigned "x - low < count" by way of a signed comparison: shift low to -128.
-      const __m128i lower = _mm_or_si128(x, _mm_set1_epi8(0x20));
-      const __m128i letter =
-          _mm_cmplt_epi8(_mm_add_epi8(lower, _mm_set1_epi8(static_cast<char>(0x80 - 'a'))),
-                         _mm_set1_epi8(-128 + 26));
-      const __m128i dash_to_nine =
-          _mm_cmplt_epi8(_mm_add_epi8(x, _mm_set1_epi8(static_cast<char>(0x80 - '-'))),
-                         _mm_set1_epi8(-128 + ('9' - '-' + 1)));
-      const __m128i slash = _mm_cmpeq_epi8(x, _mm_set1_epi8('/'));
-      const unsigned common = mask(_mm_or_si128(letter, _mm_andnot_si128(slash, dash_to_nine)));
-      if (common == 0xffff) {
-        at += 16;
-        continue;
-      }
-      at += std::countr_one(common);
+    while (end - at >= kBlock) {
+      const unsigned common = common_mask(load(at));
+      at += first_zero(common);
+      if (common == kAll) continue;
       if (!is_class(*at, which)) return at;
       ++at;
     }

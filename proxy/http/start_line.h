@@ -17,6 +17,12 @@ inline constexpr size_t kMaxMethod = 32;
 
 namespace detail {
 
+template <class Scan>
+inline const char* find_method_end(const char* at, const char* end) {
+  if (end - at >= 4 && starts_with<"GET ">(at)) return at + 3;
+  return Scan::name_end(at, at + std::min(static_cast<size_t>(end - at), kMaxMethod + 1));
+}
+
 // At "HTTP/1.x" CRLF, not that or not yet whole: a version that is well formed but another one is
 // BadVersion, anything else is no request line.
 inline LineStep refuse_version(const char* at, const char* end, CloseReason& refusal) {
@@ -44,8 +50,7 @@ inline LineStep refuse_version(const char* at, const char* end, CloseReason& ref
 template <class Scan>
 inline LineStep read_start_line(const char* at, const char* end, const HeadLimits& limits,
                                 RequestHead& head, const char*& next, CloseReason& refusal) {
-  const size_t method_room = std::min(static_cast<size_t>(end - at), kMaxMethod + 1);
-  const char* const method_end = Scan::name_end(at, at + method_room);
+  const char* const method_end = detail::find_method_end<Scan>(at, end);
   const auto method_size = static_cast<size_t>(method_end - at);
   if (method_size > kMaxMethod) {
     refusal = CloseReason::BadMethod;
@@ -92,14 +97,13 @@ template <class Scan>
 inline LineStep read_start_line(const char* at, const char* end, const HeadLimits&,
                                 ResponseHead& head, const char*& next, CloseReason& refusal) {
   constexpr std::string_view kVersion = "HTTP/1.";
-  const auto left = static_cast<size_t>(end - at);
+  constexpr std::ptrdiff_t kStatusEnd = sizeof("HTTP/1.1 200") - 1;
   refusal = CloseReason::BadResponse;
-  if (std::memcmp(at, kVersion.data(), std::min(left, kVersion.size())) != 0) {
-    return LineStep::Refused;
+  if (end - at <= kStatusEnd) {
+    const std::string_view part{at, std::min(static_cast<size_t>(end - at), kVersion.size())};
+    return kVersion.starts_with(part) ? LineStep::Partial : LineStep::Refused;
   }
-  // "HTTP/1.1 200" and the byte behind it.
-  constexpr size_t kStatusEnd = 12;
-  if (left <= kStatusEnd) return LineStep::Partial;
+  if (!starts_with<"HTTP/1.">(at)) return LineStep::Refused;
   if ((at[7] != '0' && at[7] != '1') || at[8] != ' ') return LineStep::Refused;
   if (at[9] < '1' || at[9] > '5' || !is_class(at[10], kDigit) || !is_class(at[11], kDigit)) {
     return LineStep::Refused;
