@@ -30,11 +30,17 @@ class ClientListener {
   // Closes what is left, with Shutdown.
   ~ClientListener();
 
-  // A new client. `attach` makes the transport and lets it report to the handler that it is given. Refused (closed) when
-  // max_connections is reached and no idle connection can be closed for it.
+  // A new client. `attach` makes the transport and lets it report to the handler that it is given; nullptr if that fails.
+  // Refused (closed) when max_connections is reached and no idle connection can be closed for it.
   template <class Attach>
   void accept(const net::Address& peer, Attach&& attach) {
-    if (ClientConnection* connection = admit(peer)) connection->open(attach(connection->handler()));
+    ClientConnection* connection = admit(peer);
+    if (connection == nullptr) return;
+    if (std::unique_ptr<net::Transport> transport = attach(connection->handler())) {
+      connection->open(std::move(transport));
+    } else {
+      connection->close(CloseReason::NoLocalResources);
+    }
   }
 
   // Closes the connections that have been idle for longest; returns how many there were (at most `most`).

@@ -78,12 +78,6 @@ Listener::~Listener() {
   event_del(&retry_event_);
 }
 
-void Listener::pause() {
-  paused_ = true;
-  event_del(&event_);
-  event_del(&retry_event_);
-}
-
 void Listener::on_event(evutil_socket_t, short, void* self) {
   auto& listener = *static_cast<Listener*>(self);
   listener.loop_.begin_turn();
@@ -92,11 +86,11 @@ void Listener::on_event(evutil_socket_t, short, void* self) {
 
 void Listener::on_retry(evutil_socket_t, short, void* self) {
   auto& listener = *static_cast<Listener*>(self);
-  if (!listener.paused_) event_add(&listener.event_, nullptr);
+  event_add(&listener.event_, nullptr);
 }
 
 void Listener::accept_all() {
-  for (int i = 0; i < kAcceptsPerTurn && !paused_; ++i) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer;
     socklen_t length = sizeof peer;
     UniqueFd fd(::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length,

@@ -37,19 +37,16 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
   ~Listener();
 
-  // Connections in the backlog stay there, for whoever else has the socket.
-  void pause();
-  int fd() const { return fd_.get(); }
+  // Accepts what is waiting, up to a limit per call; the rest is reported at the next turn.
+  void accept_all();
 
  private:
   static void on_event(evutil_socket_t, short, void* self);
   static void on_retry(evutil_socket_t, short, void* self);
-  void accept_all();
 
   event::Loop& loop_;
   UniqueFd fd_;
   AcceptHandler& handler_;
-  bool paused_ = false;
   struct event event_;
   struct event retry_event_;
 };

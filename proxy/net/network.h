@@ -19,8 +19,8 @@ class Network {
                                                                   const config::TcpKeepalive& keepalive,
                                                                   TransportHandler& handler) = 0;
 
-  // Attaches a transport that was detached from another worker.
-  virtual void attach(Transport& transport, TransportHandler& handler) = 0;
+  // Attaches a transport that was detached from another worker. False if the kernel refuses to watch it.
+  [[nodiscard]] virtual bool attach(Transport& transport, TransportHandler& handler) = 0;
 
  protected:
   ~Network() = default;

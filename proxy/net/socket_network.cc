@@ -22,12 +22,12 @@ Result<std::unique_ptr<Transport>, CloseReason> SocketNetwork::connect(
     return Failure{reason_for_connect_error(errno)};
   }
   auto transport = std::make_unique<SocketTransport>(std::move(fd));
-  transport->attach(loop_, handler);
+  if (!transport->attach(loop_, handler)) return Failure{CloseReason::NoLocalResources};
   return std::unique_ptr<Transport>(std::move(transport));
 }
 
-void SocketNetwork::attach(Transport& transport, TransportHandler& handler) {
-  static_cast<SocketTransport&>(transport).attach(loop_, handler);
+bool SocketNetwork::attach(Transport& transport, TransportHandler& handler) {
+  return static_cast<SocketTransport&>(transport).attach(loop_, handler);
 }
 
 }  // namespace berth::net

@@ -13,7 +13,7 @@ class SocketNetwork final : public Network {
   Result<std::unique_ptr<Transport>, CloseReason> connect(const Address& to,
                                                           const config::TcpKeepalive& keepalive,
                                                           TransportHandler& handler) override;
-  void attach(Transport& transport, TransportHandler& handler) override;
+  bool attach(Transport& transport, TransportHandler& handler) override;
 
  private:
   event::Loop& loop_;

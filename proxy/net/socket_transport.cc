@@ -5,19 +5,18 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <stdexcept>
 
 #include "proxy/net/connect_error.h"
 
 namespace berth::net {
 
-void SocketTransport::attach(event::Loop& loop, TransportHandler& handler) {
+bool SocketTransport::attach(event::Loop& loop, TransportHandler& handler) {
   loop_ = &loop;
   handler_ = &handler;
   event_assign(&event_, loop.base(), fd_.get(),
                EV_ET | EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED, on_event, this);
-  if (event_add(&event_, nullptr) != 0) throw std::runtime_error("epoll refuses the socket");
-  attached_ = true;
+  attached_ = event_add(&event_, nullptr) == 0;
+  return attached_;
 }
 
 void SocketTransport::detach() {

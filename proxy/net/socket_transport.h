@@ -20,8 +20,8 @@ class SocketTransport final : public Transport {
   SocketTransport& operator=(const SocketTransport&) = delete;
   ~SocketTransport() override { detach(); }
 
-  // Throws std::runtime_error if the kernel refuses to watch the socket.
-  void attach(event::Loop& loop, TransportHandler& handler);
+  // False if the kernel refuses to watch the socket (out of memory or watches).
+  [[nodiscard]] bool attach(event::Loop& loop, TransportHandler& handler);
 
   IoResult read(char* into, size_t size) override;
   IoResult write(const iovec* parts, int count) override;

@@ -450,6 +450,7 @@ void UpstreamConnection::check_idle() {
 }
 
 bool UpstreamConnection::check_fresh() {
+  if (state_ != Idle) return false;
   const TimePoint now = pool_->env().now();
   if (now - idle_since_ >= idle_limit_.limit) {
     close(idle_limit_.source == stats::LearnedSource::Hint ? CloseReason::LearnedLimit
@@ -476,7 +477,10 @@ void UpstreamConnection::leave_worker() {
 void UpstreamConnection::join_worker(ServerPool& pool) {
   pool_ = &pool;
   pool.on_state(*this, std::nullopt, Idle);
-  pool.env().network.attach(*transport_, *this);
+  if (!pool.env().network.attach(*transport_, *this)) {
+    close(CloseReason::NoLocalResources);
+    return;
+  }
   pool.env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
 }
 

@@ -46,8 +46,7 @@ class PumpMessage final : public event::Message {
 };
 
 WorkerPools::~WorkerPools() {
-  pools_.clear();
-  env_.runtime.turn.run();
+  close_all();
 }
 
 ServerPool* WorkerPools::find(const SharedServer& server) {
@@ -109,11 +108,10 @@ void WorkerPools::close_idle() {
   for (auto& [server, pool] : pools_) pool->close_idle(CloseReason::Shutdown);
 }
 
-bool WorkerPools::empty() const {
-  for (const auto& [server, pool] : pools_) {
-    if (!pool->empty()) return false;
-  }
-  return true;
+void WorkerPools::close_all() {
+  clusters_.clear();
+  pools_.clear();
+  env_.runtime.turn.run();
 }
 
 void WorkerPools::ask_to_pump(uint32_t worker, const std::shared_ptr<SharedServer>& server) {

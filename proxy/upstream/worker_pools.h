@@ -45,8 +45,8 @@ class WorkerPools {
   void apply(const std::vector<ClusterPlan>& plan);
   // Closes every idle connection (shutdown).
   void close_idle();
-  // True when no connection is left.
-  bool empty() const;
+  // Closes everything; the client side is gone by then.
+  void close_all();
 
   Cluster* find(const SharedCluster& cluster);
   net::WorkerEnv& env() { return env_; }

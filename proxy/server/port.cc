@@ -1,0 +1,41 @@
+#include "proxy/server/port.h"
+
+#include "proxy/net/socket_options.h"
+#include "proxy/net/socket_transport.h"
+
+namespace berth::server {
+
+namespace {
+// Closed at a time when file descriptors run short.
+constexpr size_t kEvictAtOnce = 16;
+}  // namespace
+
+Port::Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
+           std::unique_ptr<client::ClientListener> clients)
+    : loop_(loop),
+      eviction_(eviction),
+      clients_(std::move(clients)),
+      listener_(std::make_unique<net::Listener>(loop, std::move(fd), *this)) {}
+
+void Port::stop_accepting() {
+  if (listener_ == nullptr) return;
+  listener_->accept_all();
+  listener_.reset();
+}
+
+void Port::on_accept(UniqueFd fd, const net::Address& peer) {
+  if (peer.kind() != net::AddressKind::Unix) {
+    net::set_tcp_options(fd.get(), clients_->settings().tcp_keepalive);
+  }
+  clients_->accept(peer.unmapped(), [&](net::TransportHandler& handler) {
+    auto transport = std::make_unique<net::SocketTransport>(std::move(fd));
+    if (!transport->attach(loop_, handler)) transport.reset();
+    return transport;
+  });
+}
+
+bool Port::on_accept_starved(int) {
+  return eviction_.evict_idle(kEvictAtOnce) > 0;
+}
+
+}  // namespace berth::server

@@ -1,0 +1,263 @@
+#include "proxy/server/server.h"
+
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "proxy/config/diff.h"
+#include "proxy/config/printer.h"
+#include "proxy/server/log.h"
+#include "proxy/server/version.h"
+
+namespace berth::server {
+
+namespace {
+
+uint32_t worker_count(const config::Config& config) {
+  if (config.workers != 0) return config.workers;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+uint64_t random_seed() {
+  uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) {
+    seed = static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
+  }
+  return seed;
+}
+
+// As many file descriptors as we may have.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+stats::ConfiguredLabels labels_of(const config::Config& config,
+                                  const std::vector<upstream::ClusterPlan>& clusters) {
+  stats::ConfiguredLabels labels;
+  for (const config::Listener& listener : config.listeners) labels.listeners.push_back(listener.name);
+  for (const upstream::ClusterPlan& cluster : clusters) {
+    labels.upstreams.push_back(cluster.cluster->name);
+    for (const auto& server : cluster.servers) {
+      labels.servers.emplace_back(cluster.cluster->name, server->name);
+    }
+  }
+  return labels;
+}
+
+}  // namespace
+
+class WorkerDrainedMessage final : public event::Message {
+ public:
+  explicit WorkerDrainedMessage(Server& server) : server_(server) {}
+  void deliver() override {
+    if (++server_.drained_ == server_.workers_.size()) server_.loop_.stop();
+  }
+
+ private:
+  Server& server_;
+};
+
+class WorkersReadyMessage final : public event::Message {
+ public:
+  explicit WorkersReadyMessage(Server& server) : server_(server) {}
+  void deliver() override { server_.announce(); }
+
+ private:
+  Server& server_;
+};
+
+Server::Server(const Run& command, config::Config config)
+    : command_(command),
+      snapshot_(config::make_snapshot(std::move(config), 1, command.file,
+                                      std::chrono::system_clock::now())),
+      collector_(registry_, procfs_, server::version()),
+      grace_timer_(*this),
+      started_(loop_.runtime().now()) {
+  raise_file_limit();
+  // Workers inherit the mask: signals come to the main loop only.
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) sigaddset(&ours, number);
+  sigset_t before;
+  pthread_sigmask(SIG_BLOCK, &ours, &before);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  const config::Config& settings = snapshot_->config;
+  access_log_ = std::make_unique<AccessLog>(settings.access_log);
+  const uint32_t count = worker_count(settings);
+  topology_ = std::make_unique<Topology>(registry_, count);
+  uint64_t seed = random_seed();
+  for (uint32_t i = 0; i < count; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, registry_, *access_log_, *this, seed += i + 1));
+    peers_.push_back(workers_.back()->peer());
+  }
+  if (!settings.admin.address.empty()) {
+    admin_ = std::make_unique<AdminServer>(loop_.base(), settings.admin.address, *this);
+  }
+  put_in_effect(snapshot_);
+  for (const auto& worker : workers_) worker->start(peers_);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) {
+    auto& signal = *signals_.emplace_back(std::make_unique<Signal>());
+    event_assign(&signal.event, loop_.base(), number, EV_SIGNAL | EV_PERSIST, on_signal, this);
+    event_add(&signal.event, nullptr);
+  }
+}
+
+Server::~Server() {
+  for (const auto& signal : signals_) event_del(&signal->event);
+  // All threads end before any of them is destroyed: they post to each other.
+  for (const auto& worker : workers_) worker->join();
+  workers_.clear();
+}
+
+int Server::run() {
+  loop_.run();
+  log_info("stop", "stopped");
+  return 0;
+}
+
+void Server::put_in_effect(config::SnapshotPtr snapshot) {
+  std::vector<WorkerPlan> plans = topology_->apply(snapshot);
+  registry_.retain(labels_of(snapshot->config, plans.front().clusters));
+  snapshot_ = std::move(snapshot);
+  registry_.process().last_reload_success_ms.set(wall_ms());
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->apply(std::move(plans[i]));
+}
+
+void Server::announce() const {
+  std::string addresses;
+  for (const std::string& address : topology_->listening()) {
+    addresses += (addresses.empty() ? "" : ", ") + address;
+  }
+  log_info("start", "berth ", server::version(), " listens on ", addresses, " with ",
+           workers_.size(), workers_.size() == 1 ? " worker" : " workers",
+           admin_ ? "; admin on " + admin_->address() : std::string("; no admin listener"));
+}
+
+// --- Signals.
+
+void Server::on_signal(evutil_socket_t number, short, void* self) {
+  Server& server = *static_cast<Server*>(self);
+  server.loop_.begin_turn();
+  switch (number) {
+    case SIGHUP:
+      server.reload();
+      return;
+    case SIGUSR1:
+      server.access_log_->reopen();
+      log_info("log", "reopened");
+      return;
+    default:
+      server.shut_down();
+      return;
+  }
+}
+
+void Server::reload() {
+  if (stopping_) return;
+  if (command_.file.empty()) {
+    reload_failed("started from flags: there is no file to read again");
+    return;
+  }
+  std::ostringstream messages;
+  config::LoadResult loaded = load(command_, messages);
+  if (!loaded.ok()) {
+    reload_failed(messages.str());
+    return;
+  }
+  const config::ReloadPlan plan = config::plan_reload(snapshot_->config, *loaded.config);
+  try {
+    access_log_->configure(loaded.config->access_log);
+    put_in_effect(config::make_snapshot(std::move(*loaded.config), snapshot_->generation + 1,
+                                        command_.file, std::chrono::system_clock::now()));
+  } catch (const std::runtime_error& error) {
+    reload_failed(error.what());
+    return;
+  }
+  stats::ProcessStats& process = registry_.process();
+  process.config_reloads[static_cast<size_t>(stats::ReloadResult::Success)].add();
+  const auto count = [&](stats::PoolAction action, const std::vector<std::string>& names) {
+    process.reload_pools[static_cast<size_t>(action)].add(names.size());
+  };
+  count(stats::PoolAction::Kept, plan.servers.kept);
+  count(stats::PoolAction::Resized, plan.servers.resized);
+  count(stats::PoolAction::Added, plan.servers.added);
+  count(stats::PoolAction::Drained, plan.servers.drained);
+  last_reload_ = ReloadOutcome{.ok = true, .error = "", .time_ms = wall_ms()};
+  if (!messages.str().empty()) log_warn("reload", messages.str());
+  log_info("reload", config::to_string(plan));
+  for (const std::string& key : plan.ignored) {
+    log_warn("reload", key, " has changed: that takes effect with the next start only");
+  }
+}
+
+void Server::reload_failed(const std::string& why) {
+  registry_.process().config_reloads[static_cast<size_t>(stats::ReloadResult::Failure)].add();
+  last_reload_ = ReloadOutcome{.ok = false, .error = why, .time_ms = wall_ms()};
+  log_error("reload", "nothing has changed: ", why);
+}
+
+void Server::shut_down() {
+  if (stopping_) {
+    log_info("stop", "asked twice: stopping at once");
+    loop_.stop();
+    return;
+  }
+  stopping_ = true;
+  const Duration grace = snapshot_->config.shutdown.grace;
+  log_info("stop", "draining for up to ", to_seconds(grace), " s");
+  loop_.runtime().arm(grace_timer_, grace);
+  for (const auto& worker : workers_) worker->drain();
+}
+
+void Server::on_timer(event::Timer&) {
+  log_warn("stop", "shutdown.grace is over: closing what is left");
+  loop_.stop();
+}
+
+// --- What the admin pages and the workers ask.
+
+void Server::on_worker_ready(uint32_t) {
+  if (ready_.fetch_add(1, std::memory_order_relaxed) + 1 == workers_.size()) {
+    loop_.post(std::make_unique<WorkersReadyMessage>(*this));
+  }
+}
+
+void Server::on_worker_drained(uint32_t) {
+  loop_.post(std::make_unique<WorkerDrainedMessage>(*this));
+}
+
+std::string Server::version() const {
+  return server::version();
+}
+
+Readiness Server::readiness() const {
+  if (stopping_) return Readiness::Draining;
+  return ready_.load(std::memory_order_relaxed) >= workers_.size() ? Readiness::Ready
+                                                                   : Readiness::Starting;
+}
+
+Duration Server::uptime() const {
+  return std::chrono::steady_clock::now() - started_;
+}
+
+std::string Server::effective_config() const {
+  return config::print(snapshot_->config);
+}
+
+}  // namespace berth::server

@@ -1,0 +1,89 @@
+// The process: loads the configuration, runs the workers, listens to signals and to the admin port.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proxy/config/snapshot.h"
+#include "proxy/event/loop.h"
+#include "proxy/server/access_log.h"
+#include "proxy/server/admin.h"
+#include "proxy/server/admin_context.h"
+#include "proxy/server/cli.h"
+#include "proxy/server/topology.h"
+#include "proxy/server/worker.h"
+#include "proxy/stats/collector.h"
+#include "proxy/stats/process.h"
+#include "proxy/stats/registry.h"
+
+namespace berth::server {
+
+// Thread: the main thread.
+class Server final : public AdminContext, public WorkerObserver, private event::TimerHandler {
+ public:
+  // Throws std::runtime_error if a log, an address or the admin port cannot be opened.
+  Server(const Run& command, config::Config config);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  // Serves until a signal ends it. Returns the exit status.
+  int run();
+
+ private:
+  struct Signal {
+    struct event event;
+    bool added = false;
+  };
+
+  // AdminContext
+  std::string version() const override;
+  Readiness readiness() const override;
+  Duration uptime() const override;
+  uint64_t generation() const override { return snapshot_->generation; }
+  std::optional<ReloadOutcome> last_reload() const override { return last_reload_; }
+  std::string effective_config() const override;
+  const stats::Registry& registry() const override { return registry_; }
+  const stats::Collector& collector() const override { return collector_; }
+  // WorkerObserver (their threads)
+  void on_worker_ready(uint32_t worker) override;
+  void on_worker_drained(uint32_t worker) override;
+
+  friend class WorkersReadyMessage;
+  friend class WorkerDrainedMessage;
+  static void on_signal(evutil_socket_t number, short, void* self);
+  void on_timer(event::Timer& timer) override;  // shutdown.grace is over
+  void put_in_effect(config::SnapshotPtr snapshot);
+  void reload();
+  void reload_failed(const std::string& why);
+  void shut_down();
+  void announce() const;
+
+  const Run command_;
+  config::SnapshotPtr snapshot_;
+  event::Loop loop_;
+  stats::Registry registry_;
+  stats::ProcfsSource procfs_;
+  stats::Collector collector_;
+  std::unique_ptr<AccessLog> access_log_;
+  std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<Topology> topology_;
+  std::vector<upstream::Peer> peers_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Signal>> signals_;
+  std::optional<ReloadOutcome> last_reload_;
+  event::Timer grace_timer_;
+  TimePoint started_;
+  std::atomic<uint32_t> ready_{0};  // workers that have taken their first plan
+  uint32_t drained_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace berth::server

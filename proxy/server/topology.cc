@@ -1,0 +1,157 @@
+#include "proxy/server/topology.h"
+
+#include <sys/socket.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "proxy/net/listener.h"
+
+namespace berth::server {
+
+namespace {
+
+net::Address bound_address(int fd) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
+  return net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), length);
+}
+
+UniqueFd open_socket(const std::string& text, net::Address& address, const config::Listener& listener) {
+  const int backlog = static_cast<int>(listener.backlog);
+  try {
+    return net::listen_on(address, backlog, listener.unix_mode);
+  } catch (const std::runtime_error&) {
+    // ":8080" on a machine without IPv6.
+    if (!text.starts_with(':')) throw;
+    const auto v4 = net::Address::parse("0.0.0.0" + text);
+    if (!v4) throw;
+    UniqueFd fd = net::listen_on(*v4, backlog, listener.unix_mode);
+    address = *v4;
+    return fd;
+  }
+}
+
+}  // namespace
+
+Topology::OpenListener Topology::open(const config::Listener& listener) const {
+  auto address = net::Address::parse_listen(listener.address);
+  if (!address) throw std::runtime_error("cannot listen on '" + listener.address + "'");
+  OpenListener out;
+  out.fds.push_back(open_socket(listener.address, *address, listener));
+  if (address->kind() == net::AddressKind::Unix) {
+    // One socket for all workers: Unix sockets know no SO_REUSEPORT.
+    while (out.fds.size() < workers_) out.fds.emplace_back(::dup(out.fds.front().get()));
+    out.address = address->to_string();
+    return out;
+  }
+  // Port 0: all workers share the port that the first one got.
+  const net::Address bound = bound_address(out.fds.front().get());
+  while (out.fds.size() < workers_) {
+    out.fds.push_back(
+        net::listen_on(bound, static_cast<int>(listener.backlog), listener.unix_mode));
+  }
+  out.address = bound.to_string();
+  return out;
+}
+
+std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
+  const config::Config& config = snapshot->config;
+  // First everything that can fail.
+  Addresses addresses;
+  for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      addresses[server.address] = net::resolve(server.address);
+    }
+  }
+  Sockets opened;
+  for (const config::Listener& listener : config.listeners) {
+    if (!listeners_.contains(listener.address)) opened[listener.address] = open(listener);
+  }
+
+  std::vector<WorkerPlan> plans(workers_);
+  const std::vector<upstream::ClusterPlan> clusters = plan_clusters(snapshot, addresses);
+  Sockets listeners;
+  listening_.clear();
+  for (const config::Listener& listener : config.listeners) {
+    const bool is_new = opened.contains(listener.address);
+    OpenListener& entry = listeners[listener.address];
+    entry = std::move(is_new ? opened[listener.address] : listeners_[listener.address]);
+    listening_.push_back(entry.address);
+    for (uint32_t worker = 0; worker < workers_; ++worker) {
+      plans[worker].listeners.push_back(
+          {.key = listener.address,
+           .settings = std::shared_ptr<const config::Listener>(snapshot, &listener),
+           .count = entry.count,
+           .fd = is_new ? std::move(entry.fds[worker]) : UniqueFd()});
+    }
+    entry.fds.clear();
+  }
+  listeners_ = std::move(listeners);
+  for (WorkerPlan& plan : plans) {
+    plan.snapshot = snapshot;
+    plan.clusters = clusters;
+  }
+  return plans;
+}
+
+std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::SnapshotPtr& snapshot,
+                                                           const Addresses& addresses) {
+  std::vector<upstream::ClusterPlan> plans;
+  std::set<const void*> named;
+  queue_facts_.clear();
+  for (const config::Upstream& settings : snapshot->config.upstreams) {
+    std::weak_ptr<upstream::SharedCluster>& known = clusters_[settings.name];
+    std::shared_ptr<upstream::SharedCluster> cluster = known.lock();
+    if (cluster == nullptr) {
+      cluster = std::make_shared<upstream::SharedCluster>();
+      cluster->name = settings.name;
+      known = cluster;
+    }
+    cluster->retired.store(false, std::memory_order_relaxed);
+    named.insert(cluster.get());
+    queue_facts_.push_back(registry_.queue_facts(settings.name));
+    queue_facts_.back()->limit.store(settings.pool.queue_size, std::memory_order_relaxed);
+
+    upstream::ClusterPlan& plan = plans.emplace_back();
+    plan.cluster = cluster;
+    plan.settings = std::shared_ptr<const config::Upstream>(snapshot, &settings);
+    for (const config::Server& server : settings.servers) {
+      const std::vector<net::Address>& found = addresses.at(server.address);
+      for (const net::Address& address : found) {
+        // A name with several addresses is several servers, each under its own.
+        const std::string name = found.size() == 1 ? server.address : address.to_string();
+        plan.servers.push_back(share_server(cluster, settings, name, address));
+        named.insert(plan.servers.back().get());
+      }
+    }
+  }
+  for (auto& [name, cluster] : clusters_) {
+    if (auto alive = cluster.lock(); alive && !named.contains(alive.get())) alive->retired = true;
+  }
+  for (auto& [key, server] : servers_) {
+    if (auto alive = server.lock(); alive && !named.contains(alive.get())) alive->retired = true;
+  }
+  return plans;
+}
+
+// The same object for the same server, as long as anybody uses it: its bound counts what is still draining.
+std::shared_ptr<upstream::SharedServer> Topology::share_server(
+    const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
+    const std::string& name, const net::Address& address) {
+  std::weak_ptr<upstream::SharedServer>& known = servers_[{settings.name, address.to_string()}];
+  std::shared_ptr<upstream::SharedServer> server = known.lock();
+  if (server == nullptr || server->cluster != cluster || server->name != name) {
+    server = std::make_shared<upstream::SharedServer>(cluster, name, address, workers_,
+                                                      registry_.server_facts(settings.name, name));
+    known = server;
+  }
+  server->retired.store(false, std::memory_order_relaxed);
+  server->slots.set_limit(settings.pool.max_connections);
+  server->upgraded.set_limit(settings.pool.max_upgraded);
+  server->facts->connections_limit.store(settings.pool.max_connections, std::memory_order_relaxed);
+  return server;
+}
+
+}  // namespace berth::server

@@ -1,0 +1,74 @@
+// What all workers share under a configuration: the bounds and queues of the upstreams, the listening sockets. Lives through
+// reloads: what stays in the configuration keeps its object.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proxy/base/unique_fd.h"
+#include "proxy/client/client_listener.h"
+#include "proxy/config/snapshot.h"
+#include "proxy/net/address.h"
+#include "proxy/stats/registry.h"
+#include "proxy/upstream/worker_pools.h"
+
+namespace berth::server {
+
+// One listener as one worker is to have it.
+struct ListenerPlan {
+  std::string key;  // its address; the same key: the same sockets
+  std::shared_ptr<const config::Listener> settings;
+  std::shared_ptr<client::ConnectionCount> count;
+  UniqueFd fd;  // only if the worker does not have the listener yet
+};
+
+// A configuration made ready for one worker.
+struct WorkerPlan {
+  config::SnapshotPtr snapshot;
+  std::vector<upstream::ClusterPlan> clusters;
+  std::vector<ListenerPlan> listeners;
+};
+
+// Thread: the main thread.
+class Topology {
+ public:
+  Topology(stats::Registry& registry, uint32_t workers) : registry_(registry), workers_(workers) {}
+
+  // Resolves names, opens the sockets of new listeners, sets limits, retires what is gone. Throws std::runtime_error and
+  // changes nothing if an address cannot be resolved or listened on. One plan for each worker.
+  std::vector<WorkerPlan> apply(const config::SnapshotPtr& snapshot);
+
+  // Where it really listens ("port 0" is resolved), in the order of the configuration.
+  const std::vector<std::string>& listening() const { return listening_; }
+
+ private:
+  struct OpenListener {
+    std::shared_ptr<client::ConnectionCount> count = std::make_shared<client::ConnectionCount>();
+    std::string address;         // as bound
+    std::vector<UniqueFd> fds;   // new ones, one for each worker; moved into the plans
+  };
+  using Sockets = std::map<std::string, OpenListener>;
+  using ServerKey = std::pair<std::string, std::string>;  // upstream, address
+  using Addresses = std::map<std::string, std::vector<net::Address>>;
+
+  OpenListener open(const config::Listener& listener) const;
+  std::vector<upstream::ClusterPlan> plan_clusters(const config::SnapshotPtr& snapshot,
+                                                   const Addresses& addresses);
+  std::shared_ptr<upstream::SharedServer> share_server(
+      const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
+      const std::string& name, const net::Address& address);
+
+  stats::Registry& registry_;
+  const uint32_t workers_;
+  Sockets listeners_;
+  std::vector<std::string> listening_;
+  std::map<std::string, std::weak_ptr<upstream::SharedCluster>> clusters_;
+  std::map<ServerKey, std::weak_ptr<upstream::SharedServer>> servers_;
+  std::vector<std::shared_ptr<stats::QueueFacts>> queue_facts_;
+};
+
+}  // namespace berth::server

@@ -1,0 +1,8 @@
+// The version that this binary was built as.
+#pragma once
+
+namespace berth::server {
+
+const char* version();
+
+}  // namespace berth::server
