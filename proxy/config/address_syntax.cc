@@ -19,7 +19,7 @@ constexpr size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::string_view kUnixPrefix = "unix:";
 
 Failure<Complaint> refuse(std::string_view text, std::string problem, std::string hint = {}) {
-  return Failure{Complaint{quoted(text) + " " + std::move(problem), std::move(hint)}};
+  return Failure{Complaint{in_quotes(text) + " " + std::move(problem), std::move(hint)}};
 }
 
 bool all_digits(std::string_view text) {
@@ -106,12 +106,15 @@ Parsed parse_any(std::string_view text) {
     return refuse(text, "is not an address", "write IPv6 in brackets, such as \"[::1]:3000\"");
   }
   const std::string_view digits = text.substr(colon + 1);
+  if (host == "*") {
+    return refuse(text, "is not an address", "did you mean :" + std::string(digits) + "?");
+  }
   const auto port = small_number(digits);
   if (!port || *port > 65535) {
     return refuse(text, "has a wrong port", "a port is a number from 1 to 65535");
   }
   AddressSyntax address{AddressKind::AnyHost, {}, static_cast<uint16_t>(*port), {}};
-  if (host.empty() || host == "*") return address;
+  if (host.empty()) return address;
   if (bracketed) {
     address.kind = AddressKind::Ipv6;
     const auto ip = host.back() == ']'

@@ -37,7 +37,7 @@ struct Diagnostic {
 std::string to_string(const Diagnostic& diagnostic, std::string_view file);
 
 // Quotes `text` for a message: control bytes escaped, long text shortened.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // Collects diagnostics. Keeps the first kMaxKept errors and warnings and counts the rest, so that a
 // hopeless file cannot flood the terminal; the same complaint about the same place is kept once.

@@ -29,11 +29,11 @@ class FlagReader {
     }
     const auto number = parse_count(value);
     if (!number) {
-      error("--workers", {quoted(value) + " is not a whole number", "or auto: one per core"});
+      error("--workers", {in_quotes(value) + " is not a whole number", "or auto: one per core"});
     } else if (*number < bounds::kWorkers.min || *number > bounds::kWorkers.max) {
       error("--workers",
-            {quoted(value) + " is out of range, " + std::to_string(bounds::kWorkers.min) + " to " +
-                 std::to_string(bounds::kWorkers.max),
+            {in_quotes(value) + " is out of range, " + std::to_string(bounds::kWorkers.min) +
+                 " to " + std::to_string(bounds::kWorkers.max),
              "or auto: one per core"});
     } else {
       out = static_cast<uint32_t>(*number);
@@ -50,7 +50,7 @@ class FlagReader {
       out.format = choice.value;
       return;
     }
-    error("--access-log", {"unknown value " + quoted(value), "one of off, json and combined"});
+    error("--access-log", {"unknown value " + in_quotes(value), "one of off, json and combined"});
   }
 
  private:

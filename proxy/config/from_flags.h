@@ -13,12 +13,16 @@ namespace berth::config {
 
 // The values of the flags as they were written. What is not set keeps its default.
 struct Flags {
-  std::vector<std::string> from;          // --from: listen addresses, at least one
-  std::vector<std::string> to;            // --to: server addresses, at least one
-  std::optional<std::string> admin;       // --admin: an address, or "off"
-  std::optional<std::string> workers;     // --workers: a number, or "auto"
-  std::optional<std::string> access_log;  // --access-log: "off", "json" or "combined"
-  std::optional<std::string> log_file;    // --log-file: a path, or "-"
+  // --from: listen addresses; --to: server addresses. At least one of each.
+  std::vector<std::string> from = {};
+  std::vector<std::string> to = {};
+  // --admin: an address, or "off".
+  std::optional<std::string> admin = std::nullopt;
+  // --workers: a number, or "auto".
+  std::optional<std::string> workers = std::nullopt;
+  // --access-log: "off", "json" or "combined"; --log-file: a path, or "-".
+  std::optional<std::string> access_log = std::nullopt;
+  std::optional<std::string> log_file = std::nullopt;
   bool operator==(const Flags&) const = default;
 };
 

@@ -103,7 +103,7 @@ bool Reader::is_off(const YamlNode& node) {
 void Reader::neither_map_nor_off(const YamlNode& node) {
   static constexpr std::string_view kOffs[] = {"off", "false", "no", "none", "disabled"};
   const bool off = node.text != "on" && !nearest(node.text, kOffs).empty();
-  diagnostics_.error(node.mark, path_ + " must be a map or off, not " + quoted(node.text),
+  diagnostics_.error(node.mark, path_ + " must be a map or off, not " + in_quotes(node.text),
                      off ? "did you mean off?" : "write 'key: value' lines below it");
 }
 
@@ -155,7 +155,7 @@ void Reader::add_entries(const YamlNode& node, std::vector<Entry>& out) {
     }
     const auto [at, first] = own.emplace(key.text, key.mark);
     if (!first) {
-      diagnostics_.error(key.mark, "duplicate key " + quoted(key.text) + here(),
+      diagnostics_.error(key.mark, "duplicate key " + in_quotes(key.text) + here(),
                          "first on line " + std::to_string(at->second.line));
       continue;
     }
@@ -199,7 +199,7 @@ void Reader::report_unknown_keys(const Frame& frame) {
     if (entry.taken) continue;
     if (path_.empty() && key.starts_with("x-")) continue;  // a place for anchors
     diagnostics_.error(
-        entry.key->mark, "unknown key " + quoted(key) + here(),
+        entry.key->mark, "unknown key " + in_quotes(key) + here(),
         diagnostics_.full() ? std::string() : unknown_key_hint(key, path_, frame.known));
   }
 }

@@ -30,7 +30,7 @@ Complaint about(std::string_view key, Complaint complaint, const Keyword* keywor
 
 std::string out_of_range(std::string_view key, const std::string& text, const std::string& min,
                          const std::string& max) {
-  return std::string(key) + ": " + quoted(text) + " is out of range, " + min + " to " + max;
+  return std::string(key) + ": " + in_quotes(text) + " is out of range, " + min + " to " + max;
 }
 
 }  // namespace
@@ -128,12 +128,12 @@ std::optional<size_t> Reader::choice_index(std::string_view key,
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
   if (key == "balance" && node->text.find("hash") != std::string::npos) {
     diagnostics_.error(node->mark,
-                       "balance: " + quoted(node->text) + ": balancing by hash is not available",
+                       "balance: " + in_quotes(node->text) + ": balancing by hash is not available",
                        one_of(names));
     return std::nullopt;
   }
   const std::string_view near = nearest(node->text, names);
-  diagnostics_.error(node->mark, std::string(key) + ": unknown value " + quoted(node->text),
+  diagnostics_.error(node->mark, std::string(key) + ": unknown value " + in_quotes(node->text),
                      near.empty() ? one_of(names) : "did you mean " + std::string(near) + "?");
   return std::nullopt;
 }
@@ -174,7 +174,7 @@ void Reader::pairs(std::string_view key, std::vector<std::pair<std::string, std:
       checked_text(key, *entry.key, TextKind::HeaderName, name);
       at(name, *entry.key, [&] {
         if (entry.value->kind == YamlNode::Kind::Null) {
-          diagnostics_.error(entry.value->mark, "header " + quoted(name) + " is set to nothing",
+          diagnostics_.error(entry.value->mark, "header " + in_quotes(name) + " is set to nothing",
                              "for an empty value write \"\"");
         } else if (is_scalar(name, *entry.value)) {
           checked_text(name, *entry.value, TextKind::HeaderValue, value);

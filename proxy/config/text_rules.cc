@@ -15,7 +15,7 @@ constexpr size_t kMaxHeaderName = 256;
 constexpr size_t kMaxHeaderValue = 8 * 1024;
 
 Failure<Complaint> refuse(std::string_view text, std::string problem, std::string hint = {}) {
-  return Failure{Complaint{quoted(text) + " " + std::move(problem), std::move(hint)}};
+  return Failure{Complaint{in_quotes(text) + " " + std::move(problem), std::move(hint)}};
 }
 
 std::string lower(std::string_view text) {
@@ -110,11 +110,14 @@ Checked check_path_prefix(std::string_view text) {
   if (text.find_first_of("?#") != std::string_view::npos) {
     return refuse(text, "has more than a path", "routes do not look at the query");
   }
+  // A request whose path looks different decoded would take two routes, and is refused for it.
   const auto bad = [](char c) {
-    return is_control(c) || c == ' ' || c == '\\' || static_cast<unsigned char>(c) > 0x7f;
+    return is_control(c) || c == ' ' || c == '\\' || c == '%' ||
+           static_cast<unsigned char>(c) > 0x7f;
   };
   if (std::any_of(text.begin(), text.end(), bad)) {
-    return refuse(text, "has characters that no URL path has", "percent-encode them");
+    return refuse(text, "has characters that URLs percent-encode, which no route can match",
+                  "end the path before them");
   }
   const std::string closed = std::string(text) + '/';
   for (const std::string_view part : {"//", "/./", "/../"}) {

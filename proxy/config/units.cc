@@ -115,13 +115,13 @@ std::string size_hint(std::string_view text) {
 Complaint not_a_duration(std::string_view text) {
   std::string hint = duration_hint(text);
   if (hint.empty()) hint = "a number with a unit: ms, s, m, h or d, such as 75s";
-  return {quoted(text) + " is not a duration", std::move(hint)};
+  return {in_quotes(text) + " is not a duration", std::move(hint)};
 }
 
 Complaint not_a_size(std::string_view text) {
   std::string hint = size_hint(text);
   if (hint.empty()) hint = "a whole number with a unit: B, KiB, MiB or GiB, such as 64KiB";
-  return {quoted(text) + " is not a size", std::move(hint)};
+  return {in_quotes(text) + " is not a size", std::move(hint)};
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ Result<Duration, Complaint> parse_duration(std::string_view text) {
     const Unit* unit = find_unit(kTimeUnits, take_letters(rest));
     if (unit == nullptr || unit->factor >= last_factor) return Failure{not_a_duration(text)};
     if (*number > kMaxMilliseconds / unit->factor) {
-      return Failure{Complaint{quoted(text) + " is too long a time", "at most 3650d"}};
+      return Failure{Complaint{in_quotes(text) + " is too long a time", "at most 3650d"}};
     }
     total += *number * unit->factor;
     last_factor = unit->factor;
@@ -151,7 +151,7 @@ Result<uint64_t, Complaint> parse_size(std::string_view text) {
   const Unit* unit = find_unit(kSizeUnits, rest);
   if (unit == nullptr) return Failure{not_a_size(text)};
   if (*number > kMaxBytes / unit->factor) {
-    return Failure{Complaint{quoted(text) + " is too large a size", {}}};
+    return Failure{Complaint{in_quotes(text) + " is too large a size", {}}};
   }
   return *number * unit->factor;
 }
@@ -166,7 +166,7 @@ Result<uint64_t, Complaint> parse_count(std::string_view text) {
   }
   const bool only_separators = text.find_first_not_of("0123456789_,' ") == std::string_view::npos;
   const bool grouped = !digits.empty() && digits != text && only_separators;
-  return Failure{Complaint{quoted(text) + " is not a whole number",
+  return Failure{Complaint{in_quotes(text) + " is not a whole number",
                            grouped ? did_you_mean(digits) : "only digits, such as 128"}};
 }
 
@@ -175,15 +175,15 @@ Result<bool, Complaint> parse_bool(std::string_view text) {
   if (text == "false") return false;
   for (const std::string_view yes : {"true", "yes", "on", "1", "y"}) {
     if (same_letters(text, yes)) {
-      return Failure{Complaint{quoted(text) + " is not true or false", did_you_mean("true")}};
+      return Failure{Complaint{in_quotes(text) + " is not true or false", did_you_mean("true")}};
     }
   }
   for (const std::string_view no : {"false", "no", "off", "0", "n"}) {
     if (same_letters(text, no)) {
-      return Failure{Complaint{quoted(text) + " is not true or false", did_you_mean("false")}};
+      return Failure{Complaint{in_quotes(text) + " is not true or false", did_you_mean("false")}};
     }
   }
-  return Failure{Complaint{quoted(text) + " is not true or false", {}}};
+  return Failure{Complaint{in_quotes(text) + " is not true or false", {}}};
 }
 
 Result<uint32_t, Complaint> parse_mode(std::string_view text) {
@@ -192,7 +192,7 @@ Result<uint32_t, Complaint> parse_mode(std::string_view text) {
   const bool whole = error == std::errc{} && end == text.data() + text.size();
   if (!whole || text.size() < 3 || text.size() > 4 || mode > 0777) {
     return Failure{
-        Complaint{quoted(text) + " is not a file mode", "three octal digits, such as 0660"}};
+        Complaint{in_quotes(text) + " is not a file mode", "three octal digits, such as 0660"}};
   }
   return mode;
 }

@@ -97,24 +97,34 @@ class Validator {
     for (const std::string& socket : sockets_of(*parsed)) {
       const auto [seen, fresh] = sockets_.emplace(socket, at(path));
       if (fresh) continue;
-      diagnostics_.error(at(path), "duplicate listener address " + quoted(address),
+      diagnostics_.error(at(path), "duplicate listener address " + in_quotes(address),
                          first_on(seen->second));
       return;
     }
   }
 
+  // True if a socket at `wide` leaves no room for one at `narrow`.
+  static bool takes_in(const AddressSyntax& wide, const AddressSyntax& narrow) {
+    if (wide.kind == AddressKind::Unix || narrow.kind == AddressKind::Unix) return wide == narrow;
+    if (wide.port != narrow.port || wide.port == 0) return false;
+    if (wide.kind == AddressKind::AnyHost) return true;
+    const bool all_of_family = wide.host == "0.0.0.0" || wide.host == "::";
+    return wide == narrow || (all_of_family && wide.kind == narrow.kind);
+  }
+
   void check_admin() {
     if (config_.admin.address.empty()) return;
-    const auto parsed = parse_listen_address(config_.admin.address);
-    if (!parsed) return;
-    for (const std::string& socket : sockets_of(*parsed)) {
-      const auto seen = sockets_.find(socket);
-      if (seen == sockets_.end()) continue;
-      diagnostics_.error(at("admin.address"),
-                         "admin address " + quoted(config_.admin.address) + " is a listener's",
-                         seen->second.line == 0
-                             ? std::string()
-                             : "the listener is on line " + std::to_string(seen->second.line));
+    const auto admin = parse_listen_address(config_.admin.address);
+    if (!admin) return;
+    for (size_t i = 0; i < config_.listeners.size(); ++i) {
+      const auto listener = parse_listen_address(config_.listeners[i].address);
+      if (!listener || !(takes_in(*listener, *admin) || takes_in(*admin, *listener))) continue;
+      const Mark other = at(indexed("listeners", i) + ".address");
+      diagnostics_.error(
+          at("admin.address"),
+          "admin address " + in_quotes(config_.admin.address) + " is taken by a listener",
+          other.line == 0 ? std::string()
+                          : "the listener is on line " + std::to_string(other.line));
       return;
     }
   }
@@ -151,7 +161,7 @@ class Validator {
       const auto [seen, fresh] = seen_servers.emplace(canonical(*parsed), mark);
       if (!fresh) {
         diagnostics_.error(
-            mark, "duplicate server " + quoted(address) + " in upstream '" + upstream.name + "'",
+            mark, "duplicate server " + in_quotes(address) + " in upstream '" + upstream.name + "'",
             first_on(seen->second));
       }
     }
@@ -164,18 +174,19 @@ class Validator {
           "such as routes: [{path: /, upstream: " + config_.upstreams[0].name + "}]");
     }
     std::set<std::string_view> used;
-    std::map<std::pair<std::string_view, std::string_view>, Mark> seen_routes;
+    using HostAndPath = std::pair<std::string_view, std::string_view>;
+    std::map<HostAndPath, Mark> seen_routes;
     for (size_t i = 0; i < config_.routes.size(); ++i) {
       const Route& route = config_.routes[i];
       const std::string path = indexed("routes", i);
       used.insert(route.upstream);
       check_target(route, path);
-      const auto [seen, fresh] = seen_routes.emplace(std::pair(route.host, route.path), at(path));
+      const auto [seen, fresh] = seen_routes.emplace(HostAndPath(route.host, route.path), at(path));
       if (!fresh) {
-        diagnostics_.error(
-            at(path),
-            "duplicate route for host " + quoted(route.host) + " and path " + quoted(route.path),
-            first_on(seen->second));
+        diagnostics_.error(at(path),
+                           "duplicate route for host " + in_quotes(route.host) + " and path " +
+                               in_quotes(route.path),
+                           first_on(seen->second));
       }
       check_rules(route.request_headers, path + ".request_headers", true);
       check_rules(route.response_headers, path + ".response_headers", false);
@@ -193,13 +204,14 @@ class Validator {
     std::vector<std::string_view> names;
     for (const Upstream& upstream : config_.upstreams) names.push_back(upstream.name);
     if (route.upstream.empty()) {
+      ++unknown_targets_;
       missing(at(path), path + " has no upstream",
               names.empty() ? std::string() : "such as upstream: " + std::string(names.front()));
       return;
     }
     if (std::find(names.begin(), names.end(), route.upstream) != names.end()) return;
     ++unknown_targets_;
-    diagnostics_.error(at(path + ".upstream"), "unknown upstream " + quoted(route.upstream),
+    diagnostics_.error(at(path + ".upstream"), "unknown upstream " + in_quotes(route.upstream),
                        diagnostics_.full() ? std::string() : known_upstreams(route, names));
   }
 
@@ -223,7 +235,7 @@ class Validator {
       const Mark mark = at(path + ".set." + name);
       const auto [first, fresh] = seen.emplace(lower(name), mark);
       if (!fresh) {
-        diagnostics_.error(mark, "header " + quoted(name) + " is set twice",
+        diagnostics_.error(mark, "header " + in_quotes(name) + " is set twice",
                            first_on(first->second));
       }
     }
@@ -237,7 +249,7 @@ class Validator {
       const auto [first, fresh] = seen.emplace(lower(name), mark);
       if (fresh) continue;
       diagnostics_.error(mark,
-                         "header " + quoted(name) +
+                         "header " + in_quotes(name) +
                              (sets(rules, name) ? " is both set and removed" : " is removed twice"),
                          first_on(first->second));
     }

@@ -39,8 +39,15 @@ std::string hint_for(std::string_view line) {
     return "'[' starts a list in YAML: quote an IPv6 address, such as \"[::1]:8080\"";
   }
   if (value_in(line).find_first_of("@`%") == 0) return "quote a value that starts like this";
-  if (value_in(line).find(": ") != std::string_view::npos) return "quote a value with ': ' in it";
+
   return {};
+}
+
+// True if nothing but one word is before the place in its line: "   name" in "   name: value".
+bool after_a_lone_key(std::string_view line, Mark mark) {
+  const size_t first = line.find_first_not_of(' ');
+  if (mark.column == 0 || first >= mark.column - 1) return false;
+  return line.substr(0, mark.column - 1).find_first_of(" \t", first) == std::string_view::npos;
 }
 
 // The parser's messages in plain words.
@@ -79,6 +86,10 @@ const Wording* find_wording(std::string_view problem) {
 }  // namespace
 
 Complaint explain_syntax_error(std::string_view text, Mark mark, std::string_view problem) {
+  if (problem.starts_with("illegal map value") &&
+      after_a_lone_key(line_of(text, mark.line), mark)) {
+    problem = "end of map not found";  // the line before swallowed the key
+  }
   const Wording* wording = find_wording(problem);
   const std::string_view message = wording == nullptr ? problem : wording->message;
   std::string hint;

@@ -50,7 +50,11 @@ class Builder : public YAML::EventHandler {
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    place(add(YamlNode::Kind::Null, to_mark(mark), anchor));
+    // The parser's mark is where the next thing begins, maybe lines below: the key is nearer.
+    const bool is_value = !open_.empty() && open_.back()->kind == YamlNode::Kind::Map &&
+                          open_.back()->children.size() % 2 == 1;
+    const Mark near = is_value ? open_.back()->children.back()->mark : to_mark(mark);
+    place(add(YamlNode::Kind::Null, near, anchor));
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -91,7 +95,7 @@ class Builder : public YAML::EventHandler {
   static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!" || tag.starts_with("tag:yaml.org,2002:")) return;
     throw Refused{to_mark(mark),
-                  {"the tag " + quoted(tag) + " means nothing here",
+                  {"the tag " + in_quotes(tag) + " means nothing here",
                    "if it is part of the value, quote the value"}};
   }
 

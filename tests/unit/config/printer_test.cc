@@ -1,0 +1,161 @@
+#include "proxy/config/printer.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "proxy/config/key_hints.h"
+#include "proxy/config/loader.h"
+#include "proxy/config/schema.h"
+
+namespace berth::config {
+namespace {
+
+Listener listener(const std::string& name, const std::string& address) {
+  Listener out;
+  out.name = name;
+  out.address = address;
+  return out;
+}
+
+Config smallest() {
+  Config config;
+  config.listeners.push_back(listener(":80", ":80"));
+  config.upstreams.emplace_back().name = "app";
+  config.upstreams[0].servers = {{"127.0.0.1:3000"}};
+  config.routes.emplace_back().upstream = "app";
+  return config;
+}
+
+// What the printed configuration loads to.
+Config reloaded(const Config& config) {
+  const LoadResult result = load_text(print(config));
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    if (diagnostic.level == Level::Error) ADD_FAILURE() << to_string(diagnostic, "printed");
+  }
+  return result.config.value_or(Config{});
+}
+
+TEST(ConfigPrinter, DefaultsRoundTrip) {
+  EXPECT_EQ(reloaded(smallest()), smallest());
+}
+
+TEST(ConfigPrinter, ReadsAsPeopleWrite) {
+  const std::string text = print(smallest());
+  for (const std::string_view line :
+       {"\n  - address: \":80\"\n", "\n    keepalive_timeout: 75s\n", "\n    max_body: 1GiB\n",
+        "\n    max_connections: auto\n", "\n    unix_mode: 0660\n",
+        "\n      keepalive_timeout: auto\n", "\n      idle: 60s\n",
+        "\n  - host: \"*\"\n    path: /\n    upstream: app\n", "\n      set: {}\n",
+        "\n      remove: []\n", "\n  trusted_proxies: []\n"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << "in\n" << text;
+  }
+  EXPECT_TRUE(text.starts_with("workers: auto\n"));
+  EXPECT_TRUE(text.ends_with("\nshutdown:\n  grace: 30s\n"));
+}
+
+TEST(ConfigPrinter, UnusualTextsRoundTrip) {
+  Config config = smallest();
+  HeaderRules& rules = config.routes[0].request_headers;
+  rules.set = {
+      {"X-Quote", "a \"b\" \\ c"}, {"X-Empty", ""},    {"X-Tab", "a\tb"},   {"X-Colon", "a: b # c"},
+      {"X-Word", "true"},          {"X-Null", "null"}, {"X-Number", "010"}, {"X-Star", "*x"},
+      {"X-Utf8", "\xc3\xa9"},      {"~", "-"},         {"null", "~"},       {"X-Brace", "{a}"},
+      {"X-Merge", "<<"},           {"X-Bang", "!x"},   {"-", "- a"}};
+  rules.remove = {"*", "#", "!x", "&a"};
+  config.upstreams[0].name = config.routes[0].upstream = "null";
+  config.access_log.path = "/var/log/my app: 1.log";
+  config.listeners[0].name = "on";
+  EXPECT_EQ(reloaded(config), config);
+}
+
+// Sets every value to one that is not its default: a key that is printed or read wrongly shows.
+class Shifter {
+ public:
+  void boolean(std::string_view /*key*/, bool& value) { value = !value; }
+  void duration(std::string_view /*key*/, Duration& value, const DurationBounds& bounds) {
+    value = std::max(bounds.min, value + 1000ms);
+    if (value > bounds.max) value = bounds.min;
+  }
+  void duration_or_auto(std::string_view /*key*/, std::optional<Duration>& value,
+                        const DurationBounds& /*bounds*/) {
+    value = 1234ms;
+  }
+  void count(std::string_view /*key*/, uint32_t& value, const NumberBounds& bounds,
+             const Keyword* /*keyword*/ = nullptr) {
+    value = value + 1 > bounds.max ? static_cast<uint32_t>(bounds.max) - 1 : value + 1;
+  }
+  void size(std::string_view /*key*/, uint64_t& value, const NumberBounds& bounds,
+            const Keyword* keyword = nullptr) {
+    value = keyword != nullptr ? keyword->value : std::min(value + 1, bounds.max - 1);
+  }
+  void mode(std::string_view /*key*/, uint32_t& value) { value ^= 0006; }
+  void text(std::string_view /*key*/, std::string& value, TextKind kind) {
+    if (kind == TextKind::AdminAddress) value = "";
+    if (kind == TextKind::LogPath) value = "/x";
+    if (kind == TextKind::Host) value = "a.b";
+    if (kind == TextKind::PathPrefix) value = "/p/";
+    if (kind == TextKind::Label) value = "label";
+    if (kind == TextKind::ListenAddress) value = "unix:/l";
+    if (kind == TextKind::ServerAddress) value = "[::1]:5";
+  }
+  void texts(std::string_view /*key*/, std::vector<std::string>& values, TextKind kind) {
+    values = kind == TextKind::Network ? std::vector<std::string>{"::/0", "1.2.3.4"}
+                                       : std::vector<std::string>{"A", "b"};
+  }
+  void pairs(std::string_view /*key*/, std::vector<std::pair<std::string, std::string>>& values) {
+    values = {{"X", "y"}, {"Z", ""}};
+  }
+  template <class E, size_t N>
+  void choice(std::string_view /*key*/, E& value, const std::array<Choice<E>, N>& choices) {
+    value = choices[0].value == value ? choices[N - 1].value : choices[0].value;
+  }
+  template <class T>
+  void section(std::string_view /*key*/, T& value) {
+    visit_keys(*this, value);
+  }
+  template <class T>
+  void switchable(std::string_view /*key*/, T& value) {
+    visit_keys(*this, value);
+  }
+  template <class T>
+  void list(std::string_view /*key*/, std::vector<T>& values) {
+    for (T& value : values) visit_keys(*this, value);
+  }
+  template <class T>
+  void named(std::string_view /*key*/, std::vector<T>& values) {
+    for (T& value : values) visit_keys(*this, value);
+  }
+};
+
+TEST(ConfigPrinter, EveryKeyRoundTrips) {
+  Config config = smallest();
+  Shifter shifter;
+  visit_keys(shifter, config);
+  ASSERT_NE(config, smallest());
+  EXPECT_EQ(reloaded(config), config);
+  visit_keys(shifter, config);
+  EXPECT_EQ(reloaded(config), config);
+}
+
+TEST(ConfigPrinter, SeveralOfEach) {
+  Config config = smallest();
+  config.listeners.push_back(listener("b", "[::1]:81"));
+  config.upstreams.push_back(config.upstreams[0]);
+  config.upstreams[1].name = "b.c-d/e:f";
+  config.upstreams[1].servers.push_back({"unix:/a.sock"});
+  config.routes.push_back(config.routes[0]);
+  config.routes[1].host = "*.a.b";
+  config.routes[1].path = "/x";
+  config.routes[1].upstream = "b.c-d/e:f";
+  EXPECT_EQ(reloaded(config), config);
+}
+
+TEST(ConfigPrinter, TheSchemaHasNoKeyTwice) {
+  const std::vector<std::string>& keys = all_keys();
+  EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
+  EXPECT_GT(keys.size(), 60U);
+}
+
+}  // namespace
+}  // namespace berth::config

@@ -1,0 +1,68 @@
+#include "proxy/config/suggest.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <string>
+
+#include "proxy/config/key_hints.h"
+
+namespace berth::config {
+namespace {
+
+constexpr std::array<std::string_view, 5> kKeys = {"max_connections", "max_idle", "queue_size",
+                                                   "keepalive_timeout", "keepalive_time"};
+
+TEST(ConfigSuggest, FindsTheNearest) {
+  EXPECT_EQ(nearest("max_conections", kKeys), "max_connections");  // a letter left out
+  EXPECT_EQ(nearest("max_iddle", kKeys), "max_idle");              // one too many
+  EXPECT_EQ(nearest("queue_sise", kKeys), "queue_size");           // a wrong one
+  EXPECT_EQ(nearest("uqeue_size", kKeys), "queue_size");           // two swapped
+  EXPECT_EQ(nearest("Max-Idle", kKeys), "max_idle");               // another style
+  EXPECT_EQ(nearest("keepalive_tim", kKeys), "keepalive_time");    // the nearer of two
+  EXPECT_EQ(nearest("keepalive_timeot", kKeys), "keepalive_timeout");
+}
+
+TEST(ConfigSuggest, SaysNothingRatherThanNonsense) {
+  EXPECT_EQ(nearest("certificate", kKeys), "");
+  EXPECT_EQ(nearest("", kKeys), "");
+  EXPECT_EQ(nearest("x", kKeys), "");
+  EXPECT_EQ(nearest(std::string(1000, 'm'), kKeys), "");
+  EXPECT_EQ(nearest("anything", {}), "");
+  constexpr std::array<std::string_view, 1> kShort = {"to"};
+  EXPECT_EQ(nearest("ab", kShort), "");  // every letter replaced
+}
+
+TEST(ConfigSuggest, KnowsWhereAKeyBelongs) {
+  const auto hint = [](std::string_view key, std::string_view path) {
+    return unknown_key_hint(key, path, {});
+  };
+  EXPECT_EQ(hint("max_idle", "upstreams.app"), "it belongs in upstreams.app.pool");
+  EXPECT_EQ(hint("connect_timeout", "upstreams.app.pool"), "it belongs in upstreams.app");
+  EXPECT_EQ(hint("keepalive_timeout", ""), "it belongs in listeners[] or upstreams.NAME.pool");
+  EXPECT_EQ(hint("max_idle", "listeners[0]"), "it belongs in upstreams.NAME.pool");
+  EXPECT_EQ(hint("upstream", ""), "it belongs in routes[]");
+  EXPECT_EQ(hint("remove", "routes[12]"),
+            "it belongs in routes[].request_headers or routes[].response_headers");
+  EXPECT_EQ(hint("workers", "listeners[0]"), "");  // a key of the top is not "in" anything
+}
+
+TEST(ConfigSuggest, KnowsOtherProgramsWords) {
+  constexpr std::array<std::string_view, 3> kRoute = {"host", "path", "upstream"};
+  EXPECT_EQ(unknown_key_hint("proxy_pass", "routes[0]", kRoute), "did you mean upstream?");
+  EXPECT_EQ(unknown_key_hint("location", "routes[0]", kRoute), "did you mean path?");
+  EXPECT_EQ(unknown_key_hint("maxconn", "upstreams.app.pool", kKeys),
+            "did you mean max_connections?");
+}
+
+TEST(ConfigSuggest, ListsTheKeysWhereThereAreFew) {
+  constexpr std::array<std::string_view, 3> kRoute = {"host", "path", "upstream"};
+  EXPECT_EQ(unknown_key_hint("priority", "routes[0]", kRoute),
+            "the keys here are host, path and upstream");
+  constexpr std::array<std::string_view, 1> kServer = {"address"};
+  EXPECT_EQ(unknown_key_hint("weight", "upstreams.app.servers[0]", kServer),
+            "the only key here is address");
+}
+
+}  // namespace
+}  // namespace berth::config
