@@ -1,12 +1,11 @@
 // One app server of the demo: Node's own http with its default settings (keepAliveTimeout is 5 s).
 //   node app.mjs NAME PORT        port 0: any free one
-// Started by demo.mjs it reports its port, and ends with it; by hand it runs until Ctrl-C.
+// Started by cluster.mjs it reports its port and what it counted, and ends with it; by hand it runs until Ctrl-C.
 import http from 'node:http';
 
 const [name = 'app', port = '3000'] = process.argv.slice(2);
-const sockets = new Set();
-let requests = 0;
-let most_sockets = 0;
+let sockets = 0;
+let most_sockets = 0;  // at a time, since the start
 
 function send_json(res, status, body) {
   const text = JSON.stringify(body) + '\n';
@@ -44,14 +43,9 @@ const pages = {
     const timer = setTimeout(() => send_json(res, 200, { app: name, slept_ms: ms }), ms);
     res.on('close', () => clearTimeout(timer));
   },
-
-  // What this server counted itself, to compare with Berth's metrics.
-  'GET /counts': (req, res) =>
-    send_json(res, 200, { app: name, requests, sockets: sockets.size, most_sockets }),
 };
 
 const server = http.createServer((req, res) => {
-  requests += 1;
   const { pathname, searchParams } = new URL(req.url, 'http://app');
   const page = pages[`${req.method} ${pathname}`];
   if (page) page(req, res, searchParams);
@@ -59,9 +53,9 @@ const server = http.createServer((req, res) => {
 });
 
 server.on('connection', (socket) => {
-  sockets.add(socket);
-  most_sockets = Math.max(most_sockets, sockets.size);
-  socket.on('close', () => sockets.delete(socket));
+  sockets += 1;
+  most_sockets = Math.max(most_sockets, sockets);
+  socket.on('close', () => (sockets -= 1));
 });
 server.on('error', (error) => {
   if (process.send) process.send({ error: error.code });
@@ -77,5 +71,6 @@ server.listen(Number(port), '127.0.0.1', () => {
 
 if (process.send) {
   process.on('SIGINT', () => {});  // Ctrl-C reaches the whole group; demo.mjs decides what ends when
+  process.on('message', () => process.send({ most_sockets }));
   process.on('disconnect', () => process.exit());
 }

@@ -43,7 +43,9 @@ async function start_app(name, port) {
 }
 
 async function wait_until_ready(url, child) {
+  const give_up = Date.now() + 30_000;
   for (;;) {
+    if (Date.now() > give_up) throw new Error(`${url} did not answer 200 for 30 s`);
     if (child.exitCode !== null || child.signalCode !== null) {
       throw new Error('Berth ended while it was starting (its messages are above)');
     }
@@ -94,6 +96,17 @@ export class Cluster {
         if (!this.stopping) on_death(`${name} ended by itself (${signal ?? `exit code ${code}`})`);
       });
     }
+  }
+
+  // The most connections that each app server saw at a time.
+  most_connections() {
+    return Promise.all(
+      this.apps.map(async ({ child }) => {
+        child.send('counts');
+        const [{ most_sockets }] = await once(child, 'message');
+        return most_sockets;
+      }),
+    );
   }
 
   // Ends everything: Berth first, so that no request loses its server. Returns Berth's exit code, null if none.
