@@ -1,0 +1,210 @@
+#include "proxy/server/cli.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "proxy/config/loader.h"
+#include "proxy/server/cli_help.h"
+
+namespace berth::server {
+namespace {
+
+// Splits at blanks, as a shell would without quotes.
+Command parse(const std::string& line) {
+  std::istringstream words("berth " + line);
+  std::vector<std::string> args;
+  for (std::string word; words >> word;) args.push_back(word);
+  std::vector<const char*> argv;
+  for (const std::string& arg : args) argv.push_back(arg.c_str());
+  return parse_cli(static_cast<int>(argv.size()), argv.data());
+}
+
+template <class T>
+T as(const std::string& line) {
+  const Command command = parse(line);
+  if (const T* found = std::get_if<T>(&command)) return *found;
+  ADD_FAILURE() << "berth " << line << " gives alternative " << command.index();
+  if (const auto* error = std::get_if<UsageError>(&command)) ADD_FAILURE() << error->text;
+  return {};
+}
+
+// The first line of what a wrong command line is told.
+std::string problem(const std::string& line) {
+  const std::string text = as<UsageError>(line).text;
+  EXPECT_TRUE(text.ends_with("\n")) << text;
+  return text.substr(0, text.find('\n'));
+}
+
+TEST(Cli, RunWithFlags) {
+  EXPECT_EQ(as<server::Run>("run --from :8080 --to a:1 --to b:2 --from :8081"),
+            (server::Run{"", {.from = {":8080", ":8081"}, .to = {"a:1", "b:2"}}}));
+  EXPECT_EQ(as<server::Run>("run --from=:80 --to=a:1 --admin off --workers 2 --access-log combined "
+                            "--log-file /var/log/a"),
+            (server::Run{"",
+                         {.from = {":80"},
+                          .to = {"a:1"},
+                          .admin = "off",
+                          .workers = "2",
+                          .access_log = "combined",
+                          .log_file = "/var/log/a"}}));
+}
+
+TEST(Cli, RunWithAFile) {
+  EXPECT_EQ(as<server::Run>("run -c a.yaml"), (server::Run{"a.yaml", {}}));
+  EXPECT_EQ(as<server::Run>("run --config a.yaml"), (server::Run{"a.yaml", {}}));
+  EXPECT_EQ(as<server::Run>("run --config=a.yaml"), (server::Run{"a.yaml", {}}));
+}
+
+TEST(Cli, RunTriesNothingOfItsOwn) {
+  EXPECT_EQ(problem("run"),
+            "berth: nothing to run (say where to listen and where to send requests: berth run "
+            "--from :8080 --to 127.0.0.1:3000, or name a file: berth run -c FILE)");
+  EXPECT_EQ(problem("run -c a.yaml --to a:1"),
+            "berth: a file and other options cannot be mixed (with -c, everything is in the file)");
+  EXPECT_EQ(problem("run -c a.yaml --workers 2"),
+            "berth: a file and other options cannot be mixed (with -c, everything is in the file)");
+  EXPECT_EQ(problem("run --config="), "berth: --config needs a value");
+}
+
+TEST(Cli, CheckAFile) {
+  EXPECT_EQ(as<Check>("check -c a.yaml"), (Check{"a.yaml", false}));
+  EXPECT_EQ(as<Check>("check a.yaml"), (Check{"a.yaml", false}));
+  EXPECT_EQ(as<Check>("check --print -c a.yaml"), (Check{"a.yaml", true}));
+  EXPECT_EQ(problem("check"), "berth: no file to check (berth check -c FILE)");
+  EXPECT_EQ(problem("check a b"), "berth: 'b' is one word too many");
+}
+
+TEST(Cli, HealthcheckAsksTheDefaultAdmin) {
+  EXPECT_EQ(as<Healthcheck>("healthcheck").admin, config::Admin{}.address);
+  EXPECT_EQ(as<Healthcheck>("healthcheck --admin [::1]:1").admin, "[::1]:1");
+  EXPECT_EQ(problem("healthcheck --admin 9145"),
+            "berth: --admin: '9145' is a port without a host (did you mean :9145?)");
+}
+
+TEST(Cli, VersionAndHelp) {
+  as<Version>("version");
+  as<Version>("--version");
+  as<Version>("-V");
+  for (const std::string line : {"help", "--help", "-h"}) {
+    EXPECT_EQ(as<Help>(line).text, help_text("")) << line;
+  }
+  for (const std::string command : {"run", "check", "healthcheck", "version"}) {
+    EXPECT_EQ(as<Help>("help " + command).text, help_text(command));
+    EXPECT_EQ(as<Help>(command + " --help").text, help_text(command));
+    EXPECT_EQ(as<Help>(command + " -h").text, help_text(command));
+    EXPECT_NE(help_text(command), help_text("")) << command;
+    EXPECT_NE(help_text("").find("berth " + command), std::string::npos) << command;
+    EXPECT_TRUE(help_text(command).ends_with("\n")) << command;
+  }
+}
+
+TEST(Cli, NothingAtAllIsAnsweredWithHelp) {
+  EXPECT_EQ(as<UsageError>("").text, help_text(""));
+}
+
+TEST(Cli, HelpNamesEveryOption) {
+  for (const std::string option :
+       {"--config", "--from", "--to", "--admin", "--workers", "--access-log", "--log-file"}) {
+    EXPECT_NE(help_text("run").find(option), std::string::npos) << option;
+  }
+  EXPECT_NE(help_text("check").find("--print"), std::string::npos);
+  EXPECT_NE(help_text("healthcheck").find("--admin"), std::string::npos);
+}
+
+TEST(Cli, WrongCommandsAndOptions) {
+  EXPECT_EQ(problem("chekc"), "berth: unknown command 'chekc' (did you mean check?)");
+  EXPECT_EQ(problem("help chekc"), "berth: unknown command 'chekc' (did you mean check?)");
+  EXPECT_EQ(problem("frobnicate"), "berth: unknown command 'frobnicate'");
+  EXPECT_EQ(problem("run --form :80"), "berth: unknown option '--form' (did you mean --from?)");
+  EXPECT_EQ(problem("run --form=:80"), "berth: unknown option '--form' (did you mean --from?)");
+  EXPECT_EQ(problem("run --frobnicate"), "berth: unknown option '--frobnicate'");
+  EXPECT_EQ(problem("-c a.yaml"), "berth: unknown option '-c' (it belongs to berth run)");
+  EXPECT_EQ(problem("check a --from :80"),
+            "berth: unknown option '--from' (it belongs to berth run)");
+  EXPECT_EQ(problem("run --print -c a"),
+            "berth: unknown option '--print' (it belongs to berth check)");
+  EXPECT_EQ(problem("-x"), "berth: unknown option '-x'");
+  EXPECT_EQ(problem("run --from"), "berth: --from needs a value");
+  EXPECT_EQ(problem("run --to a:1 b:2 --from :80"), "berth: 'b:2' is one word too many");
+  EXPECT_EQ(problem("check -c a -c b"), "berth: --config can be given only once");
+  EXPECT_EQ(as<UsageError>("run --form x").text,
+            "berth: unknown option '--form' (did you mean --from?)\nTry 'berth help run'.\n");
+}
+
+// A file with `text`, gone at the end.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& text) { std::ofstream(path_) << text; }
+  ~TemporaryFile() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = testing::TempDir() + "/berth-cli-test.yaml";
+};
+
+constexpr const char* kGood =
+    "listeners: [{address: :8080}]\n"
+    "upstreams: {app: {servers: [a:1], pool: {keepalive_timeout: 9s}}}\n";
+
+TEST(CliCheck, AGoodFile) {
+  const TemporaryFile file(kGood);
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_check({file.path(), false}, out, err), 0);
+  EXPECT_EQ(out.str(), file.path() + ": ok\n");
+  EXPECT_TRUE(err.str().starts_with(file.path() + ":2:61: warning: keepalive_timeout 9s"))
+      << err.str();
+}
+
+TEST(CliCheck, PrintsWhatCanBeReadAgain) {
+  const TemporaryFile file(kGood);
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_check({file.path(), true}, out, err), 0);
+  EXPECT_EQ(config::load_text(out.str()).config, config::load_text(kGood).config);
+}
+
+TEST(CliCheck, ABadFile) {
+  const TemporaryFile file(
+      "workers: 0\nlisteners: [{address: :80}]\nroutez: []\nupstreams: {a: {servers: [b:1]}}\n");
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_check({file.path(), true}, out, err), kExitUsage);
+  EXPECT_EQ(out.str(), "");
+  EXPECT_EQ(err.str(), file.path() +
+                           ":1:10: error: workers: '0' is out of range, 1 to 256 (write auto for "
+                           "one per core)\n" +
+                           file.path() +
+                           ":3:1: error: unknown key 'routez' (did you mean routes?)\n" +
+                           file.path() + ": 2 errors\n");
+}
+
+TEST(CliCheck, AMissingFile) {
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_check({"/nonexistent.yaml", false}, out, err), kExitUsage);
+  EXPECT_EQ(err.str(),
+            "/nonexistent.yaml: error: cannot be read: No such file or directory\n"
+            "/nonexistent.yaml: 1 error\n");
+}
+
+TEST(CliLoad, FromAFileAndFromFlags) {
+  const TemporaryFile file(kGood);
+  std::ostringstream err;
+  EXPECT_EQ(load({file.path(), {}}, err).config, config::load_text(kGood).config);
+  EXPECT_TRUE(err.str().starts_with(file.path() + ":2:61: warning: ")) << err.str();
+
+  std::ostringstream flags_err;
+  EXPECT_TRUE(load({"", {.from = {":1"}, .to = {"a:1"}}}, flags_err).ok());
+  EXPECT_EQ(flags_err.str(), "");
+  EXPECT_FALSE(load({"", {.from = {":1"}}}, flags_err).ok());
+  EXPECT_EQ(flags_err.str(),
+            "berth: error: --to is missing: the app server (such as --to 127.0.0.1:3000)\n");
+}
+
+}  // namespace
+}  // namespace berth::server
