@@ -31,7 +31,7 @@ namespace berth::bench {
 namespace {
 
 [[noreturn]] void die(const char* what, std::string_view detail = {}) {
-  std::fprintf(stderr, "origin: %s: %.*s (%s)\n", what, static_cast<int>(detail.size()),
+  std::fprintf(stderr, "origin: %s %.*s (%s)\n", what, static_cast<int>(detail.size()),
                detail.data(), std::strerror(errno));
   std::exit(1);
 }
@@ -215,12 +215,13 @@ void serve(int listener) {
 
 int main(int argc, char** argv) {
   using namespace berth::bench;
-  if (argc != 2) die("usage: origin PORT");
+  const int port = argc == 2 ? std::atoi(argv[1]) : 0;
+  if (port <= 0 || port > 65535) die("usage: origin PORT");
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);
-  const int listener = listen_on(static_cast<uint16_t>(std::atoi(argv[1])));
+  const int listener = listen_on(static_cast<uint16_t>(port));
   std::puts("ready");
   std::fflush(stdout);
   serve(listener);

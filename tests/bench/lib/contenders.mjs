@@ -138,8 +138,9 @@ backend origin
   server origin 127.0.0.1:${origin}${bound}
 `;
   },
-  argv: (file) => ['-db', '-q', '-f', file],
-  argv_single: (file) => ['-db', '-q', '-f', file],
+  access_log: 'output.log',
+  argv: (file) => ['-db', '-f', file],  // not -q: it silences the log on stdout as well
+  argv_single: (file) => ['-db', '-f', file],
 };
 
 // Only in the race: it is no rival in CPU time.
@@ -197,6 +198,7 @@ export async function launch(contender, dir, origin, setup, { cpu = null, wrap =
   return {
     name: contender.name, port, home, child,
     pids: tree_of(child.pid),
+    access_log: path.join(home, contender.access_log ?? 'access.log'),
     stop: () => stop(child),
   };
 }

@@ -1,5 +1,7 @@
 // CPU time per request: rounds of all contenders in turn, so that what disturbs the machine disturbs
 // all of them, and the median of the ratios of single rounds.
+import { execFileSync } from 'node:child_process';
+
 import { launch } from './contenders.mjs';
 import { pins } from './machine.mjs';
 import { run_load } from './processes.mjs';
@@ -36,7 +38,17 @@ export async function measure_row(row, contenders, origin, dir, { rounds, second
     }
   }
   for (const proxy of proxies) await proxy.stop();
+  if (setup.access_log) check_logs(proxies, results);
   return summarise(row, results);
+}
+
+// A proxy that does not write the log that it is measured with has not taken part.
+function check_logs(proxies, results) {
+  for (const proxy of proxies) {
+    const logged = parseInt(execFileSync('wc', ['-l', proxy.access_log], { encoding: 'utf8' }), 10);
+    const measured = results.get(proxy.name).reduce((sum, run) => sum + run.requests, 0);
+    if (logged < measured) throw new Error(`${proxy.name} logged ${logged} of ${measured} requests`);
+  }
 }
 
 function summarise(row, results) {
