@@ -170,7 +170,9 @@ void Reader::pairs(std::string_view key, std::vector<std::pair<std::string, std:
   if (node == nullptr) return;
   at(key, *node, [&] {
     for (const Entry& entry : entries_of(*node)) {
-      auto& [name, value] = out.emplace_back();
+      std::pair<std::string, std::string>& rule = out.emplace_back();
+      std::string& name = rule.first;
+      std::string& value = rule.second;
       checked_text(key, *entry.key, TextKind::HeaderName, name);
       at(name, *entry.key, [&] {
         if (entry.value->kind == YamlNode::Kind::Null) {

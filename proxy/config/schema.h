@@ -36,6 +36,8 @@ struct Choice {
   E value;
   std::string_view name;
 };
+template <class E>
+Choice(E, std::string_view) -> Choice<E>;
 
 inline constexpr std::array kBalances = {
     Choice{Balance::LeastRequests, "least_requests"},
