@@ -1,0 +1,178 @@
+// The real binary, with a configuration of its own.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Metrics } from './metrics.mjs';
+import { until, within } from './wait.mjs';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+export const BINARY = path.resolve(process.env.BERTH_BIN ?? path.join(root, 'build/berth'));
+export const ROOT = root;
+
+// What must never be said.
+const ALARM = /invariant broken|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|terminate called|Assertion/;
+
+export function parseAddress(text) {
+  if (text.startsWith('unix:')) return { path: text.slice(5) };
+  const at = text.lastIndexOf(':');
+  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) };
+}
+
+export function scratchFolder() { return mkdtempSync(path.join(os.tmpdir(), 'berth-e2e-')); }
+
+// Runs `berth ARGS...` to its end.
+export async function runBerth(args, options = {}) {
+  const child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  let stdout = '', stderr = '';
+  child.stdout.on('data', (bytes) => { stdout += bytes; });
+  child.stderr.on('data', (bytes) => { stderr += bytes; });
+  const [code, signal] = await within(new Promise((resolve) => child.on('close', (...how) => resolve(how))),
+    () => `berth ${args.join(' ')} to end; it said ${stderr}`).finally(() => child.kill('SIGKILL'));
+  return { code, signal, stdout, stderr };
+}
+
+export class Berth {
+  stderr = '';
+  stdout = '';
+  exit = null;
+  #watchers = new Set();
+
+  // `config`: an object (JSON is YAML), or a text. `args`: instead of a file.
+  constructor(config, { args } = {}) {
+    this.folder = scratchFolder();
+    this.file = path.join(this.folder, 'berth.yaml');
+    if (config !== undefined) this.writeConfig(config);
+    this.child = spawn(BINARY, args ?? ['run', '-c', this.file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; this.#look(); });
+    this.child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; this.#look(); });
+    this.exited = new Promise((resolve) => {
+      this.child.on('close', (code, signal) => {
+        this.exit = { code, signal };
+        this.#look();
+        resolve(this.exit);
+      });
+    });
+  }
+
+  static async start(config, options) {
+    const berth = new Berth(config, options);
+    try {
+      const [, listens, admin] = await berth.logged(/listens on (.+?) with \d+ workers?(?:; admin on (\S+))?/);
+      berth.addresses = listens.split(', ').map(parseAddress);
+      berth.address = berth.addresses[0];
+      berth.adminAddress = admin === undefined ? null : parseAddress(admin);
+    } catch (error) {
+      berth.child.kill('SIGKILL');
+      throw error;
+    }
+    return berth;
+  }
+
+  get pid() { return this.child.pid; }
+  get url() { return `http://${this.address.host.includes(':') ? `[${this.address.host}]` : this.address.host}:${this.address.port}`; }
+
+  writeConfig(config) {
+    writeFileSync(this.file, typeof config === 'string' ? config : JSON.stringify(config, null, 2));
+  }
+
+  kill(signal) { this.child.kill(signal); }
+
+  #look() { for (const watcher of [...this.#watchers]) watcher(); }
+
+  #watch(look, what) {
+    return within(new Promise((resolve, reject) => {
+      const watcher = () => {
+        const found = look();
+        if (found) {
+          this.#watchers.delete(watcher);
+          resolve(found);
+        } else if (this.exit) {
+          this.#watchers.delete(watcher);
+          reject(new Error(`berth has ended (${JSON.stringify(this.exit)}) before ${what}; it said:\n${this.stderr}`));
+        }
+      };
+      this.#watchers.add(watcher);
+      watcher();
+    }), () => `${what}; berth said:\n${this.stderr}`);
+  }
+
+  // The first match in its log from `from` on.
+  logged(pattern, from = 0) {
+    return this.#watch(() => pattern.exec(this.stderr.slice(from)), `the log says ${pattern}`);
+  }
+
+  // Lines of the access log on standard output, at least `count` of them.
+  async accessLines(count = 1) {
+    await this.#watch(() => this.stdout.split('\n').length > count, `${count} access-log lines`);
+    return this.stdout.split('\n').slice(0, -1);
+  }
+
+  // SIGHUP with a new configuration; resolves with what the log says about it.
+  async reload(config) {
+    if (config !== undefined) this.writeConfig(config);
+    const from = this.stderr.length;
+    this.kill('SIGHUP');
+    return (await this.logged(/^.* (?:info|error) reload: (.*)$/m, from))[1];
+  }
+
+  async page(where) {
+    const response = await within(new Promise((resolve, reject) => {
+      http.get({ ...this.adminHttp(), path: where, agent: false }, resolve).on('error', reject);
+    }), `admin page ${where}`);
+    let text = '';
+    for await (const piece of response.setEncoding('utf8')) text += piece;
+    return { status: response.statusCode, headers: response.headers, text };
+  }
+
+  adminHttp() {
+    const { host, port, path: socketPath } = this.adminAddress;
+    return socketPath ? { socketPath } : { host, port };
+  }
+
+  async metrics() { return new Metrics((await this.page('/metrics')).text); }
+  async status() { return JSON.parse((await this.page('/status')).text); }
+
+  // Waits until the metrics are so.
+  async measured(test, what) {
+    let last;
+    await until(async () => test(last = await this.metrics()), () => `${what ?? test}\n${relevant(last)}`);
+    return last;
+  }
+
+  // Of memory, in bytes.
+  highWater() { return this.#procStatus('VmHWM') * 1024; }
+  #procStatus(key) { return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))[1]); }
+
+  // Every client has gone: so must everything have that Berth held for them.
+  async quiet() {
+    const busy = ['reading', 'active', 'writing', 'idle', 'upgraded'];
+    await this.measured((m) =>
+      busy.every((state) => m.sum('berth_client_connections', { state }) === 0) &&
+      ['connecting', 'active', 'upgraded', 'draining'].every((state) => m.sum('berth_upstream_connections', { state }) === 0) &&
+      m.sum('berth_upstream_queue_length') === 0, 'gauges back at zero');
+  }
+
+  // SIGTERM; clean in every respect.
+  async stop() {
+    if (!this.exit) {
+      if (this.adminAddress) await this.quiet();
+      this.kill('SIGTERM');
+    }
+    const { code, signal } = await within(this.exited, () => `berth to stop; it said:\n${this.stderr}`);
+    if (code !== 0) throw new Error(`berth ended with ${code ?? signal}; it said:\n${this.stderr}`);
+    const alarm = ALARM.exec(this.stderr);
+    if (alarm) throw new Error(`berth said: ${this.stderr}`);
+  }
+
+  dispose() {
+    if (!this.exit) this.child.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function relevant(metrics) {
+  return metrics?.text.split('\n').filter((line) => /^berth_\w+(connections|queue_length|closed_total|refused_total)\{/.test(line) && !/ 0$/.test(line)).join('\n');
+}
