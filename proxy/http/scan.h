@@ -105,14 +105,14 @@ struct Sse2Scan {
         const char* const last_block = end - kBlock;
         printable = printable_mask(load(last_block)) | ~(kAll << (value_end - last_block));
         value_end = last_block;
-        if (first_zero(printable) > kBlock - 2) return false;
         break;
       }
       printable = printable_mask(load(value_end));
       if (printable != kAll) break;
     }
     value_end += first_zero(printable);
-    if (!starts_with<"\r\n">(value_end) || value_end[-1] == ' ') return false;
+    if (end - value_end < 2 || !starts_with<"\r\n">(value_end) || value_end[-1] == ' ')
+      return false;
     shape = {colon, value_end};
     return true;
   }

@@ -78,6 +78,20 @@ void expect_same_in_pieces(std::string_view bytes, std::vector<size_t> ends,
   EXPECT_EQ(pieces.text(), whole.text()) << "in " << ends.size() << " pieces";
 }
 
+// No prefix is judged otherwise than the whole: it is incomplete, or refused for the same reason.
+template <class Head>
+void expect_prefixes_agree(std::string_view bytes, const HeadLimits& limits,
+                           const Parsed<Head>& whole) {
+  const bool complete = whole.outcome.status == ParseStatus::Complete;
+  const size_t sizes = complete ? whole.outcome.head_size : bytes.size();
+  for (size_t size = 0; size < sizes; ++size) {
+    const Parsed<Head> prefix = parse_at_once<Head>(bytes.substr(0, size), limits);
+    if (prefix.outcome.status != ParseStatus::Incomplete) {
+      EXPECT_EQ(prefix.text(), whole.text()) << "after " << size << " bytes";
+    }
+  }
+}
+
 template <class Scan, class Head>
 void expect_same_with_scanner(std::string_view bytes, const HeadLimits& limits,
                               const Parsed<Head>& whole) {
@@ -101,7 +115,10 @@ Parsed<Head> parse_every_way(std::string_view bytes, const HeadLimits& limits = 
   std::vector<size_t> each_byte(bytes.size());
   for (size_t i = 0; i < bytes.size(); ++i) each_byte[i] = i + 1;
   // Long heads would take quadratic time to copy.
-  if (bytes.size() <= 4096) expect_same_in_pieces(bytes, each_byte, limits, whole);
+  if (bytes.size() <= 4096) {
+    expect_same_in_pieces(bytes, each_byte, limits, whole);
+    expect_prefixes_agree(bytes, limits, whole);
+  }
 
   std::minstd_rand random(static_cast<unsigned>(bytes.size()));
   for (int round = 0; round < 8; ++round) {

@@ -286,6 +286,18 @@ TEST(RequestHead, LimitsAreInclusive) {
   EXPECT_EQ(accept_lines(many).head->fields.size(), HeaderList::kCapacity);
 }
 
+// A value that ends at each place of a scanner's block, with more or less behind it.
+TEST(RequestHead, ValuesOfEveryLength) {
+  for (size_t size = 0; size < 70; ++size) {
+    for (const char* rest : {"", "X: y\r\n", "Some-Other-Field: with a value\r\n"}) {
+      const std::string value(size, 'v');
+      const Request parsed = accept_lines("Foo: " + value + "\r\n" + rest);
+      EXPECT_EQ(parsed.head->fields.begin()[1].value, value);
+      EXPECT_EQ(accept_lines(value + "n: x\r\n" + rest).head->fields.begin()[1].name, value + "n");
+    }
+  }
+}
+
 TEST(RequestHead, AcceptsEveryByteThatIsAllowed) {
   std::string token, value, target;
   for (int c = 1; c < 256; ++c) {
