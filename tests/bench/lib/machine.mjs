@@ -39,5 +39,8 @@ export function describe_machine() {
       `load average ${os.loadavg()[0].toFixed(2)} at the start`,
   ];
   if (cpus.length < 2) lines.push('WARNING: one processor for everything; the numbers mean little');
+  else if (os.loadavg()[0] > cpus.length) {
+    lines.push('WARNING: the machine is busy; ratios hold, requests/s and latencies mean little');
+  }
   return lines;
 }
