@@ -9,6 +9,29 @@ namespace berth::config {
 namespace {
 
 constexpr size_t kMaxQuoted = 60;
+constexpr size_t kMaxMessage = 500;
+
+// `text` without control bytes, and not longer than `most` bytes.
+std::string one_line(std::string_view text, size_t most) {
+  size_t end = std::min(text.size(), most);
+  const auto continues = [&](size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+  };
+  while (end > 0 && end < text.size() && continues(end)) --end;  // not within a character
+  std::string out;
+  for (const char c : text.substr(0, end)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      char escaped[5];
+      std::snprintf(escaped, sizeof(escaped), "\\x%02x", byte);
+      out += escaped;
+    } else {
+      out += c;
+    }
+  }
+  if (text.size() > end) out += "...";
+  return out;
+}
 
 bool same_place_and_text(const Diagnostic& a, const Diagnostic& b) {
   return std::tie(a.line, a.column, a.level, a.message) ==
@@ -34,20 +57,7 @@ std::string to_string(const Diagnostic& diagnostic, std::string_view file) {
 }
 
 std::string in_quotes(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text.substr(0, kMaxQuoted)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      char escaped[5];
-      std::snprintf(escaped, sizeof(escaped), "\\x%02x", byte);
-      out += escaped;
-    } else {
-      out += c;
-    }
-  }
-  if (text.size() > kMaxQuoted) out += "...";
-  out += '\'';
-  return out;
+  return "'" + one_line(text, kMaxQuoted) + "'";
 }
 
 void Diagnostics::error(Mark mark, std::string message, std::string hint) {
@@ -71,6 +81,9 @@ bool Diagnostics::error_at(Mark mark) const {
 }
 
 void Diagnostics::add(Diagnostic diagnostic) {
+  // Keys and values of the file are part of many messages, by way of paths.
+  diagnostic.message = one_line(diagnostic.message, kMaxMessage);
+  diagnostic.hint = one_line(diagnostic.hint, kMaxMessage);
   const auto same = [&](const Diagnostic& kept) { return same_place_and_text(kept, diagnostic); };
   if (std::any_of(kept_.begin(), kept_.end(), same)) {
     if (diagnostic.level == Level::Error) --errors_;

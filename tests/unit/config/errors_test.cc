@@ -549,9 +549,21 @@ TEST(ConfigErrorsTogether, WithoutAPlaceOrAFile) {
   EXPECT_EQ(to_string({Level::Error, 0, 0, "m", ""}, ""), "error: m");
 }
 
+TEST(ConfigErrorsTogether, KeysAreShownSafely) {
+  const LoadResult result =
+      load_text("upstreams: {\"a\\e[31m\\n\": {x: 1}, " + std::string(900, 'a') + ": {x: 1}}\n");
+  ASSERT_GE(result.errors, 4U);
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    const std::string line = to_string(diagnostic, "f");
+    EXPECT_EQ(line.find_first_of("\n\x1b"), std::string::npos) << line;
+    EXPECT_LT(line.size(), 1'200U);
+  }
+}
+
 TEST(ConfigErrorsTogether, ValuesAreShownSafely) {
   EXPECT_EQ(in_quotes("a\x1b[31m\n"), "'a\\x1b[31m\\x0a'");
   EXPECT_EQ(in_quotes(std::string(100, 'a')), "'" + std::string(60, 'a') + "...'");
+  EXPECT_EQ(in_quotes(std::string(59, 'a') + "\xc3\xa9"), "'" + std::string(59, 'a') + "...'");
 }
 
 }  // namespace
