@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -194,6 +195,7 @@ TEST(AccessLogFormatTest, TimeIsRenderedAnewWhenTheSecondChanges) {
   AccessTime time;
   EXPECT_EQ(time.iso(0), "1970-01-01T00:00:00");
   EXPECT_EQ(time.iso(86'399), "1970-01-01T23:59:59");
+  EXPECT_EQ(time.iso(0), "1970-01-01T00:00:00");
   EXPECT_EQ(time.clf(1'790'000'000), "21/Sep/2026:14:13:20 +0000");
 }
 
@@ -379,6 +381,12 @@ class Fifo {
     fd_.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   }
   void close() { fd_.reset(); }
+  void wait_for_bytes(int size) {
+    for (int there = 0; there < size; std::this_thread::yield())
+      ASSERT_EQ(::ioctl(fd_.get(), FIONREAD, &there), 0);
+  }
+  // Until the writer has closed it.
+  std::string read_all() { return read_lines(SIZE_MAX); }
   // Reads until `lines` lines have come.
   std::string read_lines(size_t lines) {
     std::string text;
@@ -422,6 +430,30 @@ TEST_F(AccessLogThreadedTest, EndsThoughTheReaderStandsStill) {
   const auto worker = log.worker(stats_);
   for (size_t i = 0; i < 1'000; ++i) log_target(*worker, "/x");
   // The destructor returns: that is the test.
+}
+
+// The pipe is given up in favour of the file; what is in the pipe are whole lines, so that others
+// may write there too.
+TEST_F(AccessLogThreadedTest, ConfigureFreesAWriterThatStandsStill) {
+  Fifo fifo(path("fifo"));
+  {
+    AccessLog log(config("fifo"));
+    const auto worker = log.worker(stats_);
+    while (stats_->access_log_dropped.value() == 0) log_target(*worker, "/x");  // both buffers wait
+    fifo.wait_for_bytes(48 * 1024);
+    log.configure(config("log"));
+    // The writer gives the first buffer back, and then there is room for this.
+    for (uint64_t before = 0; before != stats_->access_log_dropped.value();) {
+      before = stats_->access_log_dropped.value();
+      log_target(*worker, "/after");
+    }
+  }
+  const auto written = lines("log");
+  ASSERT_FALSE(written.empty());
+  EXPECT_EQ(Json::parse(written.back())["target"], "/after");
+  const std::string text = fifo.read_all();
+  EXPECT_TRUE(text.ends_with('\n'));
+  for (const auto& line : lines_of(text)) ASSERT_NO_THROW(Json::parse(line)) << line;
 }
 
 TEST_F(AccessLogThreadedTest, LinesThatNobodyTakesAreCounted) {
