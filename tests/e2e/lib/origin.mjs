@@ -91,7 +91,12 @@ export class WireOrigin extends Origin {
         if (/connection has ended/.test(error.message)) return;
         this.#failed = true;
         this.#failure.reject(error);
-      }).finally(() => this.changed());
+      }).finally(() => {
+        // Done with it: it ends when Berth ends it.
+        if (wire.ended) socket.destroy();
+        else socket.on('end', () => socket.destroy());
+        this.changed();
+      });
       this.changed();
     });
   }

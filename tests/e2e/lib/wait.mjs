@@ -1,6 +1,7 @@
 // Waiting for things to happen, always with an end.
 
-export const PATIENCE_MS = 20_000;
+// Only a test that fails ever waits so long.
+export const PATIENCE_MS = Number(process.env.BERTH_E2E_PATIENCE_MS ?? 20_000);
 
 // The promise's value, or an error that says what was waited for.
 export function within(promise, what, ms = PATIENCE_MS) {
