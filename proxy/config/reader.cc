@@ -12,7 +12,7 @@ namespace {
 
 // Entries and items looked at in all. Aliases can make a small file look large: this bounds the
 // work.
-constexpr size_t kMaxVisited = 200'000;
+constexpr size_t kMaxVisited = 50'000;
 // Keys of one map, those that it merges included. Looking one up takes time in proportion.
 constexpr size_t kMaxKeys = 1'000;
 

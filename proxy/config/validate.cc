@@ -37,7 +37,10 @@ bool sets(const HeaderRules& rules, std::string_view name) {
 class Validator {
  public:
   Validator(const Config& config, const Places& places, Diagnostics& diagnostics)
-      : config_(config), places_(places), diagnostics_(diagnostics) {}
+      : config_(config), places_(places), diagnostics_(diagnostics) {
+    for (const Upstream& upstream : config_.upstreams) names_.push_back(upstream.name);
+    known_.insert(names_.begin(), names_.end());
+  }
 
   void run() {
     check_listeners();
@@ -201,30 +204,27 @@ class Validator {
   }
 
   void check_target(const Route& route, const std::string& path) {
-    std::vector<std::string_view> names;
-    for (const Upstream& upstream : config_.upstreams) names.push_back(upstream.name);
     if (route.upstream.empty()) {
       ++unknown_targets_;
       missing(at(path), path + " has no upstream",
-              names.empty() ? std::string() : "such as upstream: " + std::string(names.front()));
+              names_.empty() ? std::string() : "such as upstream: " + std::string(names_.front()));
       return;
     }
-    if (std::find(names.begin(), names.end(), route.upstream) != names.end()) return;
+    if (known_.contains(route.upstream)) return;
     ++unknown_targets_;
     diagnostics_.error(at(path + ".upstream"), "unknown upstream " + in_quotes(route.upstream),
-                       diagnostics_.full() ? std::string() : known_upstreams(route, names));
+                       diagnostics_.full() ? std::string() : known_upstreams(route));
   }
 
-  static std::string known_upstreams(const Route& route,
-                                     const std::vector<std::string_view>& names) {
-    const std::string_view near = nearest(route.upstream, names);
+  std::string known_upstreams(const Route& route) const {
+    const std::string_view near = nearest(route.upstream, names_);
     if (!near.empty()) return "did you mean " + std::string(near) + "?";
     constexpr size_t kMost = 6;
-    if (names.empty() || names.size() > kMost) return {};
-    std::string hint = names.size() == 1 ? "the only upstream is" : "there are";
-    for (size_t i = 0; i < names.size(); ++i) {
-      const bool last = i + 1 == names.size();
-      hint += (i == 0 ? " " : last ? " and " : ", ") + std::string(names[i]);
+    if (names_.empty() || names_.size() > kMost) return {};
+    std::string hint = names_.size() == 1 ? "the only upstream is" : "there are";
+    for (size_t i = 0; i < names_.size(); ++i) {
+      const bool last = i + 1 == names_.size();
+      hint += (i == 0 ? " " : last ? " and " : ", ") + std::string(names_[i]);
     }
     return hint;
   }
@@ -258,7 +258,9 @@ class Validator {
   const Config& config_;
   const Places& places_;
   Diagnostics& diagnostics_;
-  std::map<std::string, Mark> sockets_;
+  std::vector<std::string_view> names_;  // of the upstreams, in the order of the file
+  std::set<std::string_view> known_;     // the same
+  std::map<std::string, Mark> sockets_;  // of the listeners
   size_t unknown_targets_ = 0;
 };
 

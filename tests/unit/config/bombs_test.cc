@@ -25,7 +25,7 @@ bool mentions(const LoadResult& result, std::string_view words) {
 TEST(ConfigBombs, DeepNesting) {
   for (const std::string_view opening :
        {"[", "{a: ", "[{a: ", "- ", "? ", "{? ", "a: [", "!!seq ["}) {
-    const LoadResult result = load_text(repeated(opening, 100'000));
+    const LoadResult result = load_text(repeated(opening, 20'000));
     EXPECT_FALSE(result.ok()) << opening;
     EXPECT_GE(result.errors, 1U) << opening;
   }
@@ -62,12 +62,12 @@ TEST(ConfigBombs, ListsOfAliases) {
 }
 
 TEST(ConfigBombs, ManyNodes) {
-  EXPECT_TRUE(mentions(load_text("x-a: [" + repeated("a,", 200'000) + "]\n"), "too many values"));
+  EXPECT_TRUE(mentions(load_text("x-a: [" + repeated("a,", 110'000) + "]\n"), "too many values"));
 }
 
 TEST(ConfigBombs, ManyKeys) {
   std::string yaml = "upstreams:\n";
-  for (int i = 0; i < 20'000; ++i) yaml += "  u" + std::to_string(i) + ": {}\n";
+  for (int i = 0; i < 2'000; ++i) yaml += "  u" + std::to_string(i) + ": {}\n";
   EXPECT_TRUE(mentions(load_text(yaml), "too many keys in upstreams"));
 }
 
@@ -75,22 +75,22 @@ TEST(ConfigBombs, ManyUnknownKeysAndRoutes) {
   std::string yaml = "listeners: [{address: :80}]\nupstreams:\n";
   for (int i = 0; i < 900; ++i) yaml += "  backend" + std::to_string(i) + ": {servers: [b:1]}\n";
   yaml += "routes:\n";
-  for (int i = 0; i < 20'000; ++i) yaml += "- upstream: beckend" + std::to_string(i) + "\n";
+  for (int i = 0; i < 10'000; ++i) yaml += "- upstream: beckend" + std::to_string(i) + "\n";
   const LoadResult result = load_text(yaml);
-  EXPECT_GE(result.errors, 20'000U);
+  EXPECT_GE(result.errors, 10'000U);
   EXPECT_LE(result.diagnostics.size(), Diagnostics::kMaxKept + 1);
 }
 
 TEST(ConfigBombs, LongLines) {
-  EXPECT_FALSE(load_text("workers: " + std::string(900'000, '9')).ok());
-  EXPECT_FALSE(load_text(std::string(900'000, 'k') + ": 1\n").ok());
-  EXPECT_FALSE(load_text("x: \"" + std::string(900'000, '\\')).ok());
-  EXPECT_FALSE(load_text(std::string(900'000, '#')).ok());
-  EXPECT_FALSE(load_text(std::string(900'000, '\n')).ok());
-  EXPECT_FALSE(load_text(std::string(900'000, '|')).ok());
-  EXPECT_FALSE(load_text(std::string(900'000, '&')).ok());
-  EXPECT_FALSE(load_text(repeated("--- a\n", 100'000)).ok());
-  EXPECT_FALSE(load_text(repeated("%TAG ! a\n", 100'000)).ok());
+  EXPECT_FALSE(load_text("workers: " + std::string(200'000, '9')).ok());
+  EXPECT_FALSE(load_text(std::string(200'000, 'k') + ": 1\n").ok());
+  EXPECT_FALSE(load_text("x: \"" + std::string(200'000, '\\')).ok());
+  EXPECT_FALSE(load_text(std::string(200'000, '#')).ok());
+  EXPECT_FALSE(load_text(std::string(200'000, '\n')).ok());
+  EXPECT_FALSE(load_text(std::string(200'000, '|')).ok());
+  EXPECT_FALSE(load_text(std::string(200'000, '&')).ok());
+  EXPECT_FALSE(load_text(repeated("--- a\n", 20'000)).ok());
+  EXPECT_FALSE(load_text(repeated("%TAG ! a\n", 20'000)).ok());
 }
 
 TEST(ConfigBombs, TooLarge) {
