@@ -20,7 +20,7 @@ uint64_t TimerQueue::tick_of(TimePoint at) {
 void TimerQueue::arm(Timer& timer, TimePoint deadline) {
   timer.deadline_ = std::min(deadline, Timer::kUnarmed - Duration(1));
   if (timer.linked()) {
-    if (timer.tick_ * kTickNanos <= static_cast<uint64_t>(deadline.time_since_epoch().count())) return;
+    if (timer.tick_ <= tick_of(timer.deadline_)) return;
     timer.unlink();
   }
   timer.tick_ = std::max(tick_of(timer.deadline_), tick_);
@@ -56,11 +56,13 @@ void TimerQueue::cascade(int level) {
   });
 }
 
-void TimerQueue::fire_slot(uint64_t tick, TimePoint now) {
-  IntrusiveList<Timer, TimerTag>& list = levels_[0].slots[tick & (kSlots - 1)];
+void TimerQueue::fire_slot() {
+  IntrusiveList<Timer, TimerTag>& list = levels_[0].slots[tick_ & (kSlots - 1)];
   while (Timer* timer = list.pop_front()) {
-    if (timer->deadline_ > now) {  // was pushed into the future since
-      timer->tick_ = std::max(tick_of(timer->deadline_), tick_ + 1);
+    const uint64_t tick = tick_of(timer->deadline_);
+    // Was pushed into the future since. It waits for its turn even if that has come too: others may be due before it.
+    if (tick > tick_) {
+      timer->tick_ = tick;
       insert(*timer);
       continue;
     }
@@ -75,7 +77,7 @@ void TimerQueue::advance(TimePoint now) {
                        static_cast<uint64_t>(kTickNanos);
   while (tick_ <= due) {
     const uint64_t slot = tick_ & (kSlots - 1);
-    fire_slot(tick_, now);
+    fire_slot();
     // Skip empty slots, but stop at the end of this round of level 0 for the cascade.
     const uint64_t step = std::min(distance_to_occupied(0, slot + 1) + 1, kSlots - slot);
     tick_ = std::min(tick_ + step, due + 1);

@@ -55,7 +55,8 @@ class TimerQueue {
   void arm(Timer& timer, TimePoint deadline);
   void cancel(Timer& timer);
 
-  // Fires everything due at `now`, in the order of deadlines to within a tick.
+  // Fires everything due at `now`, in the order of deadlines to within a tick (one that had passed when its timer was armed
+  // counts as that moment).
   void advance(TimePoint now);
 
   // When advance() is to be called next, at the latest; TimePoint::max() if nothing is armed. May be early: the wheel
@@ -76,7 +77,7 @@ class TimerQueue {
   static uint64_t tick_of(TimePoint at);
   void insert(Timer& timer);
   void cascade(int level);
-  void fire_slot(uint64_t tick, TimePoint now);
+  void fire_slot();
   // The nearest occupied slot of a level at or after `from`, in slots counted from it; kSlots if there is none.
   uint64_t distance_to_occupied(int level, uint64_t from) const;
 
