@@ -69,8 +69,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   counted_ = true;
   target_.cluster->retry_budget().request_began();
   // A client that waits for 100 (Continue) is to hear from the server itself (RFC 9110 section 10.1.1).
-  if (complete || head.expect_continue ||
-      body.size() >= target_.cluster->settings().request_buffer) {
+  if (complete || head.expect_continue || request_buffer_full(body.size())) {
     dispatch(body);
   } else {
     buffer_body(body);
@@ -90,7 +89,7 @@ void Exchange::on_request_body(std::string_view bytes, bool complete, std::strin
   trailers_ = trailers;
   switch (progress_) {
     case RequestProgress::Receiving:
-      if (complete || body_.size() + bytes.size() >= target_.cluster->settings().request_buffer) {
+      if (complete || request_buffer_full(body_.size() + bytes.size())) {
         dispatch(bytes);
       } else {
         buffer_body(bytes);
@@ -114,10 +113,19 @@ void Exchange::buffer_body(std::string_view bytes) {
     body_.append(bytes);
   }
   if (!body_complete_ && progress_ == RequestProgress::Waiting && !client_paused_ &&
-      body_.size() >= target_.cluster->settings().request_buffer) {
+      request_buffer_full(body_.size())) {
     client_paused_ = true;
     stream_.pause_request_body();
   }
+}
+
+// So much of the body has come that no more of it is collected, or memory is short.
+bool Exchange::request_buffer_full(size_t size) const {
+  return size >= target_.cluster->settings().request_buffer || memory_is_short();
+}
+
+bool Exchange::memory_is_short() const {
+  return net::buffered_memory() > router_->config().memory_budget;
 }
 
 void Exchange::dispatch(std::string_view body) {
@@ -322,8 +330,12 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
   }
 }
 
+// Reading ahead of the client stops at response_buffer; when memory is short, at the first byte that the client does not
+// take. It goes on when the client has taken everything, so a shortage slows transfers down and never stops them.
 void Exchange::hold_back_server() {
-  if (stream_.unsent() > target_.cluster->settings().response_buffer) lease_->pause();
+  const size_t unsent = stream_.unsent();
+  if (unsent == 0) return;
+  if (unsent > target_.cluster->settings().response_buffer || memory_is_short()) lease_->pause();
 }
 
 void Exchange::on_response_drained() {

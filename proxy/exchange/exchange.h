@@ -88,6 +88,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void answer(CloseReason reason);
   Replayable replayable() const;
   bool keeps_body() const;
+  bool request_buffer_full(size_t size) const;
+  bool memory_is_short() const;
 
   Context& context_;
   ClientStream& stream_;

@@ -1,6 +1,7 @@
 #include "proxy/net/byte_buffer.h"
 
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -33,7 +34,14 @@ struct Cache {
 thread_local Cache<256> head_blocks;
 thread_local Cache<16> scratch_blocks;
 
+// Shared by all workers, but touched only when a connection cannot pass its bytes on at once.
+std::atomic<size_t> large_blocks{0};
+
 }  // namespace
+
+size_t buffered_memory() {
+  return large_blocks.load(std::memory_order_relaxed);
+}
 
 ByteBuffer ByteBuffer::with_capacity(size_t capacity) {
   void* memory = nullptr;
@@ -45,10 +53,14 @@ ByteBuffer ByteBuffer::with_capacity(size_t capacity) {
   }
   if (memory == nullptr) memory = std::malloc(sizeof(Block) + capacity);
   if (memory == nullptr) throw std::bad_alloc();
+  if (capacity > kHeadBlock) large_blocks.fetch_add(capacity, std::memory_order_relaxed);
   return ByteBuffer(new (memory) Block{nullptr, static_cast<uint32_t>(capacity), 0, 0});
 }
 
 void ByteBuffer::release(Block* block) {
+  if (block->capacity > kHeadBlock) {
+    large_blocks.fetch_sub(block->capacity, std::memory_order_relaxed);
+  }
   if (block->capacity == kHeadBlock && head_blocks.give(block)) return;
   if (block->capacity == Scratch::kSize && scratch_blocks.give(block)) return;
   std::free(block);

@@ -64,6 +64,10 @@ class ByteBuffer {
   std::unique_ptr<Block, Release> block_;
 };
 
+// Bytes of memory in buffers of the whole process, less the small ones of request heads. What memory_budget is held
+// against. Thread: any.
+size_t buffered_memory();
+
 // A queue of buffers.
 class Chain {
  public:
