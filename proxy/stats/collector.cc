@@ -93,7 +93,8 @@ void upstream_connections(UpstreamSide& side) {
   side.fact("berth_upstream_connections_limit",
             "Upper bound of the connections to one server, over all workers (max_connections).",
             [](const ServerFacts& facts) { return facts.connections_limit.load(); });
-  side.counter("berth_upstream_connections_opened_total", "Upstream connections opened.",
+  side.counter("berth_upstream_connections_opened_total",
+               "Upstream connections opened, failed attempts included.",
                &ServerStats::connections_opened);
   side.reasons("berth_upstream_connect_failures_total",
                "Attempts to open an upstream connection that failed, by reason.",

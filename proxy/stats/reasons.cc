@@ -64,7 +64,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::ConnectUnreachable:
     case CloseReason::ConnectFailed:
     case CloseReason::NoLocalResources:
-      return {.connect_failure = true};
+      return {.connect_failure = true, .upstream_close = true};
 
     case CloseReason::ServerClosedIdle:
     case CloseReason::ServerResetIdle:

@@ -56,7 +56,7 @@ struct Registry::State {
   std::map<std::string, Entry<QueueStats, QueueFacts>> queues;
   std::map<uint32_t, Entry<WorkerStats>> workers;
 
-  // In both functions below, whatever a deleter may run for is declared before the lock, so that it
+  // In add() and share(), whatever a deleter may run for is declared before the lock, so that it
   // runs after it.
 
   // New counters under `key`, which are folded into the label's remainder when their holder lets go
