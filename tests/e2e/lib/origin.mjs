@@ -57,7 +57,7 @@ class Origin {
   }
 }
 
-// Node's http. `handler(request, response, origin)`; by default it answers at once.
+// Node's http; by default it answers at once.
 export class HttpOrigin extends Origin {
   requests = [];
 
@@ -68,7 +68,7 @@ export class HttpOrigin extends Origin {
       this.requests.push(request);
       request.on('error', () => {});
       response.on('error', () => {});
-      this.handler(request, response, this);
+      this.handler(request, response);
       this.changed();
     });
   }
