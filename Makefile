@@ -67,6 +67,10 @@ cxx_fuzz := $(CLANGXX)
 flags_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(warnings)
 link_fuzz := -fsanitize=fuzzer,address,undefined
 
+# Unit tests are many lines that run once: with sanitizers, optimising them costs more than it saves.
+test_flags_debug := -O0
+test_flags_tsan := -O0
+
 # $(1): flavour. Writes a file only if its text changed, so that what depends on it is rebuilt only then.
 write_if_changed = @mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' > $@
 
@@ -84,9 +88,11 @@ $(build)/$(1)/obj/%.o: %.cc $(build)/$(1)/flags
 $(build)/$(1)/obj/proxy/server/version.o: $(build)/version
 $(build)/$(1)/obj/proxy/server/version.o: extra_flags = -DBERTH_VERSION='"$$(shell cat $(build)/version)"'
 
+$(build)/$(1)/obj/tests/unit/%.o: extra_flags = $$(test_flags_$(1))
+
 $(build)/$(1)/flags: FORCE
 	@pkg-config --exists $$(packages) || { echo "Some libraries are missing: run scripts/setup" >&2; exit 1; }
-	$$(call write_if_changed,$$(cxx_$(1)) $$(common) $$(flags_$(1)) $$(CPPFLAGS) $$(CXXFLAGS))
+	$$(call write_if_changed,$$(cxx_$(1)) $$(common) $$(flags_$(1)) $$(test_flags_$(1)) $$(CPPFLAGS) $$(CXXFLAGS))
 $(build)/$(1)/lib.list: FORCE
 	$$(call write_if_changed,$$(objects_$(1)))
 $(build)/$(1)/tests.list: FORCE
