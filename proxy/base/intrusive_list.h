@@ -1,7 +1,7 @@
 // Doubly linked list of objects that carry their own hook: no allocation, O(1) removal by object.
 //
-// A hook that is destroyed while linked leaves its list. An object can be in as many lists as it has
-// hooks; the Tag tells them apart. The list never owns.
+// A hook that is destroyed while linked leaves its list. An object can be in as many lists as it
+// has hooks; the Tag tells them apart. The list never owns.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Fast pseudo-random numbers (xoshiro256**), for jitter, ties and request ids: not for secrets. One per worker; the
-// simulator seeds it.
+// Fast pseudo-random numbers (xoshiro256**), for jitter, ties and request ids: not for secrets. One
+// per worker; the simulator seeds it.
 #pragma once
 
 #include <array>

@@ -20,12 +20,12 @@ struct ActiveExchange final : event::Disposable {
   http::BodyDecoder body;  // of the request
 
   http::Method method = http::Method::Get;
-  bool http10 = false;               // the client's version
-  bool wants_close = false;          // the client's Connection: close, or HTTP/1.0 without keep-alive
+  bool http10 = false;       // the client's version
+  bool wants_close = false;  // the client's Connection: close, or HTTP/1.0 without keep-alive
   bool expects_continue = false;
-  bool body_paused = false;          // the exchange takes no more of it for now
-  bool keep_alive = false;           // decided with the response's head
-  bool chunked = false;              // the response
+  bool body_paused = false;  // the exchange takes no more of it for now
+  bool keep_alive = false;   // decided with the response's head
+  bool chunked = false;      // the response
   bool head_sent = false;
   bool response_complete = false;
   CloseReason close_reason = CloseReason::None;  // !keep_alive: why

@@ -169,7 +169,8 @@ void ClientConnection::after_response(CloseReason close_reason) {
     }
     return;
   }
-  // Closing with unread input makes the kernel send RST, which could take the response away from the client.
+  // Closing with unread input makes the kernel send RST, which could take the response away from
+  // the client.
   const bool input_left = readable_ || !in_.empty() || transport_->probe() == net::Probe::Data ||
                           info(close_reason).severity == Severity::Error ||
                           close_reason == CloseReason::EarlyResponse;

@@ -1,4 +1,5 @@
-// One client's HTTP/1 connection: reads requests, hands each to an Exchange, sends its response, in order.
+// One client's HTTP/1 connection: reads requests, hands each to an Exchange, sends its response, in
+// order.
 #pragma once
 
 #include <sys/uio.h>
@@ -21,12 +22,14 @@ namespace berth::client {
 class ClientListener;
 struct ClientTag {};
 
-// Idle: between requests, or before the first. Reading: part of a head has come. Active: an exchange is under way. Writing:
-// its response is complete and on its way out. Lingering: our side is shut down; what still comes is thrown away, so that
-// the client gets to read the response (RFC 9112 section 9.6).
+// Idle: between requests, or before the first. Reading: part of a head has come. Active: an
+// exchange is under way. Writing: its response is complete and on its way out. Lingering: our side
+// is shut down; what still comes is thrown away, so that the client gets to read the response (RFC
+// 9112 section 9.6).
 enum class ClientState : uint8_t { Idle, Reading, Active, Writing, Upgraded, Lingering, Closed };
 
-// Owned by its ClientListener. Thread: its worker's. An idle one costs this object and its transport, no buffer.
+// Owned by its ClientListener. Thread: its worker's. An idle one costs this object and its
+// transport, no buffer.
 class ClientConnection final : public event::Disposable,
                                public ListHook<ClientTag>,
                                private net::TransportHandler,
@@ -104,7 +107,7 @@ class ClientConnection final : public event::Disposable,
   CloseReason pending_close_ = CloseReason::None;  // once everything is sent
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;
-  bool broken_ = false;    // a write has failed
+  bool broken_ = false;  // a write has failed
   bool trusted_ = false;
 };
 

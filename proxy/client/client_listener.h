@@ -24,14 +24,16 @@ struct ConnectionCount {
 class ClientListener {
  public:
   ClientListener(exchange::Context& context, std::shared_ptr<const config::Listener> settings,
-                 std::shared_ptr<ConnectionCount> count, std::shared_ptr<stats::ListenerStats> stats);
+                 std::shared_ptr<ConnectionCount> count,
+                 std::shared_ptr<stats::ListenerStats> stats);
   ClientListener(const ClientListener&) = delete;
   ClientListener& operator=(const ClientListener&) = delete;
   // Closes what is left, with Shutdown.
   ~ClientListener();
 
-  // A new client. `attach` makes the transport and lets it report to the handler that it is given; nullptr if that fails.
-  // Refused (closed) when max_connections is reached and no idle connection can be closed for it.
+  // A new client. `attach` makes the transport and lets it report to the handler that it is given;
+  // nullptr if that fails. Refused (closed) when max_connections is reached and no idle connection
+  // can be closed for it.
   template <class Attach>
   void accept(const net::Address& peer, Attach&& attach) {
     ClientConnection* connection = admit(peer);
@@ -43,7 +45,8 @@ class ClientListener {
     }
   }
 
-  // Closes the connections that have been idle for longest; returns how many there were (at most `most`).
+  // Closes the connections that have been idle for longest; returns how many there were (at most
+  // `most`).
   size_t evict_idle(size_t most);
   // From now on: idle connections are closed, the others after their response.
   void drain();

@@ -71,7 +71,8 @@ void ClientConnection::read_head() {
   }
 }
 
-// `data`: everything from the first byte of the head on, in the scratch or in a buffer that outlives the call.
+// `data`: everything from the first byte of the head on, in the scratch or in a buffer that
+// outlives the call.
 void ClientConnection::parse_head(char* data, size_t size) {
   const config::Listener& settings = listener_.settings();
   http::RequestHead& head = shared_head();
@@ -138,13 +139,13 @@ void ClientConnection::open_exchange() {
   set_state(Active);
   ++requests_;
   exchange::ClientStream& stream = *this;
-  active_ = std::make_unique<ActiveExchange>(
-      listener_.context(), stream,
-      exchange::ClientFacts{.peer = peer_,
-                            .listener = listener_.settings().name,
-                            .stats = listener_.stats(),
-                            .secure = false,
-                            .trusted = trusted_});
+  active_ =
+      std::make_unique<ActiveExchange>(listener_.context(), stream,
+                                       exchange::ClientFacts{.peer = peer_,
+                                                             .listener = listener_.settings().name,
+                                                             .stats = listener_.stats(),
+                                                             .secure = false,
+                                                             .trusted = trusted_});
   active_->began = env.now();
   active_->began_wall_us = env.runtime.time.wall_micros();
 }
@@ -188,8 +189,10 @@ bool ClientConnection::decode_body(char* data, size_t size) {
   if (step->consumed < size) {
     in_ = net::ByteBuffer::copy_of({data + step->consumed, size - step->consumed});
   }
-  if (step->complete) arm(out_.empty() ? Duration(std::chrono::hours(24)) : listener_.settings().send_timeout);
-  active_->exchange.on_request_body({data, step->payload}, step->complete, active_->body.trailers());
+  if (step->complete)
+    arm(out_.empty() ? Duration(std::chrono::hours(24)) : listener_.settings().send_timeout);
+  active_->exchange.on_request_body({data, step->payload}, step->complete,
+                                    active_->body.trailers());
   return true;
 }
 

@@ -18,7 +18,8 @@ using enum ClientState;
 constexpr size_t kUsualHead = 8 * 1024;
 
 template <class Write>
-std::string_view write_head(std::array<char, kUsualHead>& usual, net::ByteBuffer& large, Write&& fill) {
+std::string_view write_head(std::array<char, kUsualHead>& usual, net::ByteBuffer& large,
+                            Write&& fill) {
   http::HeadWriter writer(usual.data(), usual.size());
   fill(writer);
   if (!writer.overflowed()) return writer.text();
@@ -45,8 +46,8 @@ iovec part(std::string_view text) {
 
 }  // namespace
 
-// Whether the connection serves another request after this response, and if not, why. `delimited`: the response's end shows
-// without closing.
+// Whether the connection serves another request after this response, and if not, why. `delimited`:
+// the response's end shows without closing.
 void ClientConnection::decide_keep_alive(bool delimited) {
   ActiveExchange& active = *active_;
   const config::Listener& settings = listener_.settings();

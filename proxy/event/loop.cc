@@ -75,8 +75,8 @@ void Loop::end_turn() {
   }
 }
 
-// One libevent timer wakes the loop for the whole timer queue. It is moved only when something is due earlier than it,
-// or when it has fired; timers that are pushed into the future cost nothing.
+// One libevent timer wakes the loop for the whole timer queue. It is moved only when something is
+// due earlier than it, or when it has fired; timers that are pushed into the future cost nothing.
 void Loop::schedule_wake_up() {
   const bool pending = event_pending(&due_event_, EV_TIMEOUT, nullptr) != 0;
   const TimePoint next = timers_.next_deadline();
@@ -100,7 +100,8 @@ void Loop::post(std::unique_ptr<Message> message) {
   [[maybe_unused]] ssize_t written = ::write(wake_fd_.get(), &one, sizeof one);
 }
 
-// Edge-triggered: each write to the eventfd is an event of its own, so the counter need not be read.
+// Edge-triggered: each write to the eventfd is an event of its own, so the counter need not be
+// read.
 void Loop::on_wake_up(evutil_socket_t, short, void* self) {
   Loop& loop = *static_cast<Loop*>(self);
   loop.begin_turn();

@@ -1,4 +1,5 @@
-// A worker's event loop on libevent: one turn is one epoll_wait, its callbacks, the due timers, the deferred work.
+// A worker's event loop on libevent: one turn is one epoll_wait, its callbacks, the due timers, the
+// deferred work.
 #pragma once
 
 #include <event2/event.h>
@@ -47,7 +48,8 @@ class Loop final : public Mailbox {
   void stop();
   void post(std::unique_ptr<Message> message) override;
 
-  // Every libevent callback calls this first: the clock is read once per turn, by whoever comes first.
+  // Every libevent callback calls this first: the clock is read once per turn, by whoever comes
+  // first.
   void begin_turn() {
     if (!in_turn_) read_clock();
   }

@@ -1,4 +1,5 @@
-// How workers talk: a message is handed over whole; what it carries belongs to the receiver from then on.
+// How workers talk: a message is handed over whole; what it carries belongs to the receiver from
+// then on.
 #pragma once
 
 #include <memory>
@@ -8,8 +9,8 @@ namespace berth::event {
 class Message {
  public:
   virtual ~Message() = default;
-  // Runs on the receiving worker. A message that is never delivered (its worker has stopped) is destroyed instead: its
-  // destructor gives back what it carries.
+  // Runs on the receiving worker. A message that is never delivered (its worker has stopped) is
+  // destroyed instead: its destructor gives back what it carries.
   virtual void deliver() = 0;
 
  private:

@@ -1,4 +1,5 @@
-// What a worker offers to everything that lives in it. The simulator offers the same with fake time.
+// What a worker offers to everything that lives in it. The simulator offers the same with fake
+// time.
 #pragma once
 
 #include "proxy/event/mailbox.h"

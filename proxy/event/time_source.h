@@ -1,4 +1,5 @@
-// The time as everything above event/ sees it: read once per turn of the loop, the same for all its callbacks.
+// The time as everything above event/ sees it: read once per turn of the loop, the same for all its
+// callbacks.
 #pragma once
 
 #include <cstdint>

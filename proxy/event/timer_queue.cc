@@ -33,7 +33,8 @@ void TimerQueue::cancel(Timer& timer) {
 }
 
 void TimerQueue::insert(Timer& timer) {
-  // The level is the lowest whose slots reach that far. Beyond the last level a timer waits in its farthest slot.
+  // The level is the lowest whose slots reach that far. Beyond the last level a timer waits in its
+  // farthest slot.
   const uint64_t span = timer.tick_ - tick_;
   constexpr uint64_t kReach = (uint64_t{1} << (kLevels * kSlotBits)) - 1;
   int level = 0;
@@ -60,7 +61,8 @@ void TimerQueue::fire_slot() {
   IntrusiveList<Timer, TimerTag>& list = levels_[0].slots[tick_ & (kSlots - 1)];
   while (Timer* timer = list.pop_front()) {
     const uint64_t tick = tick_of(timer->deadline_);
-    // Was pushed into the future since. It waits for its turn even if that has come too: others may be due before it.
+    // Was pushed into the future since. It waits for its turn even if that has come too: others may
+    // be due before it.
     if (tick > tick_) {
       timer->tick_ = tick;
       insert(*timer);
@@ -76,11 +78,8 @@ void TimerQueue::advance(TimePoint now) {
   const uint64_t due = static_cast<uint64_t>(std::max<int64_t>(now.time_since_epoch().count(), 0)) /
                        static_cast<uint64_t>(kTickNanos);
   while (tick_ <= due) {
-    const uint64_t slot = tick_ & (kSlots - 1);
     fire_slot();
-    // Skip empty slots, but stop at the end of this round of level 0 for the cascade.
-    const uint64_t step = std::min(distance_to_occupied(0, slot + 1) + 1, kSlots - slot);
-    tick_ = std::min(tick_ + step, due + 1);
+    tick_ = std::min(next_tick(), due + 1);
     if ((tick_ & (kSlots - 1)) == 0) cascade(1);
   }
 }
@@ -101,12 +100,19 @@ uint64_t TimerQueue::distance_to_occupied(int level, uint64_t from) const {
 }
 
 TimePoint TimerQueue::next_deadline() const {
+  const uint64_t tick = next_tick();
+  if (tick == UINT64_MAX) return TimePoint::max();
+  return TimePoint(Duration(static_cast<int64_t>(tick) * kTickNanos));
+}
+
+uint64_t TimerQueue::next_tick() const {
   uint64_t best = UINT64_MAX;
   for (int level = 0; level < kLevels; ++level) {
     const int shift = level * kSlotBits;
     const uint64_t here = tick_ >> shift;
     const uint64_t slot = here & (kSlots - 1);
-    // A level's current slot (above level 0) was sorted down when it came up; what is in it lies a round ahead.
+    // A level's current slot (above level 0) was sorted down when it came up; what is in it lies a
+    // round ahead.
     const uint64_t first = level == 0 ? slot : slot + 1;
     uint64_t ahead = distance_to_occupied(level, first);
     uint64_t at = first + ahead;
@@ -117,8 +123,7 @@ TimePoint TimerQueue::next_deadline() const {
     }
     best = std::min(best, (here - slot + at) << shift);
   }
-  if (best == UINT64_MAX) return TimePoint::max();
-  return TimePoint(Duration(static_cast<int64_t>(best) * kTickNanos));
+  return best;
 }
 
 }  // namespace berth::event

@@ -1,8 +1,9 @@
-// Timers of one worker: a hierarchical wheel of 1 ms ticks. Arming, moving and cancelling cost O(1), no
-// allocation and no system call.
+// Timers of one worker: a hierarchical wheel of 1 ms ticks. Arming, moving and cancelling cost
+// O(1), no allocation and no system call.
 //
-// Nearly every timer is a timeout that is pushed into the future again before it fires. Such a push only stores
-// the new deadline: the timer stays where it is in the wheel and is put further out when the old place comes up.
+// Nearly every timer is a timeout that is pushed into the future again before it fires. Such a push
+// only stores the new deadline: the timer stays where it is in the wheel and is put further out
+// when the old place comes up.
 #pragma once
 
 #include <array>
@@ -18,7 +19,8 @@ class Timer;
 
 class TimerHandler {
  public:
-  // Called once, at or up to 1 ms after the deadline. The timer is disarmed and may be armed again or destroyed.
+  // Called once, at or up to 1 ms after the deadline. The timer is disarmed and may be armed again
+  // or destroyed.
   virtual void on_timer(Timer& timer) = 0;
 
  protected:
@@ -55,12 +57,12 @@ class TimerQueue {
   void arm(Timer& timer, TimePoint deadline);
   void cancel(Timer& timer);
 
-  // Fires everything due at `now`, in the order of deadlines to within a tick (one that had passed when its timer was armed
-  // counts as that moment).
+  // Fires everything due at `now`, in the order of deadlines to within a tick (one that had passed
+  // when its timer was armed counts as that moment).
   void advance(TimePoint now);
 
-  // When advance() is to be called next, at the latest; TimePoint::max() if nothing is armed. May be early: the wheel
-  // also turns to sort timers into finer slots.
+  // When advance() is to be called next, at the latest; TimePoint::max() if nothing is armed. May
+  // be early: the wheel also turns to sort timers into finer slots.
   TimePoint next_deadline() const;
 
  private:
@@ -78,7 +80,10 @@ class TimerQueue {
   void insert(Timer& timer);
   void cascade(int level);
   void fire_slot();
-  // The nearest occupied slot of a level at or after `from`, in slots counted from it; kSlots if there is none.
+  // The nearest tick at which a timer is due or a slot is to be sorted into finer ones; UINT64_MAX if nothing is armed.
+  uint64_t next_tick() const;
+  // The nearest occupied slot of a level at or after `from`, in slots counted from it; kSlots if
+  // there is none.
   uint64_t distance_to_occupied(int level, uint64_t from) const;
 
   uint64_t tick_;  // every tick before this one has fired

@@ -1,7 +1,8 @@
 // Work and deletions put off to the end of the current turn of the loop.
 //
-// Nothing is destroyed inside its own callback: an object that closes releases its resources at once and hands itself
-// to dispose(). Tasks run before disposals; tasks may queue further tasks, which run in the same turn.
+// Nothing is destroyed inside its own callback: an object that closes releases its resources at
+// once and hands itself to dispose(). Tasks run before disposals; tasks may queue further tasks,
+// which run in the same turn.
 #pragma once
 
 #include <memory>

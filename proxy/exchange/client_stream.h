@@ -1,4 +1,5 @@
-// The client's side of one exchange: what the Exchange needs of the client connection, or of an HTTP/2 stream.
+// The client's side of one exchange: what the Exchange needs of the client connection, or of an
+// HTTP/2 stream.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +41,8 @@ struct ClientFacts {
   bool trusted = false;  // its X-Forwarded-* are kept
 };
 
-// Thread: the worker's. Nothing here calls back into the Exchange: a send that fails ends the exchange at the end of the turn.
+// Thread: the worker's. Nothing here calls back into the Exchange: a send that fails ends the
+// exchange at the end of the turn.
 class ClientStream {
  public:
   virtual void send_interim(const http::ResponseHead& head) = 0;
@@ -52,7 +54,8 @@ class ClientStream {
   // Bytes that the client has not taken yet.
   virtual size_t unsent() const = 0;
 
-  // The response's last byte has been given to send_*(), and the exchange uses no upstream any more. Always the last call.
+  // The response's last byte has been given to send_*(), and the exchange uses no upstream any
+  // more. Always the last call.
   virtual void response_complete() = 0;
   // The response broke off: the client must not take it for complete.
   virtual void abort(CloseReason reason) = 0;

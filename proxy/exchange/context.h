@@ -11,7 +11,7 @@ namespace berth::exchange {
 // Thread: the worker's.
 struct Context {
   net::WorkerEnv& env;
-  LocalPtr<Router> router;           // of the newest snapshot; exchanges keep the one they began with
+  LocalPtr<Router> router;  // of the newest snapshot; exchanges keep the one they began with
   AccessLogSink* access_log = nullptr;  // nullptr: off
 };
 

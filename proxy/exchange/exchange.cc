@@ -68,7 +68,8 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   }
   counted_ = true;
   target_.cluster->retry_budget().request_began();
-  // A client that waits for 100 (Continue) is to hear from the server itself (RFC 9110 section 10.1.1).
+  // A client that waits for 100 (Continue) is to hear from the server itself (RFC 9110
+  // section 10.1.1).
   if (complete || head.expect_continue || request_buffer_full(body.size())) {
     dispatch(body);
   } else {
@@ -155,7 +156,8 @@ void Exchange::acquire(std::string_view body) {
     }
     if (outcome.server == nullptr) {
       // Out of servers: what the last of them said tells more than that there is none left.
-      const bool tried_some = outcome.refused == CloseReason::NoServer && failure_ != CloseReason::None;
+      const bool tried_some =
+          outcome.refused == CloseReason::NoServer && failure_ != CloseReason::None;
       answer(tried_some ? failure_ : outcome.refused);
       return;
     }
@@ -201,8 +203,8 @@ void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std:
 }
 
 bool Exchange::keeps_body() const {
-  return idempotent_ || target_.cluster->settings().retry.non_idempotent ==
-                            config::RetryNonIdempotent::FinProved;
+  return idempotent_ ||
+         target_.cluster->settings().retry.non_idempotent == config::RetryNonIdempotent::FinProved;
 }
 
 bool Exchange::send_request(std::string_view body) {
@@ -330,8 +332,9 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
   }
 }
 
-// Reading ahead of the client stops at response_buffer; when memory is short, at the first byte that the client does not
-// take. It goes on when the client has taken everything, so a shortage slows transfers down and never stops them.
+// Reading ahead of the client stops at response_buffer; when memory is short, at the first byte
+// that the client does not take. It goes on when the client has taken everything, so a shortage
+// slows transfers down and never stops them.
 void Exchange::hold_back_server() {
   const size_t unsent = stream_.unsent();
   if (unsent == 0) return;
@@ -373,9 +376,9 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
     return;
   }
   failure_ = failure.reason;
-  const bool stale = failure.reused && !failure.response_seen &&
-                     (failure.reason == CloseReason::ServerClosed ||
-                      failure.reason == CloseReason::ServerReset);
+  const bool stale =
+      failure.reused && !failure.response_seen &&
+      (failure.reason == CloseReason::ServerClosed || failure.reason == CloseReason::ServerReset);
   const auto cause = may_replay(failure, replayable());
   const bool again = cause.has_value() && retry(*cause, nullptr);
   if (stale) {
@@ -391,7 +394,8 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   acquire({});
 }
 
-// Whether another attempt is allowed; counts it if so. `unreachable`: a server that is not to be tried again.
+// Whether another attempt is allowed; counts it if so. `unreachable`: a server that is not to be
+// tried again.
 bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unreachable) {
   upstream::Cluster& cluster = *target_.cluster;
   if (unreachable != nullptr) {

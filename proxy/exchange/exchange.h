@@ -1,5 +1,5 @@
-// One request and its response: routes it, gets it a connection, carries both directions, and decides what happens when
-// something fails.
+// One request and its response: routes it, gets it a connection, carries both directions, and
+// decides what happens when something fails.
 #pragma once
 
 #include <sys/uio.h>
@@ -36,17 +36,18 @@ enum class RequestProgress : uint8_t {
 // How far the response has got on its way to the client.
 enum class ResponseProgress : uint8_t { None, Body, Tunnel, Complete };
 
-// Owned by its client stream, which calls cancel() when the client goes, and destroys it at the end of a turn.
-// Thread: the worker's.
+// Owned by its client stream, which calls cancel() when the client goes, and destroys it at the end
+// of a turn. Thread: the worker's.
 class Exchange final : private upstream::ResponseHandler, private upstream::Waiter {
  public:
   Exchange(Context& context, ClientStream& stream, const ClientFacts& client);
   ~Exchange() { cancel(); }
 
   // The head and as much of the body as has come with it. `received_size`: of the head, in bytes.
-  void start(const http::RequestHead& head, size_t received_size, std::string_view body, bool complete,
-             std::string_view trailers);
-  // More of the body; an upgraded connection's bytes. `complete`: that was all (upgraded: the client's FIN).
+  void start(const http::RequestHead& head, size_t received_size, std::string_view body,
+             bool complete, std::string_view trailers);
+  // More of the body; an upgraded connection's bytes. `complete`: that was all (upgraded: the
+  // client's FIN).
   void on_request_body(std::string_view bytes, bool complete, std::string_view trailers);
   // The client has taken everything that it was sent.
   void on_response_drained();
@@ -124,7 +125,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool reused_ = false;
   std::optional<stats::AcquireSource> source_;
   const upstream::SharedServer* server_ = nullptr;
-  TimePoint asked_at_{};     // for a connection
+  TimePoint asked_at_{};  // for a connection
   TimePoint leased_at_{};
   TimePoint sent_at_{};      // the request was complete
   TimePoint answered_at_{};  // the response's head came

@@ -20,20 +20,22 @@ bool berth_writes(HeaderId id) {
          id == HeaderId::XForwardedProto || id == HeaderId::Forwarded || id == HeaderId::XRequestId;
 }
 
-// Room for everything that Berth adds but the route's own fields: three X-Forwarded-*, Forwarded, X-Request-Id, framing.
+// Room for everything that Berth adds but the route's own fields: three X-Forwarded-*, Forwarded,
+// X-Request-Id, framing.
 constexpr size_t kOwnFields = 512;
 
-size_t upper_bound(const http::RequestHead& head, size_t received_size, const ForwardingRules& rules) {
-  // X-Forwarded-For is joined from several fields, X-Forwarded-Host and Forwarded repeat the host; the log's texts come
-  // behind: the target, the host, two fields.
+size_t upper_bound(const http::RequestHead& head, size_t received_size,
+                   const ForwardingRules& rules) {
+  // X-Forwarded-For is joined from several fields, X-Forwarded-Host and Forwarded repeat the host;
+  // the log's texts come behind: the target, the host, two fields.
   size_t size = 2 * received_size + 4 * head.host.size() + kOwnFields + rules.upstream.size();
   for (const auto& [name, value] : rules.headers.set) size += name.size() + value.size() + 4;
   return size;
 }
 
 // "for=1.2.3.4;host=...;proto=http" (RFC 7239); what is no token is quoted.
-void write_forwarded(http::HeadWriter& out, const http::RequestHead& head, const ClientFacts& client,
-                     std::string_view ip) {
+void write_forwarded(http::HeadWriter& out, const http::RequestHead& head,
+                     const ClientFacts& client, std::string_view ip) {
   out.append("Forwarded: ");
   if (client.trusted) {
     for (const HeaderField& field : head.fields) {
@@ -143,8 +145,7 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   size_t id_at = 0;
   size_t id_size = 0;
   if (rules.forwarding.request_id && ours("X-Request-Id")) {
-    const HeaderField* given =
-        client.trusted ? head.fields.find(HeaderId::XRequestId) : nullptr;
+    const HeaderField* given = client.trusted ? head.fields.find(HeaderId::XRequestId) : nullptr;
     const std::string_view id = given != nullptr ? given->value : rules.fresh_id;
     writer.field("X-Request-Id", id);
     id_size = id.size();

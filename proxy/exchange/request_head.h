@@ -1,4 +1,5 @@
-// The head that a server is sent: the client's, less what is between client and proxy, plus what the proxy has to say.
+// The head that a server is sent: the client's, less what is between client and proxy, plus what
+// the proxy has to say.
 #pragma once
 
 #include <string_view>
@@ -10,14 +11,13 @@
 
 namespace berth::exchange {
 
-
 struct ForwardedHead {
-  net::ByteBuffer bytes;         // the head; behind it what the access log will ask for
+  net::ByteBuffer bytes;  // the head; behind it what the access log will ask for
   size_t head_size = 0;
   // Views into `bytes`.
-  std::string_view request_id;   // "" if switched off and the client sent none
+  std::string_view request_id;  // "" if switched off and the client sent none
   std::string_view method;
-  std::string_view target;       // as received
+  std::string_view target;  // as received
   std::string_view host;
   std::string_view user_agent;
   std::string_view referer;
@@ -32,8 +32,9 @@ struct ForwardingRules {
   std::string_view fresh_id;           // a new request id
 };
 
-// Hop-by-hop fields are gone; X-Forwarded-*, Forwarded and X-Request-Id are Berth's own unless the client is trusted, so that
-// nobody can forge or strip them; then the route's rules apply. `upgrade`: Connection and Upgrade are carried.
+// Hop-by-hop fields are gone; X-Forwarded-*, Forwarded and X-Request-Id are Berth's own unless the
+// client is trusted, so that nobody can forge or strip them; then the route's rules apply.
+// `upgrade`: Connection and Upgrade are carried.
 ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
                            const ClientFacts& client, const ForwardingRules& rules, bool upgrade);
 

@@ -5,7 +5,8 @@ namespace berth::exchange {
 std::optional<stats::RetryCause> may_replay(const upstream::UpstreamFailure& failure,
                                             const Replayable& request) {
   if (failure.response_seen || !request.body_kept) return std::nullopt;
-  // Otherwise the server is there and answers wrongly or not at all: asking again would double its work.
+  // Otherwise the server is there and answers wrongly or not at all: asking again would double its
+  // work.
   const bool peer_gone =
       failure.reason == CloseReason::ServerClosed || failure.reason == CloseReason::ServerReset;
   if (!peer_gone) return std::nullopt;

@@ -115,9 +115,8 @@ Router::Router(config::SnapshotPtr snapshot,
   for (auto& [host, paths] : exact_) sort_longest_first(paths);
   for (auto& [suffix, paths] : suffixes_) sort_longest_first(paths);
   sort_longest_first(any_);
-  std::stable_sort(suffixes_.begin(), suffixes_.end(), [](const auto& a, const auto& b) {
-    return a.first.size() > b.first.size();
-  });
+  std::stable_sort(suffixes_.begin(), suffixes_.end(),
+                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
   one_route_ =
       exact_.empty() && suffixes_.empty() && any_.size() == 1 && any_.front().route->path == "/";
 }

@@ -20,16 +20,17 @@ struct RouteTarget {
   upstream::Cluster* cluster = nullptr;
 };
 
-// One snapshot's routes as one worker uses them; requests hold the table that they began with. The most specific host that
-// has a matching path wins, within it the longest path.
+// One snapshot's routes as one worker uses them; requests hold the table that they began with. The
+// most specific host that has a matching path wins, within it the longest path.
 class Router final : public LocalCounted {
  public:
   // `clusters`: by upstream name; they outlive the router.
   Router(config::SnapshotPtr snapshot,
          const std::unordered_map<std::string_view, upstream::Cluster*>& clusters);
 
-  // `host`: with or without port. `path`: with or without query. Refuses with NoRoute, or AmbiguousPath where the path as
-  // received and the path that a server may make of it take different routes.
+  // `host`: with or without port. `path`: with or without query. Refuses with NoRoute, or
+  // AmbiguousPath where the path as received and the path that a server may make of it take
+  // different routes.
   Result<RouteTarget, CloseReason> find(std::string_view host, std::string_view path) const;
 
   const config::Config& config() const { return snapshot_->config; }
@@ -43,13 +44,14 @@ class Router final : public LocalCounted {
 
   config::SnapshotPtr snapshot_;
   TrustedProxies trusted_;
-  std::unordered_map<std::string, Paths> exact_;            // lower case
-  std::vector<std::pair<std::string, Paths>> suffixes_;     // ".example.com", longest first
+  std::unordered_map<std::string, Paths> exact_;         // lower case
+  std::vector<std::pair<std::string, Paths>> suffixes_;  // ".example.com", longest first
   Paths any_;
   bool one_route_ = false;  // "*" and "/": nothing to look at
 };
 
-// `path` as a lenient server might read it: percent-decoded, backslashes turned, empty and dot segments resolved, no query.
+// `path` as a lenient server might read it: percent-decoded, backslashes turned, empty and dot
+// segments resolved, no query.
 std::string normalised_path(std::string_view path);
 
 // By whole segments: "/api" covers "/api", "/api/x" and "/api?x", not "/apix".

@@ -17,7 +17,8 @@ std::array<uint8_t, 16> as_v6(const net::Address& address) {
   return out;
 }
 
-bool same_prefix(const std::array<uint8_t, 16>& a, const std::array<uint8_t, 16>& b, unsigned bits) {
+bool same_prefix(const std::array<uint8_t, 16>& a, const std::array<uint8_t, 16>& b,
+                 unsigned bits) {
   const size_t whole = bits / 8;
   if (std::memcmp(a.data(), b.data(), whole) != 0) return false;
   const unsigned rest = bits % 8;

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <stdexcept>
@@ -24,6 +25,7 @@ std::optional<uint16_t> parse_port(std::string_view text) {
 
 struct HostPort {
   std::string host;
+  bool bracketed;
   uint16_t port;
 };
 
@@ -33,12 +35,13 @@ std::optional<HostPort> split(std::string_view text) {
   const auto port = parse_port(text.substr(colon + 1));
   if (!port) return std::nullopt;
   std::string_view host = text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
+  const bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
     return std::nullopt;  // an IPv6 address needs its brackets
   }
-  return HostPort{std::string(host), *port};
+  return HostPort{std::string(host), bracketed, *port};
 }
 
 }  // namespace
@@ -55,7 +58,7 @@ std::optional<Address> Address::parse(std::string_view text) {
   const auto parts = split(text);
   if (!parts) return std::nullopt;
   out.port_ = parts->port;
-  if (inet_pton(AF_INET, parts->host.c_str(), out.ip_.data()) == 1) {
+  if (!parts->bracketed && inet_pton(AF_INET, parts->host.c_str(), out.ip_.data()) == 1) {
     out.kind_ = AddressKind::V4;
     return out;
   }
@@ -86,9 +89,11 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t length) {
   } else if (address->sa_family == AF_UNIX) {
     out.kind_ = AddressKind::Unix;
     const auto* un = reinterpret_cast<const sockaddr_un*>(address);
-    if (length > offsetof(sockaddr_un, sun_path) && un->sun_path[0] != '\0') {
-      out.path_ = std::make_shared<const std::string>(un->sun_path);
-    }
+    // A path may fill its array to the last byte, with no zero behind it.
+    constexpr size_t kPathAt = offsetof(sockaddr_un, sun_path);
+    const size_t most = length > kPathAt ? std::min(length - kPathAt, sizeof un->sun_path) : 0;
+    const std::string_view path(un->sun_path, ::strnlen(un->sun_path, most));
+    if (!path.empty()) out.path_ = std::make_shared<const std::string>(path);
   }
   return out;
 }
@@ -186,7 +191,9 @@ std::vector<Address> resolve(std::string_view text) {
   }
   std::vector<Address> out;
   for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    out.push_back(Address::from_sockaddr(at->ai_addr, at->ai_addrlen));
+    const Address address = Address::from_sockaddr(at->ai_addr, at->ai_addrlen);
+    // A hosts file may name the same address twice; that is still one server.
+    if (std::find(out.begin(), out.end(), address) == out.end()) out.push_back(address);
   }
   freeaddrinfo(found);
   return out;

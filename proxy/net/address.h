@@ -37,7 +37,8 @@ class Address {
   socklen_t to_sockaddr(sockaddr_storage& out) const;
   // "127.0.0.1:80", "[::1]:80", "unix:/path" ("unix:" for an unnamed peer).
   std::string to_string() const;
-  // The IP alone, without brackets or port, into `out` (at least kMaxIpText); returns its length. "unix" for Unix.
+  // The IP alone, without brackets or port, into `out` (at least kMaxIpText); returns its length.
+  // "unix" for Unix.
   size_t write_ip(char* out) const;
   static constexpr size_t kMaxIpText = 46;
 
@@ -50,8 +51,8 @@ class Address {
   std::shared_ptr<const std::string> path_;  // Unix only
 };
 
-// Host names too, by getaddrinfo: blocks, so at start-up and on reload only. Throws std::runtime_error with the
-// resolver's message.
+// Host names too, by getaddrinfo: blocks, so at start-up and on reload only. Throws
+// std::runtime_error with the resolver's message.
 std::vector<Address> resolve(std::string_view text);
 
 }  // namespace berth::net

@@ -12,8 +12,8 @@ namespace berth::net {
 
 namespace {
 
-// Freed blocks of the two sizes that come and go with every request, kept for the next one: request heads and scratch
-// blocks. Per thread, so that nothing is locked or shared.
+// Freed blocks of the two sizes that come and go with every request, kept for the next one: request
+// heads and scratch blocks. Per thread, so that nothing is locked or shared.
 constexpr size_t kHeadBlock = 2 * 1024;
 
 template <size_t kMax>
@@ -103,7 +103,7 @@ void Chain::push(ByteBuffer buffer) {
 
 void Chain::append(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (last_ != nullptr && last_->capacity - last_->end >= bytes.size()) {
+  if (last_ != nullptr && last_->room() >= bytes.size()) {
     std::memcpy(last_->bytes() + last_->end, bytes.data(), bytes.size());
     last_->end += static_cast<uint32_t>(bytes.size());
     size_ += bytes.size();
@@ -143,6 +143,7 @@ ByteBuffer Scratch::take(std::string_view part) {
   ByteBuffer taken = std::move(buffer_);
   buffer_ = ByteBuffer::with_capacity(kSize);
   taken.keep(part);
+  taken.block_->sealed = true;
   return taken;
 }
 

@@ -1,8 +1,9 @@
-// ByteBuffer: a block of memory with unread bytes in it, one pointer in size. Scratch: the block into which a worker
-// reads.
+// ByteBuffer: a block of memory with unread bytes in it, one pointer in size. Scratch: the block
+// into which a worker reads.
 //
-// A worker reads into its scratch and passes views of it on. Whoever cannot pass bytes on at once either copies them
-// (few) or takes the whole block over (many): then the scratch goes on with a fresh block. Idle connections hold none.
+// A worker reads into its scratch and passes views of it on. Whoever cannot pass bytes on at once
+// either copies them (few) or takes the whole block over (many): then the scratch goes on with a
+// fresh block. Idle connections hold none.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +31,9 @@ class ByteBuffer {
   std::string_view view() const { return {data(), size()}; }
   size_t capacity() const { return block_ ? block_->capacity : 0; }
 
-  // Room behind the unread bytes.
+  // Room behind the unread bytes; none in a block that was taken over from a scratch.
   char* tail() { return block_->bytes() + block_->end; }
-  size_t room() const { return block_ ? block_->capacity - block_->end : 0; }
+  size_t room() const { return block_ ? block_->room() : 0; }
   // `n` bytes have been written to tail().
   void grow(size_t n) { block_->end += static_cast<uint32_t>(n); }
   // The first `n` bytes have been used.
@@ -52,6 +53,9 @@ class ByteBuffer {
     uint32_t capacity;
     uint32_t begin;
     uint32_t end;
+    // The bytes behind `end` may still be looked at by whoever read them into the scratch.
+    bool sealed = false;
+    size_t room() const { return sealed ? 0 : capacity - end; }
     char* bytes() { return reinterpret_cast<char*>(this + 1); }
     const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
   };
@@ -64,8 +68,8 @@ class ByteBuffer {
   std::unique_ptr<Block, Release> block_;
 };
 
-// Bytes of memory in buffers of the whole process, less the small ones of request heads. What memory_budget is held
-// against. Thread: any.
+// Bytes of memory in buffers of the whole process, less the small ones of request heads. What
+// memory_budget is held against. Thread: any.
 size_t buffered_memory();
 
 // A queue of buffers.

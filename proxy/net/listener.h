@@ -14,15 +14,17 @@
 
 namespace berth::net {
 
-// A bound, listening, non-blocking socket; TCP ones with SO_REUSEPORT, so that each worker has its own. A stale Unix socket
-// file (nobody listens) is replaced. Throws std::runtime_error that names the address and what to do.
+// A bound, listening, non-blocking socket; TCP ones with SO_REUSEPORT, so that each worker has its
+// own. A stale Unix socket file (nobody listens) is replaced. Throws std::runtime_error that names
+// the address and what to do.
 UniqueFd listen_on(const Address& address, int backlog, uint32_t unix_mode);
 
 class AcceptHandler {
  public:
   // Not attached yet.
   virtual void on_accept(UniqueFd fd, const Address& peer) = 0;
-  // accept() ran out of file descriptors or memory. True if room was made and it is to be tried again at once.
+  // accept() ran out of file descriptors or memory. True if room was made and it is to be tried
+  // again at once.
   virtual bool on_accept_starved(int error) = 0;
 
  protected:

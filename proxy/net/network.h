@@ -14,12 +14,13 @@ namespace berth::net {
 // Thread: its worker's.
 class Network {
  public:
-  // Starts to connect; `handler` hears of the outcome (Transport::finish_connect). Fails at once where the kernel does.
-  virtual Result<std::unique_ptr<Transport>, CloseReason> connect(const Address& to,
-                                                                  const config::TcpKeepalive& keepalive,
-                                                                  TransportHandler& handler) = 0;
+  // Starts to connect; `handler` hears of the outcome (Transport::finish_connect). Fails at once
+  // where the kernel does.
+  virtual Result<std::unique_ptr<Transport>, CloseReason> connect(
+      const Address& to, const config::TcpKeepalive& keepalive, TransportHandler& handler) = 0;
 
-  // Attaches a transport that was detached from another worker. False if the kernel refuses to watch it.
+  // Attaches a transport that was detached from another worker. False if the kernel refuses to
+  // watch it.
   [[nodiscard]] virtual bool attach(Transport& transport, TransportHandler& handler) = 0;
 
  protected:

@@ -13,9 +13,9 @@ namespace berth::net {
 // Thread: its worker's.
 class SendQueue {
  public:
-  // Sends the parts in order behind what is queued. What the kernel does not take now is kept: bytes in `scratch` by
-  // taking its block over when they are many, others by copying. Ok (all sent or kept) or Reset.
-  // `sent` is what the kernel accepted during this call.
+  // Sends the parts in order behind what is queued. What the kernel does not take now is kept:
+  // bytes in `scratch` by taking its block over when they are many, others by copying. Ok (all sent
+  // or kept) or Reset. `sent` is what the kernel accepted during this call.
   IoResult send(Transport& transport, const iovec* parts, int count, Scratch& scratch);
   // The peer can take more. Ok or Reset; empty() tells whether all is sent.
   IoResult flush(Transport& transport);

@@ -13,8 +13,8 @@ namespace berth::net {
 bool SocketTransport::attach(event::Loop& loop, TransportHandler& handler) {
   loop_ = &loop;
   handler_ = &handler;
-  event_assign(&event_, loop.base(), fd_.get(),
-               EV_ET | EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED, on_event, this);
+  event_assign(&event_, loop.base(), fd_.get(), EV_ET | EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED,
+               on_event, this);
   attached_ = event_add(&event_, nullptr) == 0;
   return attached_;
 }

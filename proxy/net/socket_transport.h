@@ -1,4 +1,5 @@
-// Transport on a plain socket: direct recv and sendmsg, one edge-triggered event for both directions, added once.
+// Transport on a plain socket: direct recv and sendmsg, one edge-triggered event for both
+// directions, added once.
 #pragma once
 
 #include <event2/event.h>

@@ -1,4 +1,5 @@
-// A byte stream to one peer: a socket, a TLS session, or the simulator's memory. Everything above net/ sees this only.
+// A byte stream to one peer: a socket, a TLS session, or the simulator's memory. Everything above
+// net/ sees this only.
 #pragma once
 
 #include <sys/uio.h>
@@ -41,34 +42,38 @@ class TransportHandler {
   ~TransportHandler() = default;
 };
 
-// Thread: that of the loop it is attached to. Destroying it closes the connection and ends its events.
+// Thread: that of the loop it is attached to. Destroying it closes the connection and ends its
+// events.
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Up to `size` bytes. Fewer than `size` means that the rest of what had arrived is read: no second call is needed
-  // before the next readiness, unless peer_closed was reported.
+  // Up to `size` bytes. Fewer than `size` means that the rest of what had arrived is read: no
+  // second call is needed before the next readiness, unless peer_closed was reported.
   virtual IoResult read(char* into, size_t size) = 0;
-  // As many bytes as the peer's window takes: Ok with fewer than given means that writability will be reported.
+  // As many bytes as the peer's window takes: Ok with fewer than given means that writability will
+  // be reported.
   virtual IoResult write(const iovec* parts, int count) = 0;
   virtual void shutdown_write() = 0;
   virtual Probe probe() = 0;
 
-  // After Connector::start(): Again until the connection stands. None when it does, otherwise why it does not.
+  // After Connector::start(): Again until the connection stands. None when it does, otherwise why
+  // it does not.
   struct ConnectResult {
     IoStatus status = IoStatus::Ok;  // Ok, Again, Reset
     CloseReason reason = CloseReason::None;
   };
   virtual ConnectResult finish_connect() = 0;
 
-  // Bytes that the peer has acknowledged, the connection's first included (TCP_INFO); UINT64_MAX where the kernel cannot say.
+  // Bytes that the peer has acknowledged, the connection's first included (TCP_INFO); UINT64_MAX
+  // where the kernel cannot say.
   virtual uint64_t bytes_acked() const = 0;
 
   // Close with RST: a response that broke off must not look complete.
   virtual void abort_on_close() = 0;
 
-  // Moves to another worker: detach() on the old one, attach() on the new one. The handler outlives the attachment.
-  // Readiness that was there already is reported after attach().
+  // Moves to another worker: detach() on the old one, attach() on the new one. The handler outlives
+  // the attachment. Readiness that was there already is reported after attach().
   virtual void detach() = 0;
 };
 

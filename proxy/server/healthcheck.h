@@ -5,7 +5,8 @@
 
 namespace berth::server {
 
-// 0 if GET /healthz on the admin listener answers 200, 1 otherwise (and says why on standard error).
+// 0 if GET /healthz on the admin listener answers 200, 1 otherwise (and says why on standard
+// error).
 int run_healthcheck(const std::string& admin_address);
 
 }  // namespace berth::server

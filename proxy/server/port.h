@@ -1,4 +1,5 @@
-// One listener of one worker on the kernel's sockets: accepts, and makes client connections of what it gets.
+// One listener of one worker on the kernel's sockets: accepts, and makes client connections of what
+// it gets.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +27,8 @@ class Port final : public net::AcceptHandler {
        std::unique_ptr<client::ClientListener> clients);
 
   client::ClientListener& clients() { return *clients_; }
-  // No more accepts: what the kernel has queued is accepted first, so that nobody's connection is reset.
+  // No more accepts: what the kernel has queued is accepted first, so that nobody's connection is
+  // reset.
   void stop_accepting();
 
  private:

@@ -47,7 +47,8 @@ int64_t wall_ms() {
 stats::ConfiguredLabels labels_of(const config::Config& config,
                                   const std::vector<upstream::ClusterPlan>& clusters) {
   stats::ConfiguredLabels labels;
-  for (const config::Listener& listener : config.listeners) labels.listeners.push_back(listener.name);
+  for (const config::Listener& listener : config.listeners)
+    labels.listeners.push_back(listener.name);
   for (const upstream::ClusterPlan& cluster : clusters) {
     labels.upstreams.push_back(cluster.cluster->name);
     for (const auto& server : cluster.servers) {

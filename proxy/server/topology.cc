@@ -18,7 +18,8 @@ net::Address bound_address(int fd) {
   return net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), length);
 }
 
-UniqueFd open_socket(const std::string& text, net::Address& address, const config::Listener& listener) {
+UniqueFd open_socket(const std::string& text, net::Address& address,
+                     const config::Listener& listener) {
   const int backlog = static_cast<int>(listener.backlog);
   try {
     return net::listen_on(address, backlog, listener.unix_mode);
@@ -136,7 +137,8 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
   return plans;
 }
 
-// The same object for the same server, as long as anybody uses it: its bound counts what is still draining.
+// The same object for the same server, as long as anybody uses it: its bound counts what is still
+// draining.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
     const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
     const std::string& name, const net::Address& address) {

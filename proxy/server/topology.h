@@ -1,5 +1,5 @@
-// What all workers share under a configuration: the bounds and queues of the upstreams, the listening sockets. Lives through
-// reloads: what stays in the configuration keeps its object.
+// What all workers share under a configuration: the bounds and queues of the upstreams, the
+// listening sockets. Lives through reloads: what stays in the configuration keeps its object.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,9 @@ class Topology {
  public:
   Topology(stats::Registry& registry, uint32_t workers) : registry_(registry), workers_(workers) {}
 
-  // Resolves names, opens the sockets of new listeners, sets limits, retires what is gone. Throws std::runtime_error and
-  // changes nothing if an address cannot be resolved or listened on. One plan for each worker.
+  // Resolves names, opens the sockets of new listeners, sets limits, retires what is gone. Throws
+  // std::runtime_error and changes nothing if an address cannot be resolved or listened on. One
+  // plan for each worker.
   std::vector<WorkerPlan> apply(const config::SnapshotPtr& snapshot);
 
   // Where it really listens ("port 0" is resolved), in the order of the configuration.
@@ -48,8 +49,8 @@ class Topology {
  private:
   struct OpenListener {
     std::shared_ptr<client::ConnectionCount> count = std::make_shared<client::ConnectionCount>();
-    std::string address;         // as bound
-    std::vector<UniqueFd> fds;   // new ones, one for each worker; moved into the plans
+    std::string address;        // as bound
+    std::vector<UniqueFd> fds;  // new ones, one for each worker; moved into the plans
   };
   using Sockets = std::map<std::string, OpenListener>;
   using ServerKey = std::pair<std::string, std::string>;  // upstream, address

@@ -1,4 +1,5 @@
-// One worker: a thread with its loop, its listeners, its client connections and its shard of every pool.
+// One worker: a thread with its loop, its listeners, its client connections and its shard of every
+// pool.
 #pragma once
 
 #include <atomic>
@@ -35,7 +36,8 @@ class WorkerObserver {
   ~WorkerObserver() = default;
 };
 
-// Constructed, started, told and destroyed by the main thread; everything else happens on its own thread.
+// Constructed, started, told and destroyed by the main thread; everything else happens on its own
+// thread.
 class Worker final : private event::TurnObserver, private event::TimerHandler, public Eviction {
  public:
   Worker(uint32_t index, stats::Registry& registry, AccessLog& log, WorkerObserver& observer,

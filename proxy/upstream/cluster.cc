@@ -78,7 +78,8 @@ Duration Cluster::left_queue(Waiter& waiter) {
   return waited;
 }
 
-// The ticket itself: ours again if it is still in the queue; otherwise it comes home with a grant, and finds nobody.
+// The ticket itself: ours again if it is still in the queue; otherwise it comes home with a grant,
+// and finds nobody.
 void Cluster::give_up(Waiter& waiter) {
   std::unique_ptr<Ticket> ticket(waiter.ticket_);
   left_queue(waiter);

@@ -26,7 +26,8 @@ class Cluster {
     TriedServers tried;
     Freshness freshness = Freshness::Any;
   };
-  // One of: a lease at once; a refusal (with the server that refused, if any did); neither: the waiter will be called.
+  // One of: a lease at once; a refusal (with the server that refused, if any did); neither: the
+  // waiter will be called.
   struct Outcome {
     Lease lease;
     stats::AcquireSource source = stats::AcquireSource::Idle;

@@ -1,4 +1,5 @@
-// How long an upstream connection may lie idle before it is no longer used: pure arithmetic on what is known.
+// How long an upstream connection may lie idle before it is no longer used: pure arithmetic on what
+// is known.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,9 @@ struct IdleLimit {
 // Without a hint: the safe side of the 5 s after which Node closes.
 inline constexpr Duration kDefaultIdleLimit = std::chrono::seconds(4);
 
-// `hint`: N of the server's Keep-Alive: timeout=N in seconds, -1 where it sent none. `configured`: keepalive_timeout, none
-// for auto. The hint wins where it is lower; a configured limit is never exceeded. A hint of 0 gives a limit of 0: close.
+// `hint`: N of the server's Keep-Alive: timeout=N in seconds, -1 where it sent none. `configured`:
+// keepalive_timeout, none for auto. The hint wins where it is lower; a configured limit is never
+// exceeded. A hint of 0 gives a limit of 0: close.
 IdleLimit idle_limit(int32_t hint, std::optional<Duration> configured);
 
 }  // namespace berth::upstream

@@ -1,5 +1,5 @@
-// The right to use one upstream connection for one request. Move-only: its destructor gives the connection back to the pool,
-// or closes it if it is not fit for another request.
+// The right to use one upstream connection for one request. Move-only: its destructor gives the
+// connection back to the pool, or closes it if it is not fit for another request.
 #pragma once
 
 #include <sys/uio.h>

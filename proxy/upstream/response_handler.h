@@ -18,13 +18,15 @@ struct UpstreamFailure {
   bool response_seen = false;  // at least one byte of a response came
 };
 
-// Thread: the worker's. During any of these the lease may be dropped. Views are valid during the call.
+// Thread: the worker's. During any of these the lease may be dropped. Views are valid during the
+// call.
 class ResponseHandler {
  public:
   // 1xx other than 101.
   virtual void on_interim(const http::ResponseHead& head) = 0;
   // The head, and as much of the body as has come with it. `complete`: that was all.
-  virtual void on_response(const http::ResponseHead& head, std::string_view body, bool complete) = 0;
+  virtual void on_response(const http::ResponseHead& head, std::string_view body,
+                           bool complete) = 0;
   // 101 to a request that asked for it; from now on bytes come raw, by on_body.
   virtual void on_upgraded(const http::ResponseHead& head) = 0;
   virtual void on_body(std::string_view bytes, bool complete) = 0;

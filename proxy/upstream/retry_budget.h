@@ -15,7 +15,8 @@ class RetryBudget {
   void request_ended() { --in_flight_; }
   // False when the budget is used up. A retry counts until retry_ended().
   bool try_retry(const config::Retry& limits) {
-    const uint32_t share = static_cast<uint32_t>(uint64_t{in_flight_} * limits.budget_percent / 100);
+    const uint32_t share =
+        static_cast<uint32_t>(uint64_t{in_flight_} * limits.budget_percent / 100);
     if (retries_ >= std::max(limits.budget_min, share)) return false;
     ++retries_;
     return true;

@@ -107,7 +107,8 @@ void ServerPool::run() {
       slot = server_->slots.try_take();
       if (!slot) return;
     }
-    // Another worker may have served it meanwhile; then the slot goes back and the queue is looked at again.
+    // Another worker may have served it meanwhile; then the slot goes back and the queue is looked
+    // at again.
     Ticket* ticket = queue.pop_for(*server_);
     if (ticket != nullptr) grant(*ticket, idle, std::move(slot));
   }
@@ -182,7 +183,8 @@ void ServerPool::on_state(UpstreamConnection& connection, std::optional<Connecti
                           std::optional<ConnectionState> after) {
   if (before) link(connection, *before, -1);
   if (after) link(connection, *after, +1);
-  open_count_ += static_cast<uint32_t>(!before.has_value()) - static_cast<uint32_t>(!after.has_value());
+  open_count_ +=
+      static_cast<uint32_t>(!before.has_value()) - static_cast<uint32_t>(!after.has_value());
   // Idle, upgraded: something came free.
   if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) {
     if (server_->cluster->queue.waiting() > 0) {
@@ -201,8 +203,8 @@ void ServerPool::trim_idle() {
   if (idle > most && !idle_.empty()) idle_.back().close(CloseReason::MaxIdle);
 }
 
-void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState before, CloseReason reason,
-                           uint32_t requests) {
+void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState before,
+                           CloseReason reason, uint32_t requests) {
   link(connection, before, -1);
   --open_count_;
   stats_->connections_closed[static_cast<size_t>(reason)].add();
@@ -231,7 +233,8 @@ void ServerPool::on_idle_limit(const IdleLimit& limit) {
   const int64_t ms = static_cast<int64_t>(stats::as_millis(limit.limit));
   if (server_->facts->learned_keepalive_ms.load(std::memory_order_relaxed) == ms) return;
   server_->facts->learned_keepalive_ms.store(ms, std::memory_order_relaxed);
-  server_->facts->learned_source.store(static_cast<uint8_t>(limit.source), std::memory_order_relaxed);
+  server_->facts->learned_source.store(static_cast<uint8_t>(limit.source),
+                                       std::memory_order_relaxed);
   server_->facts->keepalive_margin_ms.store(static_cast<int64_t>(stats::as_millis(limit.margin)),
                                             std::memory_order_relaxed);
 }
@@ -261,7 +264,8 @@ std::optional<CloseReason> ServerPool::why_not_keep() const {
 
 void ServerPool::apply(Settings settings) {
   settings_ = std::move(settings);
-  while (server_->slots.over_limit() && !idle_.empty()) idle_.back().close(CloseReason::BoundLowered);
+  while (server_->slots.over_limit() && !idle_.empty())
+    idle_.back().close(CloseReason::BoundLowered);
   pump_later();
 }
 

@@ -39,8 +39,8 @@ class ServerPool final : private event::TurnTask {
 
   // --- For the Cluster and the balancer.
 
-  // A connection that lies idle here, the most recently used first; empty if there is none that is fit, or if a new one is
-  // wanted more and can be made.
+  // A connection that lies idle here, the most recently used first; empty if there is none that is
+  // fit, or if a new one is wanted more and can be made.
   Lease take_idle(Freshness wanted);
   // Connects for the waiter. None if that has begun.
   CloseReason connect(Slot slot, Waiter* waiter);

@@ -1,4 +1,5 @@
-// What all workers know of one upstream and of each of its servers: the bound, the queue, who holds idle connections.
+// What all workers know of one upstream and of each of its servers: the bound, the queue, who holds
+// idle connections.
 #pragma once
 
 #include <atomic>
@@ -19,10 +20,12 @@ namespace berth::upstream {
 struct SharedCluster {
   std::string name;
   WaiterQueue queue;
-  std::atomic<bool> retired{false};  // the configuration no longer names it; its last requests are still served
+  std::atomic<bool> retired{
+      false};  // the configuration no longer names it; its last requests are still served
 };
 
-// Thread: any. Written rarely (connect, close, reload) but for idle counts, which each have their own cache line.
+// Thread: any. Written rarely (connect, close, reload) but for idle counts, which each have their
+// own cache line.
 class SharedServer {
  public:
   SharedServer(std::shared_ptr<SharedCluster> of, std::string configured, net::Address at,
@@ -48,7 +51,9 @@ class SharedServer {
   }
 
   uint32_t workers() const { return static_cast<uint32_t>(idle_.size()); }
-  uint32_t idle(uint32_t worker) const { return idle_[worker].count.load(std::memory_order_seq_cst); }
+  uint32_t idle(uint32_t worker) const {
+    return idle_[worker].count.load(std::memory_order_seq_cst);
+  }
   // Published before the queue is looked at (waiter_queue.h). Thread: the worker's own count only.
   void publish_idle(uint32_t worker, uint32_t count) {
     idle_[worker].count.store(count, std::memory_order_seq_cst);

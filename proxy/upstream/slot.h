@@ -1,4 +1,5 @@
-// The bound of a pool: a Slot is the right to hold one connection to a server, counted over all workers.
+// The bound of a pool: a Slot is the right to hold one connection to a server, counted over all
+// workers.
 #pragma once
 
 #include <atomic>
@@ -36,8 +37,8 @@ class Slot {
 // Thread: any. Sequentially consistent where the lost-wake-up argument of waiter_queue.h needs it.
 class SlotCounter {
  public:
-  // An empty Slot when the limit is reached. Never more than `limit` slots are out, at any instant; a lowered limit takes
-  // effect as slots come back.
+  // An empty Slot when the limit is reached. Never more than `limit` slots are out, at any instant;
+  // a lowered limit takes effect as slots come back.
   Slot try_take() {
     uint32_t used = used_.load(std::memory_order_seq_cst);
     do {

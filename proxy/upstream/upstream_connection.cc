@@ -61,7 +61,8 @@ void UpstreamConnection::set_state(ConnectionState next) {
 CloseReason UpstreamConnection::connect(Waiter* waiter) {
   net::WorkerEnv& env = pool_->env();
   opened_ = env.now();
-  auto transport = env.network.connect(pool_->server().address, pool_->settings().tcp_keepalive, *this);
+  auto transport =
+      env.network.connect(pool_->server().address, pool_->settings().tcp_keepalive, *this);
   if (!transport) {
     const CloseReason reason = transport.error();
     pool_->on_connect_failed(reason);
@@ -128,7 +129,8 @@ bool UpstreamConnection::send(const iovec* parts, int count) {
   const net::IoResult sent = out_.send(*transport_, parts, count, pool_->env().scratch);
   accepted_ += sent.bytes;
   if (sent.status == net::IoStatus::Reset) {
-    // The server may have answered before it hung up: what it sent is read first, when the caller is done.
+    // The server may have answered before it hung up: what it sent is read first, when the caller
+    // is done.
     write_broken_ = true;
     out_.clear();
     pool_->env().runtime.turn.later(*this);
@@ -218,13 +220,14 @@ void UpstreamConnection::read_response() {
       case net::IoStatus::Ok:
         break;
     }
-    // A short read means drained. But a FIN, or an RST that came together with the data, shows only at the next
-    // read: so while the response is incomplete, one more read is made.
+    // A short read means drained. But a FIN, or an RST that came together with the data, shows only
+    // at the next read: so while the response is incomplete, one more read is made.
     const bool drained = got.bytes < net::Scratch::kSize && !fin_seen_;
     if (drained) readable_ = false;
     response_seen_ = true;
     process(scratch.data(), got.bytes);
-    if (drained && leased_as(request) && phase_ != Phase::Done && state_ != Upgraded) readable_ = true;
+    if (drained && leased_as(request) && phase_ != Phase::Done && state_ != Upgraded)
+      readable_ = true;
   }
 }
 
@@ -286,7 +289,8 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   hinted_max_ = head.keep_alive_max;
   server_http10_ = head.summary.minor_version == 0;
   server_closes_ = !head.summary.persistent();
-  pool_->on_response(head.status, pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
+  pool_->on_response(head.status,
+                     pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
   if (head.status == 101) {
     if (!upgrade_wanted_) {
       fail(CloseReason::UnexpectedUpgrade);

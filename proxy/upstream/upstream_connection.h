@@ -50,8 +50,9 @@ class UpstreamConnection final : public event::Disposable,
   };
   // False if `upgrade` and max_upgraded are upgraded already; nothing has happened then.
   bool begin(const Request& request, ResponseHandler& handler);
-  // Sends behind what is queued. False if the connection is broken: on_upstream_failed() follows at the end of the turn,
-  // never from within this call (the server may have answered before it hung up: that is read first).
+  // Sends behind what is queued. False if the connection is broken: on_upstream_failed() follows at
+  // the end of the turn, never from within this call (the server may have answered before it hung
+  // up: that is read first).
   bool send(const iovec* parts, int count);
   // Nothing more will be sent for this request.
   void request_complete();
@@ -72,7 +73,8 @@ class UpstreamConnection final : public event::Disposable,
   // None, or why connecting could not even begin; then the connection is closed.
   CloseReason connect(Waiter* waiter);
   void abandon_connect() { waiter_ = nullptr; }
-  // Idle, within its limits and, if idle for long, still open as far as the kernel knows. Otherwise closes itself.
+  // Idle, within its limits and, if idle for long, still open as far as the kernel knows. Otherwise
+  // closes itself.
   bool check_fresh();
   // An idle one goes to a request: Busy.
   void lease_out();
@@ -83,7 +85,8 @@ class UpstreamConnection final : public event::Disposable,
   void retire();
   void close(CloseReason reason) noexcept;
   TimePoint idle_since() const { return idle_since_; }
-  // True when three quarters of the idle limit have passed: requests that must not be replayed avoid it.
+  // True when three quarters of the idle limit have passed: requests that must not be replayed
+  // avoid it.
   bool in_last_quarter() const;
 
  private:
@@ -132,16 +135,16 @@ class UpstreamConnection final : public event::Disposable,
   bool server_http10_ = false;
   bool response_seen_ = false;
   uint8_t interims_ = 0;
-  uint8_t jitter_;              // of the limits on requests and age: this many 1024ths less
+  uint8_t jitter_;  // of the limits on requests and age: this many 1024ths less
   int32_t hinted_timeout_ = -1;
   int32_t hinted_max_ = -1;
   uint32_t requests_ = 0;
-  uint64_t accepted_ = 0;       // bytes of this request that the kernel took
+  uint64_t accepted_ = 0;  // bytes of this request that the kernel took
   uint64_t acked_before_ = UINT64_MAX;
   IdleLimit idle_limit_;
   TimePoint opened_{};
   TimePoint idle_since_{};
-  TimePoint sent_at_{};         // when the request was complete
+  TimePoint sent_at_{};  // when the request was complete
   http::HeadProgress progress_;
   http::BodyDecoder body_;
   net::ByteBuffer head_bytes_;  // a head that has not come whole yet

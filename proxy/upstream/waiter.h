@@ -12,8 +12,8 @@ namespace berth::upstream {
 class Cluster;
 class UpstreamConnection;
 
-// Embedded in the Exchange; its destructor gives the place up: a cancelled waiter never receives a connection.
-// Thread: its worker's.
+// Embedded in the Exchange; its destructor gives the place up: a cancelled waiter never receives a
+// connection. Thread: its worker's.
 class Waiter : private event::TimerHandler {
  public:
   Waiter() : timer_(*this) {}
@@ -27,7 +27,8 @@ class Waiter : private event::TimerHandler {
 
   // Called at the end of a turn, never from within Cluster::acquire().
   virtual void on_lease(Lease lease, stats::AcquireSource source) = 0;
-  // `server`: the one that could not be reached; nullptr when none was asked (queue full or timed out).
+  // `server`: the one that could not be reached; nullptr when none was asked (queue full or timed
+  // out).
   virtual void on_no_lease(CloseReason reason, const SharedServer* server) = 0;
 
   // Leaves the queue; a connection that is being made goes to the pool when it stands.

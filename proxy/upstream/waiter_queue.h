@@ -1,8 +1,10 @@
-// The queue of an upstream: requests that wait for a connection, first come first served over all workers.
+// The queue of an upstream: requests that wait for a connection, first come first served over all
+// workers.
 //
-// No wake-up is lost: whoever frees something (an idle connection, a slot) makes it visible and then looks at waiting();
-// whoever waits enqueues and then looks for idle connections and free slots. Both sides are sequentially consistent,
-// so at least one of them sees the other. When nobody waits, the queue costs one load of a line that nobody writes.
+// No wake-up is lost: whoever frees something (an idle connection, a slot) makes it visible and
+// then looks at waiting(); whoever waits enqueues and then looks for idle connections and free
+// slots. Both sides are sequentially consistent, so at least one of them sees the other. When
+// nobody waits, the queue costs one load of a line that nobody writes.
 #pragma once
 
 #include <array>
@@ -43,8 +45,8 @@ class TriedServers {
 
 struct TicketTag {};
 
-// A place in the queue. Belongs to its home worker; other workers see it only under the queue's lock, or after they
-// have popped it, when they send it home together with what it was granted.
+// A place in the queue. Belongs to its home worker; other workers see it only under the queue's
+// lock, or after they have popped it, when they send it home together with what it was granted.
 struct Ticket : ListHook<TicketTag> {
   WorkerPools* home = nullptr;
   Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
@@ -61,7 +63,8 @@ class WaiterQueue {
   bool has_for(const SharedServer& server);
   // Back to the head of the queue: what it was granted could not be used.
   void push_front(Ticket& ticket);
-  // True if the ticket was still in the queue and has left it; false if somebody has popped it: then it is on its way home.
+  // True if the ticket was still in the queue and has left it; false if somebody has popped it:
+  // then it is on its way home.
   bool remove(Ticket& ticket);
 
   size_t waiting() const { return waiting_.load(std::memory_order_seq_cst); }

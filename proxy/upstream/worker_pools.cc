@@ -87,10 +87,12 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
   sweep();
 }
 
-// What left the configuration goes when nothing uses it any more; looked at on each reload, which is soon enough.
+// What left the configuration goes when nothing uses it any more; looked at on each reload, which
+// is soon enough.
 void WorkerPools::sweep() {
   std::erase_if(clusters_, [](const auto& entry) {
-    return entry.second->shared()->retired.load(std::memory_order_relaxed) && !entry.second->in_use();
+    return entry.second->shared()->retired.load(std::memory_order_relaxed) &&
+           !entry.second->in_use();
   });
   std::unordered_set<const ServerPool*> used;
   for (const auto& [shared, cluster] : clusters_) {
@@ -119,8 +121,8 @@ void WorkerPools::ask_to_pump(uint32_t worker, const std::shared_ptr<SharedServe
   peer.mailbox->post(std::make_unique<PumpMessage>(*peer.pools, server));
 }
 
-void WorkerPools::send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
-                             const std::shared_ptr<SharedServer>& server) {
+void WorkerPools::send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection,
+                             Slot slot, const std::shared_ptr<SharedServer>& server) {
   for (const Peer& peer : *peers_) {
     if (peer.pools != ticket.home) continue;
     peer.mailbox->post(
@@ -138,11 +140,12 @@ Waiter* WorkerPools::take_waiter(Ticket& ticket, stats::AcquireSource source) {
   return waiter;
 }
 
-void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
-                           const std::shared_ptr<SharedServer>& server) {
+void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection,
+                           Slot slot, const std::shared_ptr<SharedServer>& server) {
   ServerPool* pool = find(*server);
   if (pool == nullptr) {
-    // A reload has not reached this worker yet, or has gone past it: the request keeps its place, the grant is undone.
+    // A reload has not reached this worker yet, or has gone past it: the request keeps its place,
+    // the grant is undone.
     connection.reset();
     slot.give_back();
     if (ticket.waiter == nullptr) {

@@ -40,8 +40,8 @@ class WorkerPools {
 
   void set_peers(const std::vector<Peer>* peers) { peers_ = peers; }
 
-  // Takes a snapshot's upstreams over: makes what is new, applies limits to what stays, retires what is gone. Warm
-  // connections of servers that stay are kept.
+  // Takes a snapshot's upstreams over: makes what is new, applies limits to what stays, retires
+  // what is gone. Warm connections of servers that stay are kept.
   void apply(const std::vector<ClusterPlan>& plan);
   // Closes every idle connection (shutdown).
   void close_idle();
