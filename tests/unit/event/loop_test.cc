@@ -203,7 +203,8 @@ TEST_F(LoopTest, TheWallClockIsTheSystems) {
   };
   const int64_t before = micros();
   post([&] {
-    EXPECT_GE(loop.runtime().time.wall_micros(), before - 1);  // both clocks are cut to microseconds
+    EXPECT_GE(loop.runtime().time.wall_micros(),
+              before - 1);  // both clocks are cut to microseconds
     EXPECT_LE(loop.runtime().time.wall_micros(), micros() + 1);
     loop.stop();
   });

@@ -56,7 +56,8 @@ TEST_F(MessageQueueTest, OnlyTheFirstMessageAsksForAWakeUp) {
 // Otherwise a pair of messages that answer each other would hold the receiver for ever.
 TEST_F(MessageQueueTest, WhatIsSentDuringADeliveryWaitsForTheNextOne) {
   bool wake = false;
-  queue.push(std::make_unique<Letter>([&] { wake = queue.push(letter('b')); }, [&] { log += '1'; }));
+  queue.push(
+      std::make_unique<Letter>([&] { wake = queue.push(letter('b')); }, [&] { log += '1'; }));
   queue.deliver_all();
   EXPECT_EQ(log, "1");
   EXPECT_TRUE(wake);
