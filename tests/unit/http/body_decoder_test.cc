@@ -208,6 +208,11 @@ TEST(Chunked, RefusesBadFraming) {
                             "0;\n\r\n"}) {
     EXPECT_EQ(decode_chunked(bytes).refusal, CloseReason::BadChunk) << printable(bytes);
   }
+  // Right but for one byte where a CR or LF must be.
+  for (const char* bytes : {"5\rXhello\r\n0\r\n\r\n", "5X\nhello\r\n0\r\n\r\n",
+                            "5\r\nhello\rX0\r\n\r\n", "5\r\nhelloX\n0\r\n\r\n", "0\rX\r\n"}) {
+    EXPECT_EQ(decode_chunked(bytes).refusal, CloseReason::BadChunk) << printable(bytes);
+  }
   const std::string endless = "5;" + std::string(300, 'x');
   EXPECT_EQ(decode_chunked(endless).refusal, CloseReason::BadChunk);
   EXPECT_EQ(decode_chunked(std::string("5;\0\r\n", 5)).refusal, CloseReason::BadChunk);

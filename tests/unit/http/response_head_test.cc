@@ -155,6 +155,8 @@ TEST(ResponseHead, RefusesBadStatusLines) {
     expect_refused(std::string(line) + "\r\n\r\n");
   }
   expect_refused("HTTP/1.1 200 OK\nServer: x\n\n");
+  expect_refused("HTTP/1.1 200 OK\x01\nServer: x\r\n\r\n");
+  expect_refused("HTTP/1.1 200 OK\n\nServer: x\r\n\r\n");
   expect_refused("HTTP/1.1 200\nServer: x\r\n\r\n");
   expect_refused("\r\nHTTP/1.1 200 OK\r\n\r\n");
 }
