@@ -19,7 +19,10 @@ Failure(E) -> Failure<E>;
 template <class T, class E>
 class [[nodiscard]] Result {
  public:
+  // Both are implicit, for `return value;` and `return Failure{reason};`.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   Result(Failure<E> failure) : state_(std::in_place_index<1>, failure.reason) {}
 
   bool ok() const { return state_.index() == 0; }
