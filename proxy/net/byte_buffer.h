@@ -48,6 +48,7 @@ class ByteBuffer {
 
  private:
   friend class Chain;
+  friend class Scratch;
   struct Block {
     Block* next;  // Chain
     uint32_t capacity;
