@@ -88,12 +88,7 @@ Server::Server(const Run& command, config::Config config)
       grace_timer_(*this),
       started_(loop_.runtime().now()) {
   raise_file_limit();
-  // Workers inherit the mask: signals come to the main loop only.
-  sigset_t ours;
-  sigemptyset(&ours);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) sigaddset(&ours, number);
-  sigset_t before;
-  pthread_sigmask(SIG_BLOCK, &ours, &before);
+  const event::BlockedSignals signals_are_ours({SIGHUP, SIGTERM, SIGINT, SIGUSR1});
   ::signal(SIGPIPE, SIG_IGN);
 
   const config::Config& settings = snapshot_->config;
@@ -110,17 +105,12 @@ Server::Server(const Run& command, config::Config config)
   }
   put_in_effect(snapshot_);
   for (const auto& worker : workers_) worker->start(peers_);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-
-  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) {
-    auto& signal = *signals_.emplace_back(std::make_unique<Signal>());
-    event_assign(&signal.event, loop_.base(), number, EV_SIGNAL | EV_PERSIST, on_signal, this);
-    event_add(&signal.event, nullptr);
-  }
+  event::SignalHandler& handler = *this;
+  signals_.reset(new event::Signals(loop_, handler, {SIGHUP, SIGTERM, SIGINT, SIGUSR1}));
 }
 
 Server::~Server() {
-  for (const auto& signal : signals_) event_del(&signal->event);
+  signals_.reset();
   // All threads end before any of them is destroyed: they post to each other.
   for (const auto& worker : workers_) worker->join();
   workers_.clear();
@@ -152,19 +142,17 @@ void Server::announce() const {
 
 // --- Signals.
 
-void Server::on_signal(evutil_socket_t number, short, void* self) {
-  Server& server = *static_cast<Server*>(self);
-  server.loop_.begin_turn();
+void Server::on_signal(int number) {
   switch (number) {
     case SIGHUP:
-      server.reload();
+      reload();
       return;
     case SIGUSR1:
-      server.access_log_->reopen();
+      access_log_->reopen();
       log_info("log", "reopened");
       return;
     default:
-      server.shut_down();
+      shut_down();
       return;
   }
 }

@@ -1,9 +1,6 @@
 // The process: loads the configuration, runs the workers, listens to signals and to the admin port.
 #pragma once
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -13,6 +10,7 @@
 
 #include "proxy/config/snapshot.h"
 #include "proxy/event/loop.h"
+#include "proxy/event/signals.h"
 #include "proxy/server/access_log.h"
 #include "proxy/server/admin.h"
 #include "proxy/server/admin_context.h"
@@ -26,7 +24,10 @@
 namespace berth::server {
 
 // Thread: the main thread.
-class Server final : public AdminContext, public WorkerObserver, private event::TimerHandler {
+class Server final : public AdminContext,
+                     public WorkerObserver,
+                     private event::SignalHandler,
+                     private event::TimerHandler {
  public:
   // Throws std::runtime_error if a log, an address or the admin port cannot be opened.
   Server(const Run& command, config::Config config);
@@ -38,11 +39,6 @@ class Server final : public AdminContext, public WorkerObserver, private event::
   int run();
 
  private:
-  struct Signal {
-    struct event event;
-    bool added = false;
-  };
-
   // AdminContext
   std::string version() const override;
   Readiness readiness() const override;
@@ -55,10 +51,11 @@ class Server final : public AdminContext, public WorkerObserver, private event::
   // WorkerObserver (their threads)
   void on_worker_ready(uint32_t worker) override;
   void on_worker_drained(uint32_t worker) override;
+  // event::SignalHandler
+  void on_signal(int number) override;
 
   friend class WorkersReadyMessage;
   friend class WorkerDrainedMessage;
-  static void on_signal(evutil_socket_t number, short, void* self);
   void on_timer(event::Timer& timer) override;  // shutdown.grace is over
   void put_in_effect(config::SnapshotPtr snapshot);
   void reload();
@@ -77,7 +74,7 @@ class Server final : public AdminContext, public WorkerObserver, private event::
   std::unique_ptr<Topology> topology_;
   std::vector<upstream::Peer> peers_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::unique_ptr<Signal>> signals_;
+  std::unique_ptr<event::Signals> signals_;
   std::optional<ReloadOutcome> last_reload_;
   event::Timer grace_timer_;
   TimePoint started_;
