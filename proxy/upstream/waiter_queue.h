@@ -69,6 +69,13 @@ class WaiterQueue {
 
   size_t waiting() const { return waiting_.load(std::memory_order_seq_cst); }
 
+  // Visits the tickets, oldest first, under the lock: for those who check the order.
+  template <class F>
+  void for_each(F&& visit) {
+    const std::lock_guard lock(mutex_);
+    tickets_.for_each([&](Ticket& ticket) { visit(static_cast<const Ticket&>(ticket)); });
+  }
+
  private:
   Ticket* find_for(const SharedServer& server);
 

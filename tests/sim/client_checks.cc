@@ -1,0 +1,137 @@
+// What a simulated client makes of the answers that it gets, and of the ends of its connections.
+#include <algorithm>
+
+#include "tests/sim/client_model.h"
+#include "tests/sim/server_model.h"
+
+namespace berth::sim {
+
+namespace {
+
+// A local answer needs a cause that the scenario can give.
+bool has_cause(const std::string& label, const Scenario& s, const ServerManners& m) {
+  const bool restarts = s.restarts > 0;
+  const bool faulty_end = m.fin_before + m.rst_before + m.fin_within + m.rst_within + m.early > 0;
+  if (label == "queue_full" || label == "queue_timeout" || label == "upgrade_limit") return true;
+  if (label == "header_timeout" || label == "body_timeout") return s.client.slow_writing > 0;
+  if (label == "connect_refused") return restarts || m.connect_refused + m.connect_fails_at_once > 0;
+  if (label == "connect_unreachable" || label == "no_local_resources") {
+    return m.connect_fails_at_once > 0 || s.attach_failures > 0;
+  }
+  if (label == "connect_timeout") return m.connect_silent > 0;
+  if (label == "no_server") return restarts || !m.polite || s.reloads > 0;
+  if (label == "response_timeout") return m.stall_before + m.stall_within + m.garbage > 0 || s.freezes > 0;
+  if (label == "bad_response" || label == "unexpected_upgrade" || label == "bad_content_length") {
+    return m.garbage + m.leftover + m.unsolicited > 0;
+  }
+  if (label == "server_closed" || label == "server_reset" || label == "bytes_while_idle") {
+    // A server without hints closes when it likes; one with hints only if it has been blocked for too long.
+    return restarts || faulty_end || !m.polite || !m.hints || s.freezes > 0;
+  }
+  return !m.polite;
+}
+
+}  // namespace
+
+void ClientModel::check_answer(const RequestRecord& request, const Message& response) {
+  const auto id = static_cast<unsigned long long>(request.id);
+  if (response.find("Proxy-Status") != nullptr) {
+    check_local(request, response);
+    return;
+  }
+  AttemptRecord* attempt = site_.ledger.attempt(response.number("X-Sim-Serial", 0));
+  site_.world.note("client %u: request %llu answered: %d, serial %llu", index_, id, response.status(),
+                   static_cast<unsigned long long>(response.number("X-Sim-Serial", 0)));
+  if (attempt == nullptr) {
+    site_.world.fail("client %u: request %llu got an answer that nobody gave: '%s'", index_, id,
+                     response.start_line.c_str());
+    return;
+  }
+  if (attempt->unsolicited) {
+    check_misdelivery(request, *attempt);
+    return;
+  }
+  site_.ledger.count("answered");
+  if (attempt->request != request.id) {
+    site_.world.fail("client %u: request %llu got the answer to request %llu", index_, id,
+                     static_cast<unsigned long long>(attempt->request));
+  }
+  if (response.status() != attempt->status) {
+    site_.world.fail("client %u: request %llu: status %d instead of %d", index_, id, response.status(),
+                     attempt->status);
+  }
+  if (!attempt->complete) {
+    site_.world.fail("client %u: request %llu: its answer looks complete and is not", index_, id);
+  }
+  if (response.body.size() != attempt->body_size ||
+      pattern_mismatch(response.body, attempt->serial, 0) != response.body.size()) {
+    site_.world.fail("client %u: request %llu: the body is not what the server sent (%zu of %llu bytes)",
+                     index_, id, response.body.size(),
+                     static_cast<unsigned long long>(attempt->body_size));
+  }
+}
+
+// The server has spoken unasked, and a request got that for its answer. It may be nobody's fault but the server's.
+void ClientModel::check_misdelivery(const RequestRecord&, const AttemptRecord&) {
+  // ServerConnection::check_unsolicited has the last word on whether the proxy could know.
+  site_.ledger.count("misdelivered by the server's own doing");
+}
+
+void ClientModel::check_local(const RequestRecord& request, const Message& response) {
+  const std::string status = response.value("Proxy-Status");
+  const size_t from = status.find("details=\"");
+  std::string label = from == std::string::npos ? status : status.substr(from + 9);
+  label = label.substr(0, label.find('"'));
+  site_.world.note("client %u: request %llu refused: %d %s", index_,
+                   static_cast<unsigned long long>(request.id), response.status(), label.c_str());
+  site_.ledger.count(label);
+  if (!has_cause(label, site_.scenario, site_.scenario.server)) {
+    site_.world.fail("client %u: request %llu (%s) failed without a cause: %d %s", index_,
+                     static_cast<unsigned long long>(request.id), request.method.c_str(),
+                     response.status(), label.c_str());
+  }
+}
+
+// The proxy has closed the connection: had it a right to?
+void ClientModel::judge_end(bool reset) {
+  if (tunnel_) {
+    const bool all = tunnel_got_ == tunnel_attempt_->body_size;
+    if (!reset && !all && tunnel_attempt_->complete) {
+      site_.world.fail("client %u: the tunnel ended after %llu of %llu bytes", index_,
+                       static_cast<unsigned long long>(tunnel_got_),
+                       static_cast<unsigned long long>(tunnel_attempt_->body_size));
+    }
+    return;
+  }
+  if (asked_.empty() || announced_close_) return;
+  const Asked& front = asked_.front();
+  const auto id = static_cast<unsigned long long>(front.request->id);
+  if (reader_.started()) {
+    // In the middle of an answer.
+    const Message& response = reader_.message();
+    const AttemptRecord* attempt =
+        reader_.head_complete() ? site_.ledger.attempt(response.number("X-Sim-Serial", 0)) : nullptr;
+    const bool broke_off = attempt != nullptr && (!attempt->complete || attempt->unsolicited);
+    if (!broke_off && !may_be_closed(front, reset)) {
+      site_.world.fail("client %u: the answer to request %llu broke off without a cause", index_, id);
+    }
+    if (broke_off && !reset) {
+      site_.world.fail("client %u: the answer to request %llu broke off without RST", index_, id);
+    }
+    site_.ledger.count("broken off");
+    return;
+  }
+  if (!may_be_closed(front, reset)) {
+    site_.world.fail("client %u: request %llu: closed without an answer%s", index_, id,
+                     reset ? " (reset)" : "");
+  }
+}
+
+bool ClientModel::may_be_closed(const Asked& front, bool) const {
+  // The client was idle for so long that the proxy may have closed before the request came.
+  const Duration travel = 2 * site_.scenario.client_link.most_delay + site_.scenario.most_lag + 5ms;
+  const bool raced = front.idle_before && front.idle_for + travel >= site_.scenario.listener.keepalive_timeout;
+  return raced;
+}
+
+}  // namespace berth::sim

@@ -1,0 +1,95 @@
+// A simulated client: it sends requests over one connection after the other, and checks every answer.
+#pragma once
+
+#include <deque>
+#include <string>
+
+#include "tests/sim/message_reader.h"
+#include "tests/sim/site.h"
+
+namespace berth::sim {
+
+class ClientModel final : private EndObserver {
+ public:
+  ClientModel(Site& site, uint32_t index);
+
+  void start();
+  // Nothing more to send, nothing more to wait for.
+  bool done() const { return end_ == nullptr && requests_left_ == 0; }
+  // What it is waiting for, in a word.
+  std::string describe() const;
+  // The simulation ends: hangs up.
+  void leave();
+
+ private:
+  struct Asked {
+    RequestRecord* request;
+    uint64_t begins = 0;  // in the stream of the connection
+    uint64_t ends = 0;
+    TimePoint begun = TimePoint::max();  // its first byte has been sent
+    bool complete = false;               // and its last
+    bool waits_for_100 = false;
+    bool idle_before = false;            // nothing else was on its way then
+    Duration idle_for{};
+  };
+  enum class Leaving : uint8_t { Politely, Stay, HalfClose, AbortFin, AbortRst };
+
+  void on_edge(End& end) override;
+  void connect();
+  void pump();
+  void ask();
+  std::string compose(RequestRecord& request, Asked& asked);
+  void send();
+  void note_sent();
+  void receive();
+  size_t take(std::string_view bytes);
+  void on_response();
+  void on_final(Message& response);
+  void check_answer(const RequestRecord& request, const Message& response);
+  void check_misdelivery(const RequestRecord& request, const AttemptRecord& attempt);
+  void check_local(const RequestRecord& request, const Message& response);
+  void begin_tunnel(const Message& response);
+  void tunnel_bytes(std::string_view bytes);
+  void on_end_of_stream(bool reset);
+  void judge_end(bool reset);
+  bool may_be_closed(const Asked& front, bool reset) const;
+  void finish_connection();
+  void after_answer();
+  void close_end(bool with_reset);
+  void watch(uint64_t request);
+  bool slow() const { return slow_reader_ || slow_writer_; }
+
+  Site& site_;
+  uint32_t index_;
+  Dice dice_;
+  std::string ip_;
+  uint32_t requests_left_ = 0;
+  bool http10_ = false;
+  bool slow_reader_ = false;
+  bool slow_writer_ = false;
+  uint32_t depth_ = 1;
+
+  // Of the connection.
+  End* end_ = nullptr;
+  uint32_t connections_ = 0;  // also: which connection a timer was meant for
+  MessageReader reader_;
+  std::deque<Asked> asked_;
+  std::string outbox_;
+  std::string held_back_;      // a body that waits for 100 (Continue)
+  uint64_t queued_ = 0;        // bytes ever given to outbox_
+  TimePoint idle_since_{};
+  uint32_t answered_ = 0;
+  Leaving leaving_ = Leaving::Politely;
+  uint32_t requests_here_ = 0;  // still to be sent on this connection
+  bool announced_close_ = false;
+  bool paused_ = false;        // between two requests
+  bool write_paced_ = false;
+  bool read_paced_ = false;
+  bool shut_ = false;
+  bool tunnel_ = false;
+  bool sent_garbage_ = false;
+  AttemptRecord* tunnel_attempt_ = nullptr;
+  uint64_t tunnel_got_ = 0;
+};
+
+}  // namespace berth::sim

@@ -1,0 +1,62 @@
+// What must hold at every step, whatever happens: DESIGN section 4.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/upstream/shared_server.h"
+#include "tests/sim/sim_worker.h"
+
+namespace berth::sim {
+
+class Invariants {
+ public:
+  Invariants(World& world, const std::vector<std::unique_ptr<SimWorker>>& workers)
+      : world_(world), workers_(workers) {}
+
+  // A configuration has been handed out.
+  void know(const server::WorkerPlan& plan);
+  // Connections to a server that stand or are being made, upgraded ones excluded.
+  using CountConnections = uint32_t (*)(const void* network, const net::Address& server);
+  void check(const void* network, CountConnections count);
+  // All workers have come to rest and no message is on its way.
+  void check_quiet(const void* network, CountConnections count);
+  // Everything is over.
+  void check_end(const stats::Registry& registry);
+
+ private:
+  struct Waiting {
+    const upstream::Ticket* ticket;
+    bool picky;  // some servers have been tried: it may have to let others go first
+  };
+  struct Counts {
+    uint64_t gave_up = 0;
+    uint64_t left = 0;
+    int64_t length = 0;
+    uint64_t idle_taken = 0;
+  };
+  struct Queue {
+    std::shared_ptr<upstream::SharedCluster> cluster;
+    std::vector<Waiting> before;
+    Counts counted;
+  };
+  struct Bound {
+    std::shared_ptr<upstream::SharedServer> server;
+    uint32_t allowed = 0;
+  };
+
+  Counts count(const upstream::SharedCluster& cluster) const;
+  void check_queue(Queue& queue);
+  void check_nobody_waits_in_vain(const Queue& queue);
+
+  World& world_;
+  const std::vector<std::unique_ptr<SimWorker>>& workers_;
+  std::vector<Queue> queues_;
+  std::vector<Bound> bounds_;
+  uint64_t generation_ = 0;
+};
+
+}  // namespace berth::sim

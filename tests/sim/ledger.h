@@ -1,0 +1,76 @@
+// What was asked and what was answered: both ends of the simulation write here, and each checks what it sees against it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+
+#include "proxy/base/time.h"
+
+namespace berth::sim {
+
+class ServerConnection;
+
+struct RequestRecord {
+  uint64_t id = 0;
+  std::string method;
+  bool idempotent = false;  // or with an Idempotency-Key
+  bool chunked = false;
+  bool expects = false;
+  bool upgrade = false;
+  bool trailers = false;
+  uint64_t body_size = 0;
+  uint32_t client = 0;
+  std::string client_ip;
+  uint64_t tunnel_bytes = 0; // sent by the client through its tunnel
+  bool tunnel_shut = false;  // and that was all of them
+  uint32_t heads_seen = 0;   // how often a server has begun with it
+  bool dropped = false;      // the proxy has said that it serves no more: it must not be sent on
+};
+
+// One answer that a server has begun to give.
+struct AttemptRecord {
+  uint64_t serial = 0;
+  uint64_t request = 0;
+  int status = 0;
+  uint64_t body_size = 0;
+  bool complete = true;      // the server gives all of it
+  bool tunnel = false;
+  bool unsolicited = false;  // nobody has asked
+  ServerConnection* connection = nullptr;
+};
+
+class Ledger {
+ public:
+  RequestRecord& new_request() {
+    RequestRecord& made = requests_.emplace_back();
+    made.id = requests_.size();
+    return made;
+  }
+  AttemptRecord& new_attempt() {
+    AttemptRecord& made = attempts_.emplace_back();
+    made.serial = kFirstSerial + attempts_.size();
+    return made;
+  }
+  // nullptr: no such.
+  RequestRecord* request(uint64_t id) {
+    return id >= 1 && id <= requests_.size() ? &requests_[id - 1] : nullptr;
+  }
+  AttemptRecord* attempt(uint64_t serial) {
+    return serial > kFirstSerial && serial <= kFirstSerial + attempts_.size()
+               ? &attempts_[serial - kFirstSerial - 1]
+               : nullptr;
+  }
+
+  // How often what came out: for the summary, which shows what a run has covered.
+  std::map<std::string, uint64_t> outcomes;
+  void count(const std::string& outcome) { ++outcomes[outcome]; }
+
+ private:
+  static constexpr uint64_t kFirstSerial = 1'000'000;  // so that ids and serials never meet
+  std::deque<RequestRecord> requests_;
+  std::deque<AttemptRecord> attempts_;
+};
+
+}  // namespace berth::sim

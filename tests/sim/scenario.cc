@@ -1,0 +1,163 @@
+#include "tests/sim/scenario.h"
+
+namespace berth::sim {
+
+namespace {
+
+// `most`, but in most seeds nothing.
+uint32_t maybe(Dice& dice, uint64_t chance, uint32_t most) {
+  return dice.percent(chance) ? static_cast<uint32_t>(dice.between(1, most)) : 0;
+}
+
+LinkManners draw_link(Dice& dice) {
+  LinkManners out;
+  constexpr Duration kDelays[] = {0us, 200us, 2ms, 2ms, 15ms};
+  out.most_delay = dice.of(kDelays);
+  if (dice.percent(30)) out.least_delay = out.most_delay / 2;
+  constexpr uint32_t kWindows[] = {65536, 65536, 4096, 300, 17};
+  out.window = dice.of(kWindows);
+  out.short_percent = maybe(dice, 30, 50);
+  return out;
+}
+
+void draw_server(Dice& dice, Scenario& s) {
+  ServerManners& m = s.server;
+  constexpr Duration kKeepalives[] = {5s, 5s, 2s, 1s, 10s, 0s};
+  m.keepalive = dice.of(kKeepalives);
+  m.hints = dice.percent(70);
+  if (!m.hints && m.keepalive == Duration(0)) m.keepalive = 5s;
+  if (dice.percent(20)) {
+    m.max_style = dice.percent(50) ? ServerManners::MaxStyle::Countdown
+                                   : ServerManners::MaxStyle::ConstantThenClose;
+    m.max_requests = static_cast<uint32_t>(dice.between(1, 4));
+  }
+  constexpr Duration kThinks[] = {0ms, 1ms, 5ms, 50ms, 800ms};
+  m.most_think = dice.of(kThinks);
+  m.pieces = maybe(dice, 40, 60);
+  m.slow_reading = maybe(dice, 20, 60);
+  m.close_after = maybe(dice, 30, 500);
+  m.close_lazily = maybe(dice, 50, 1000);
+  m.http10 = maybe(dice, 15, 500);
+  m.until_close = maybe(dice, 20, 400);
+  m.interim = maybe(dice, 20, 500);
+  m.no_content = maybe(dice, 20, 300);
+  m.early = maybe(dice, 20, 600);
+  m.most_connect = dice.percent(20) ? Duration(60ms) : Duration(2ms);
+  m.polite = dice.percent(40);
+  if (m.polite) return;
+  m.fin_before = maybe(dice, 25, 300);
+  m.rst_before = maybe(dice, 25, 300);
+  m.fin_within = maybe(dice, 25, 300);
+  m.rst_within = maybe(dice, 25, 300);
+  m.stall_before = maybe(dice, 15, 200);
+  m.stall_within = maybe(dice, 15, 200);
+  m.garbage = maybe(dice, 20, 300);
+  m.leftover = maybe(dice, 20, 300);
+  m.unsolicited = maybe(dice, 20, 500);
+  m.reset_idle = maybe(dice, 30, 1000);
+  m.connect_refused = maybe(dice, 20, 400);
+  m.connect_fails_at_once = maybe(dice, 20, 400);
+  m.connect_silent = maybe(dice, 15, 300);
+}
+
+void draw_client(Dice& dice, Scenario& s) {
+  ClientManners& m = s.client;
+  constexpr uint32_t kCounts[] = {1, 2, 4, 4, 8, 16};
+  m.count = dice.of(kCounts);
+  m.most_requests = static_cast<uint32_t>(dice.between(1, 6));
+  m.pipelining = maybe(dice, 25, 80);
+  m.posts = static_cast<uint32_t>(dice.of({0, 20, 50}));
+  m.chunked = maybe(dice, 50, 80);
+  m.upgrades = maybe(dice, 20, 40);
+  m.expects = maybe(dice, 20, 60);
+  m.http10 = maybe(dice, 20, 80);
+  m.slow_reading = maybe(dice, 20, 60);
+  m.slow_writing = maybe(dice, 20, 60);
+  m.aborts = maybe(dice, 25, 60);
+  m.half_closes = maybe(dice, 20, 60);
+  constexpr uint64_t kBodies[] = {20, 300, 300, 3000};
+  m.most_body = dice.of(kBodies);
+  constexpr Duration kPauses[] = {0ms, 2ms, 30ms, 1500ms};
+  m.most_pause = dice.of(kPauses);
+  m.long_pauses = maybe(dice, 40, 40);
+  if (dice.percent(4)) {
+    m.large = 200;
+    s.server.large = 200;
+  }
+}
+
+void draw_limits(Dice& dice, Scenario& s) {
+  config::Listener& l = s.listener;
+  l.name = "front";
+  l.address = "10.9.9.9:80";
+  constexpr Duration kKeepalives[] = {75s, 20s, 5s, 2s};
+  l.keepalive_timeout = dice.of(kKeepalives);
+  if (dice.percent(20)) l.keepalive_requests = static_cast<uint32_t>(dice.between(1, 4));
+  if (dice.percent(10)) l.keepalive_time = dice.between(10ms, 5s);
+
+  config::Upstream& u = s.upstream;
+  u.name = "app";
+  constexpr config::Balance kBalances[] = {config::Balance::LeastRequests, config::Balance::RoundRobin,
+                                           config::Balance::RandomTwo};
+  u.balance = dice.of(kBalances);
+  constexpr uint32_t kConnections[] = {1, 1, 2, 3, 8, 128};
+  u.pool.max_connections = dice.of(kConnections);
+  constexpr uint32_t kIdle[] = {32, 32, 1, 2, 0};
+  u.pool.max_idle = dice.of(kIdle);
+  if (dice.percent(20)) u.pool.keepalive_timeout = dice.between(50ms, 6s);
+  if (dice.percent(20)) u.pool.keepalive_requests = static_cast<uint32_t>(dice.between(1, 4));
+  if (dice.percent(15)) u.pool.keepalive_time = dice.between(1ms, 5s);
+  if (dice.percent(20)) u.pool.reuse = config::Reuse::Fifo;
+  constexpr uint32_t kQueues[] = {1024, 1024, 1, 2, 0};
+  u.pool.queue_size = dice.of(kQueues);
+  constexpr Duration kQueueTimeouts[] = {2s, 2s, 30s, 20ms};
+  u.pool.queue_timeout = dice.of(kQueueTimeouts);
+  u.pool.max_upgraded = static_cast<uint32_t>(dice.of({0, 1, 2, 1024}));
+  u.retry.attempts = static_cast<uint32_t>(dice.between(1, 4));
+  if (dice.percent(30)) u.retry.budget_min = static_cast<uint32_t>(dice.between(0, 2));
+  if (dice.percent(40)) u.retry.non_idempotent = config::RetryNonIdempotent::FinProved;
+  u.connect_timeout = dice.percent(50) ? Duration(2s) : Duration(100ms);
+  u.response_timeout = 3s;
+  u.idle_timeout = 3s;
+  u.upgrade_timeout = 5s;
+  constexpr uint64_t kBuffers[] = {64 * 1024, 1024, 100};
+  u.request_buffer = dice.of(kBuffers);
+  u.response_buffer = dice.of(kBuffers);
+}
+
+}  // namespace
+
+Scenario Scenario::draw(uint64_t seed) {
+  Dice dice(seed * 2 + 1);
+  Scenario s;
+  s.seed = seed;
+  s.workers = static_cast<uint32_t>(dice.of({1, 1, 2, 2, 3, 4}));
+  s.servers = static_cast<uint32_t>(dice.of({1, 1, 1, 2, 3}));
+  s.client_link = draw_link(dice);
+  s.server_link = draw_link(dice);
+  s.server_link.acks_known = dice.percent(80);
+  draw_server(dice, s);
+  draw_client(dice, s);
+  draw_limits(dice, s);
+  s.reloads = maybe(dice, 25, 4);
+  s.restarts = s.server.polite ? 0 : maybe(dice, 25, 3);
+  if (dice.percent(20)) {
+    s.freezes = static_cast<uint32_t>(dice.between(1, 4));
+    s.longest_freeze = dice.percent(50) ? Duration(200ms) : Duration(3s);
+  }
+  if (dice.percent(30)) s.most_lag = dice.percent(70) ? Duration(2ms) : Duration(100ms);
+  if (dice.percent(10)) s.attach_failures = 100;
+  constexpr Duration kSpreads[] = {0ms, 100ms, 2s};
+  s.spread = dice.of(kSpreads);
+  s.killed = dice.percent(10);
+  return s;
+}
+
+std::string Scenario::describe() const {
+  return std::to_string(workers) + " workers, " + std::to_string(servers) + " servers, " +
+         std::to_string(client.count) + " clients, " + std::to_string(upstream.pool.max_connections) +
+         " connections each" + (server.polite ? ", polite" : "") + (reloads > 0 ? ", reloads" : "") +
+         (restarts > 0 ? ", restarts" : "") + (freezes > 0 ? ", freezes" : "") + (killed ? ", killed" : "");
+}
+
+}  // namespace berth::sim

@@ -1,0 +1,356 @@
+#include <algorithm>
+
+#include "tests/sim/server_model.h"
+
+namespace berth::sim {
+
+namespace {
+
+// DESIGN: a server's announced limit, less the margin.
+Duration safe_limit(int hint) {
+  const Duration announced = std::chrono::seconds(hint);
+  return announced - std::max(announced / 5, std::min<Duration>(1s, announced / 2));
+}
+
+// The first mark that comes up to there; nullptr if none does.
+const Mark* passing(const std::vector<Mark>& marks, uint64_t upto) {
+  const auto at = std::find_if(marks.begin(), marks.end(), [&](const Mark& m) { return m.upto >= upto; });
+  return at == marks.end() ? nullptr : &*at;
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(ServerModel& server, End& end)
+    : server_(server), end_(end), site_(server.site()), dice_(site_.world.dice().next()) {
+  end_.observe(this);
+  reads_slowly_ = dice_.percent(server.manners().slow_reading);
+  pump();
+}
+
+void ServerConnection::on_edge(End&) {
+  if (server_.frozen()) {
+    dirty_ = true;
+    return;
+  }
+  pump();
+}
+
+void ServerConnection::thaw() {
+  if (end_.closed()) return;
+  if (over_by_timer_) {
+    hang_up(false);
+    return;
+  }
+  dirty_ = false;
+  pump();
+}
+
+void ServerConnection::die(bool with_reset) {
+  if (!end_.closed()) hang_up(with_reset);
+}
+
+void ServerConnection::hang_up(bool with_reset) {
+  site_.world.note("  server %s #%u %s", server_.name().c_str(), link().serial(),
+                   with_reset ? "resets" : "closes");
+  ++timer_;
+  if (answering_ && attempt_ != nullptr) {
+    // What it has not said yet will not be said; only a body until close does not mind.
+    const bool cut_body = until_close_ && !with_reset && end_.unread().empty() &&
+                          end_.written_total() >= body_start_;
+    attempt_->complete = cut_body;
+    if (cut_body) attempt_->body_size = end_.written_total() - body_start_;
+  }
+  outbox_.clear();
+  if (with_reset) {
+    end_.reset();
+  } else {
+    end_.close();
+  }
+}
+
+void ServerConnection::pump() {
+  if (end_.closed()) return;
+  flush();
+  if (!end_.closed()) read_some();
+}
+
+void ServerConnection::read_some() {
+  if (reading_paced_) return;
+  while (!end_.closed() && !end_.unread().empty()) {
+    if (over_ && body_done_) {
+      site_.world.fail("server #%u: bytes after its last response: '%.60s'", link().serial(),
+                       std::string(end_.unread()).c_str());
+      return;
+    }
+    std::string_view bytes = end_.unread();
+    if (reads_slowly_) bytes = bytes.substr(0, dice_.between(1, 64));
+    if (tunnel_) {
+      if (pattern_mismatch(bytes, request_->id, tunnel_got_) != bytes.size()) {
+        site_.world.fail("tunnel of request %llu: wrong bytes from the client",
+                         static_cast<unsigned long long>(request_->id));
+      }
+      tunnel_got_ += bytes.size();
+      end_.consume(bytes.size());
+    } else {
+      if (!reader_.started() && !answering_) check_reuse();
+      const bool knew_head = reader_.head_complete();
+      const size_t used = reader_.feed(bytes);
+      end_.consume(used);
+      if (reader_.state() == MessageReader::State::Broken) {
+        site_.world.fail("server #%u: the proxy sent a broken request: %s", link().serial(),
+                         reader_.problem().c_str());
+        return;
+      }
+      if (!knew_head && reader_.head_complete()) on_request_head();
+      if (end_.closed()) return;
+      if (reader_.state() == MessageReader::State::Done && request_ != nullptr) on_request_complete();
+      if (used == 0) {
+        site_.world.fail("server #%u: bytes behind a request that is not answered: '%.60s'",
+                         link().serial(), std::string(bytes).c_str());
+        return;
+      }
+    }
+    if (reads_slowly_ && !end_.closed() && !end_.unread().empty()) {
+      reading_paced_ = true;
+      site_.world.after(dice_.between(100us, 2ms), [this] {
+        reading_paced_ = false;
+        on_edge(end_);
+      });
+      return;
+    }
+  }
+  if (end_.closed() || !end_.unread().empty()) return;
+  if (end_.rst_arrived()) {
+    hang_up(true);
+  } else if (end_.fin_arrived()) {
+    if (tunnel_) {
+      tunnel();
+    } else if (!answering_) {
+      hang_up(false);
+    } else if (then_ == Then::Stall) {
+      hang_up(false);
+    }
+  }
+}
+
+// The first byte of another request: was it allowed to be sent?
+void ServerConnection::check_reuse() {
+  ++timer_;  // the keep-alive timer no longer counts
+  request_start_ = end_.read_total();
+  if (served_ == 0) return;
+  const Mark* sent = passing(link().writes, request_start_ + 1);
+  const Mark* heard = passing(link().reads, answer_end_);
+  if (max_left_ == 0) site_.world.fail("server #%u: a request beyond its max=", link().serial());
+  if (sent == nullptr || heard == nullptr) return;
+  const Duration idle = sent->at - heard->at;
+  if (unsolicited_at_ != UINT64_MAX) check_unsolicited(*sent, idle);
+  // A worker reads the clock once per turn, and its timers have ticks.
+  const Duration slack = site_.scenario.most_lag + 3ms;
+  const auto& configured = site_.scenario.upstream.pool.keepalive_timeout;
+  Duration limit = hinted_ >= 0 ? safe_limit(hinted_) : configured.value_or(4s);
+  if (configured) limit = std::min(limit, *configured);
+  if (idle > limit + slack) {
+    site_.world.fail("server #%u: used after %.3f s idle, its limit was %.3f s", link().serial(),
+                     to_seconds(idle), to_seconds(limit));
+  }
+}
+
+// Bytes that answer nothing lie before this request's answer: could the proxy know?
+void ServerConnection::check_unsolicited(const Mark& sent, Duration idle) {
+  const Mark* read = passing(link().reads, unsolicited_at_ + 1);
+  const Mark* arrived = passing(link().arrivals, unsolicited_at_ + 1);
+  if (read != nullptr && read->order < sent.order) {
+    site_.world.fail("server #%u: used although bytes lay behind its last response", link().serial());
+  } else if (arrived != nullptr && arrived->order < sent.order && idle > 1s + site_.scenario.most_lag) {
+    site_.world.fail("server #%u: used without a look after %.3f s idle", link().serial(), to_seconds(idle));
+  }
+}
+
+void ServerConnection::on_request_head() {
+  const Message& head = reader_.message();
+  answering_ = true;
+  body_done_ = false;
+  then_ = Then::KeepAlive;
+  early_ = false;
+  until_close_ = false;
+  ++served_;
+  const uint64_t id = head.number("X-Sim-Id", 0);
+  request_ = site_.ledger.request(id);
+  site_.world.note("  server %s #%u: %s", server_.name().c_str(), link().serial(),
+                   head.start_line.c_str());
+  if (request_ == nullptr) {
+    site_.world.fail("server #%u: a request that nobody sent: '%s'", link().serial(),
+                     head.start_line.c_str());
+    return;
+  }
+  ++request_->heads_seen;
+  site_.world.mix(id);
+  check_request_head(head);
+  attempt_ = &site_.ledger.new_attempt();
+  attempt_->request = id;
+  attempt_->connection = this;
+  const bool body_to_come = reader_.state() != MessageReader::State::Done;
+  early_ = body_to_come && dice_.permille(server_.manners().early);
+  if (early_) {
+    answer();
+  } else if (request_->expects && dice_.percent(80)) {
+    say("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+}
+
+void ServerConnection::check_request_head(const Message& head) {
+  const auto id = static_cast<unsigned long long>(request_->id);
+  const std::string path = "/r/" + std::to_string(request_->id);
+  if (head.word(0) != request_->method || head.word(1) != path || head.word(2) != "HTTP/1.1") {
+    site_.world.fail("request %llu arrived as '%s'", id, head.start_line.c_str());
+  }
+  if (request_->heads_seen > 1 && !request_->idempotent) {
+    site_.world.fail("request %llu (%s) was applied twice", id, request_->method.c_str());
+  }
+  if (request_->dropped) {
+    site_.world.fail("request %llu was sent on although its connection had been given up", id);
+  }
+  if (head.value("X-Forwarded-For") != request_->client_ip || head.count("X-Forwarded-For") != 1) {
+    site_.world.fail("request %llu: X-Forwarded-For is '%s'", id, head.value("X-Forwarded-For").c_str());
+  }
+  if (head.find("X-Hop") != nullptr || head.find("Keep-Alive") != nullptr) {
+    site_.world.fail("request %llu: a hop-by-hop field came through", id);
+  }
+  if (head.count("Host") != 1 || head.count("X-Request-Id") != 1) {
+    site_.world.fail("request %llu: Host or X-Request-Id is not there once", id);
+  }
+  if (request_->upgrade != head.lists("Connection", "upgrade")) {
+    site_.world.fail("request %llu: Connection is '%s'", id, head.value("Connection").c_str());
+  }
+  if (request_->chunked != (head.value("Transfer-Encoding") == "chunked")) {
+    site_.world.fail("request %llu: its framing has changed", id);
+  }
+}
+
+void ServerConnection::on_request_complete() {
+  RequestRecord& request = *request_;
+  const Message& message = reader_.message();
+  const auto id = static_cast<unsigned long long>(request.id);
+  if (message.body.size() != request.body_size ||
+      pattern_mismatch(message.body, request.id, 0) != message.body.size()) {
+    site_.world.fail("request %llu: its body is not what the client sent (%zu of %llu bytes)", id,
+                     message.body.size(), static_cast<unsigned long long>(request.body_size));
+  }
+  if (request.trailers != !message.trailers.empty()) {
+    site_.world.fail("request %llu: trailers '%s'", id, message.trailers.c_str());
+  }
+  body_done_ = true;
+  if (!early_) {
+    answer();
+  } else if (!answering_) {
+    rest();  // the rest of the body has come behind the answer
+  }
+}
+
+// Everything has been said, or the client has shut down its side.
+void ServerConnection::tunnel() {
+  if (!outbox_.empty()) return;
+  if (tunnel_fin_first_) end_.shut_down();
+  if (!end_.fin_arrived() || !end_.unread().empty()) return;
+  if (request_->tunnel_shut && tunnel_got_ != request_->tunnel_bytes) {
+    site_.world.fail("tunnel of request %llu: %llu of %llu bytes arrived",
+                     static_cast<unsigned long long>(request_->id),
+                     static_cast<unsigned long long>(tunnel_got_),
+                     static_cast<unsigned long long>(request_->tunnel_bytes));
+  }
+  answering_ = false;
+  hang_up(false);
+}
+
+void ServerConnection::say(std::string text) {
+  outbox_ += text;
+  flush();
+}
+
+void ServerConnection::flush() {
+  while (!outbox_.empty() && !paced_ && !end_.closed()) {
+    const ServerManners& manners = server_.manners();
+    size_t piece = outbox_.size();
+    const bool in_pieces = dice_.percent(manners.pieces) && piece > 1;
+    if (in_pieces) piece = dice_.between(1, piece - 1);
+    bool error = false;
+    const size_t taken = end_.write(std::string_view(outbox_).substr(0, piece), error);
+    if (error) {
+      hang_up(true);
+      return;
+    }
+    outbox_.erase(0, taken);
+    if (outbox_.empty()) break;
+    if (taken < piece) return;  // an edge will follow
+    paced_ = true;
+    site_.world.after(dice_.between(0us, 3ms), [this] {
+      paced_ = false;
+      on_edge(end_);
+    });
+    return;
+  }
+  if (outbox_.empty() && answering_ && attempt_ != nullptr && attempt_->status != 0) said_all();
+}
+
+// The answer, as far as it goes, is on its way.
+void ServerConnection::said_all() {
+  if (tunnel_) {
+    tunnel();
+    return;
+  }
+  if (then_ == Then::Stall) return;
+  answering_ = false;
+  answer_end_ = end_.written_total();
+  attempt_ = nullptr;
+  switch (then_) {
+    case Then::Stall:
+      return;
+    case Then::Fin:
+    case Then::Close:
+      hang_up(false);
+      return;
+    case Then::Rst:
+      hang_up(true);
+      return;
+    case Then::CloseLater:
+      over_ = true;
+      site_.world.after(dice_.between(1ms, 3s), [this] { die(false); });
+      return;
+    case Then::KeepAlive:
+      break;
+  }
+  if (body_done_) rest();
+}
+
+// Between two requests.
+void ServerConnection::rest() {
+  reader_ = MessageReader();
+  request_ = nullptr;
+  if (end_.closed()) return;
+  if (hinted_ == 0) {
+    hang_up(false);
+    return;
+  }
+  arm_keepalive();
+  if (dice_.permille(server_.manners().unsolicited)) {
+    site_.world.after(dice_.between(0ms, 2s), [this, timer = timer_] {
+      if (timer == timer_ && !end_.closed() && !server_.frozen()) speak_unasked();
+    });
+  }
+}
+
+void ServerConnection::arm_keepalive() {
+  site_.world.after(server_.manners().keepalive, [this, timer = ++timer_] {
+    if (timer == timer_ && !end_.closed()) keepalive_over();
+  });
+}
+
+void ServerConnection::keepalive_over() {
+  if (server_.frozen()) {
+    over_by_timer_ = true;  // Node runs its timers before it looks at its sockets
+    return;
+  }
+  hang_up(dice_.permille(server_.manners().reset_idle));
+}
+
+}  // namespace berth::sim

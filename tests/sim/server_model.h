@@ -1,0 +1,120 @@
+// A simulated app server: Node as it is, and worse. It checks every request that reaches it.
+#pragma once
+
+#include <deque>
+#include <string>
+
+#include "proxy/net/address.h"
+#include "tests/sim/message_reader.h"
+#include "tests/sim/sim_network.h"
+#include "tests/sim/site.h"
+
+namespace berth::sim {
+
+class ServerModel;
+
+class ServerConnection final : private EndObserver {
+ public:
+  ServerConnection(ServerModel& server, End& end);
+
+  // The server's event loop runs again: timers first, then what has arrived.
+  void thaw();
+  // The process ends.
+  void die(bool with_reset);
+  bool open() const { return !end_.closed(); }
+
+  // Bytes of the proxy before the first request that this connection has not seen whole.
+  uint64_t request_start() const { return request_start_; }
+  uint64_t unsolicited_at() const { return unsolicited_at_; }
+  Link& link() { return end_.link(); }
+
+ private:
+  enum class Then : uint8_t { KeepAlive, Close, CloseLater, Fin, Rst, Stall };
+
+  void on_edge(End& end) override;
+  void pump();
+  void read_some();
+  void on_request_head();
+  void check_request_head(const Message& head);
+  void check_reuse();
+  void check_unsolicited(const Mark& sent, Duration idle);
+  void on_request_complete();
+  void answer();
+  void speak();
+  std::string compose(const Message& request, AttemptRecord& attempt);
+  std::string connection_fields();
+  void cut(std::string& text, size_t head_size, AttemptRecord& attempt);
+  void say(std::string text);
+  void flush();
+  void said_all();
+  void rest();
+  void arm_keepalive();
+  void keepalive_over();
+  void speak_unasked();
+  std::string unasked_response();
+  void tunnel();
+  void hang_up(bool with_reset);
+
+  ServerModel& server_;
+  End& end_;
+  Site& site_;
+  Dice dice_;
+  MessageReader reader_;
+  RequestRecord* request_ = nullptr;
+  AttemptRecord* attempt_ = nullptr;
+  std::string outbox_;
+  Then then_ = Then::KeepAlive;
+  uint32_t served_ = 0;
+  uint32_t timer_ = 0;          // which keep-alive timer counts
+  uint64_t request_start_ = 0;
+  uint64_t answer_end_ = 0;     // bytes of ours up to the end of the last answer
+  uint64_t unsolicited_at_ = UINT64_MAX;
+  uint64_t body_start_ = 0;     // of an answer until close
+  uint64_t tunnel_got_ = 0;
+  int hinted_ = -1;             // of the last answer
+  int max_left_ = -1;
+  bool answering_ = false;      // between a request's head and the end of its answer
+  bool early_ = false;          // does not wait for the request's body
+  bool body_done_ = false;      // of the request
+  bool until_close_ = false;    // the answer's body
+  bool paced_ = false;          // a timer will go on writing
+  bool reading_paced_ = false;
+  bool reads_slowly_ = false;
+  bool over_ = false;           // nothing may be sent to us any more
+  bool over_by_timer_ = false;  // the keep-alive timer has fired during a freeze
+  bool tunnel_ = false;
+  bool tunnel_fin_first_ = false;
+  bool dirty_ = false;          // something came during a freeze
+};
+
+class ServerModel {
+ public:
+  ServerModel(Site& site, uint32_t index, ServerManners manners);
+
+  const net::Address& address() const { return address_; }
+  const std::string& name() const { return name_; }
+  const ServerManners& manners() const { return manners_; }
+  Site& site() { return site_; }
+
+  ConnectFate fate();
+  void accept(End& end);
+  void restart(Duration down_for, bool with_reset);
+  void freeze(Duration duration);
+  bool frozen() const { return frozen_; }
+  bool up() const { return up_; }
+  // The simulation ends: nothing is to be left.
+  void close_all();
+
+ private:
+  Site& site_;
+  uint32_t index_;
+  ServerManners manners_;
+  std::string name_;
+  net::Address address_;
+  Dice dice_;
+  std::deque<ServerConnection> connections_;
+  bool up_ = true;
+  bool frozen_ = false;
+};
+
+}  // namespace berth::sim

@@ -1,0 +1,162 @@
+#include "tests/sim/sim_network.h"
+
+#include <utility>
+
+namespace berth::sim {
+
+SimTransport& ReadyList::take(size_t at) {
+  std::swap(transports_[at], transports_.back());
+  SimTransport& taken = *transports_.back();
+  transports_.pop_back();
+  return taken;
+}
+
+SimTransport::SimTransport(Link& link, Stage stage) : link_(link), stage_(stage) {
+  link_.near().observe(this);
+}
+
+SimTransport::~SimTransport() {
+  detach();
+  if (observer_ != nullptr) observer_->on_transport_gone(*this);
+  if (stage_ != Stage::Open) {
+    // Nobody at the other end has heard of it, or ever will.
+    link_.near().observe(nullptr);
+    if (stage_ == Stage::Connecting) link_.near().reset();
+    return;
+  }
+  if (abort_) {
+    link_.near().reset();
+  } else {
+    link_.near().close();
+  }
+}
+
+void SimTransport::attach(ReadyList& ready, net::TransportHandler& handler) {
+  ready_ = &ready;
+  handler_ = &handler;
+  // Registration reports what is there already: at least that it can be written to.
+  on_edge(link_.near());
+}
+
+void SimTransport::detach() {
+  if (listed_) ready_->remove(*this);
+  listed_ = false;
+  ready_ = nullptr;
+  handler_ = nullptr;
+}
+
+void SimTransport::on_edge(End&) {
+  edge_ = true;
+  if (ready_ == nullptr || listed_) return;
+  listed_ = true;
+  ready_->add(*this);
+}
+
+// The state at this moment, as epoll_wait() and libevent give it: after RST only readable and writable.
+void SimTransport::report() {
+  listed_ = false;
+  if (!std::exchange(edge_, false)) return;
+  End& end = link_.near();
+  net::Ready ready;
+  switch (stage_) {
+    case Stage::Connecting:
+      // Registered before the connection stands: a pending socket is hung up, so to speak.
+      ready = {.readable = false, .writable = true, .peer_closed = false};
+      break;
+    case Stage::Failed:
+      ready = {.readable = true, .writable = true, .peer_closed = false};
+      break;
+    case Stage::Open:
+      ready.readable = !end.unread().empty() || end.fin_arrived() || end.rst_arrived();
+      ready.writable = end.has_room() || end.rst_arrived();
+      ready.peer_closed = end.fin_arrived() && !end.rst_arrived();
+      break;
+  }
+  handler_->on_ready(ready);
+}
+
+void SimTransport::connected(ConnectFate fate) {
+  fate_ = fate;
+  stage_ = fate.kind == ConnectFate::Kind::Stands ? Stage::Open : Stage::Failed;
+  on_edge(link_.near());
+}
+
+net::IoResult SimTransport::read(char* into, size_t size) {
+  const End::Read got = link_.near().read(into, size);
+  switch (got.what) {
+    case End::Got::Bytes:
+      link_.mark(link_.reads, link_.near().read_total());
+      return {net::IoStatus::Ok, got.bytes};
+    case End::Got::Nothing:
+      return {net::IoStatus::Again, 0};
+    case End::Got::Fin:
+      return {net::IoStatus::Eof, 0};
+    case End::Got::Error:
+      break;
+  }
+  return {net::IoStatus::Reset, 0};
+}
+
+net::IoResult SimTransport::write(const iovec* parts, int count) {
+  size_t total = 0;
+  size_t offered = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::string_view part(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+    offered += part.size();
+    bool error = false;
+    const size_t taken = link_.near().write(part, error);
+    if (error) return {net::IoStatus::Reset, 0};
+    total += taken;
+    if (taken < part.size()) break;
+  }
+  if (total > 0) link_.mark(link_.writes, link_.near().written_total());
+  if (total == 0 && offered > 0) return {net::IoStatus::Again, 0};
+  return {net::IoStatus::Ok, total};
+}
+
+void SimTransport::shutdown_write() {
+  link_.near().shut_down();
+}
+
+net::Probe SimTransport::probe() {
+  End& end = link_.near();
+  if (!end.unread().empty()) return net::Probe::Data;
+  if (end.rst_untold()) {
+    end.tell_rst();
+    return net::Probe::Reset;
+  }
+  return end.fin_arrived() || end.rst_arrived() ? net::Probe::Eof : net::Probe::Quiet;
+}
+
+net::Transport::ConnectResult SimTransport::finish_connect() {
+  switch (stage_) {
+    case Stage::Connecting:
+      return {net::IoStatus::Again, CloseReason::None};
+    case Stage::Open:
+      return {net::IoStatus::Ok, CloseReason::None};
+    case Stage::Failed:
+      break;
+  }
+  return {net::IoStatus::Reset, fate_.reason};
+}
+
+uint64_t SimTransport::bytes_acked() const {
+  return link_.manners().acks_known ? link_.near().acked() : UINT64_MAX;
+}
+
+Result<std::unique_ptr<net::Transport>, CloseReason> SimNetwork::connect(
+    const net::Address& to, const config::TcpKeepalive&, net::TransportHandler& handler) {
+  CloseReason failure = CloseReason::None;
+  std::unique_ptr<SimTransport> transport = dialer_.dial(to, failure);
+  if (transport == nullptr) return Failure{failure};
+  transport->attach(ready_, handler);
+  return std::unique_ptr<net::Transport>(std::move(transport));
+}
+
+bool SimNetwork::attach(net::Transport& transport, net::TransportHandler& handler) {
+  if (dice_.permille(attach_failures_)) return false;
+  static_cast<SimTransport&>(transport).attach(ready_, handler);
+  return true;
+}
+
+}  // namespace berth::sim

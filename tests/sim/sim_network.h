@@ -1,0 +1,117 @@
+// net::Transport and net::Network on links in memory, with the readiness of an edge-triggered epoll.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "proxy/net/network.h"
+#include "proxy/net/transport.h"
+#include "tests/sim/link.h"
+
+namespace berth::sim {
+
+class SimTransport;
+
+// The transports of one worker that have something to report, in no particular order.
+class ReadyList {
+ public:
+  bool empty() const { return transports_.empty(); }
+  size_t size() const { return transports_.size(); }
+  void add(SimTransport& transport) { transports_.push_back(&transport); }
+  void remove(SimTransport& transport) { std::erase(transports_, &transport); }
+  SimTransport& take(size_t at);
+
+ private:
+  std::vector<SimTransport*> transports_;
+};
+
+// What becomes of a connect(): decided by the server that it is meant for.
+struct ConnectFate {
+  enum class Kind : uint8_t { Stands, Fails, FailsAtOnce, Silence };
+  Kind kind = Kind::Stands;
+  CloseReason reason = CloseReason::None;
+  Duration after{};
+};
+
+// The proxy's end of a link.
+class SimTransport final : public net::Transport, private EndObserver {
+ public:
+  enum class Stage : uint8_t { Connecting, Open, Failed };
+
+  SimTransport(Link& link, Stage stage);
+  ~SimTransport() override;
+
+  net::IoResult read(char* into, size_t size) override;
+  net::IoResult write(const iovec* parts, int count) override;
+  void shutdown_write() override;
+  net::Probe probe() override;
+  ConnectResult finish_connect() override;
+  uint64_t bytes_acked() const override;
+  void abort_on_close() override { abort_ = true; }
+  void detach() override;
+
+  void attach(ReadyList& ready, net::TransportHandler& handler);
+  void connected(ConnectFate fate);
+  // Reports what is to be reported. Thread of the worker, so to speak.
+  void report();
+
+  Link& link() { return link_; }
+  Stage stage() const { return stage_; }
+
+  // Told when the proxy closes it.
+  class Observer {
+   public:
+    virtual void on_transport_gone(SimTransport& transport) = 0;
+
+   protected:
+    ~Observer() = default;
+  };
+  void observe(Observer* observer) { observer_ = observer; }
+  // A report without a reason, as the kernel may make one.
+  void disturb() { on_edge(link_.near()); }
+
+ private:
+  void on_edge(End& end) override;
+
+  Link& link_;
+  Observer* observer_ = nullptr;
+  ReadyList* ready_ = nullptr;
+  net::TransportHandler* handler_ = nullptr;
+  Stage stage_;
+  ConnectFate fate_;
+  bool listed_ = false;
+  bool edge_ = false;  // something has happened since the last report
+  bool abort_ = false;
+};
+
+// Makes the connections of one worker to the servers.
+class Dialer {
+ public:
+  // A link to the server at that address, and what becomes of it. nullptr and a reason: it fails at once.
+  virtual std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) = 0;
+
+ protected:
+  ~Dialer() = default;
+};
+
+class SimNetwork final : public net::Network {
+ public:
+  SimNetwork(Dialer& dialer, ReadyList& ready, Dice& dice)
+      : dialer_(dialer), ready_(ready), dice_(dice) {}
+
+  Result<std::unique_ptr<net::Transport>, CloseReason> connect(const net::Address& to,
+                                                               const config::TcpKeepalive& keepalive,
+                                                               net::TransportHandler& handler) override;
+  bool attach(net::Transport& transport, net::TransportHandler& handler) override;
+  // This many of a thousand attachments fail.
+  void set_attach_failures(uint32_t permille) { attach_failures_ = permille; }
+
+ private:
+  Dialer& dialer_;
+  ReadyList& ready_;
+  Dice& dice_;
+  uint32_t attach_failures_ = 0;
+};
+
+}  // namespace berth::sim

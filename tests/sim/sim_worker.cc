@@ -1,0 +1,118 @@
+#include "tests/sim/sim_worker.h"
+
+#include <utility>
+
+namespace berth::sim {
+
+void SimMailbox::post(std::unique_ptr<event::Message> message) {
+  lanes_[sender_].push_back(std::move(message));
+  ++waiting_;
+}
+
+std::unique_ptr<event::Message> SimMailbox::take(Dice& dice) {
+  size_t at = dice.below(lanes_.size());
+  while (lanes_[at].empty()) at = (at + 1) % lanes_.size();
+  std::unique_ptr<event::Message> message = std::move(lanes_[at].front());
+  lanes_[at].pop_front();
+  --waiting_;
+  return message;
+}
+
+void SimMailbox::clear() {
+  for (auto& lane : lanes_) lane.clear();
+  waiting_ = 0;
+}
+
+SimWorker::SimWorker(const Setup& setup)
+    : world_(setup.world),
+      index_(setup.index),
+      timers_(setup.world.now()),
+      runtime_{time_, timers_, turn_},
+      mailbox_(setup.workers + 1, setup.sender),
+      dice_(setup.world.dice().next()),
+      network_(setup.dialer, ready_, dice_),
+      random_(setup.world.dice().next()),
+      env_{runtime_, network_, scratch_, random_, setup.index},
+      pools_(env_, setup.registry),
+      context_{.env = env_, .router = {}, .access_log = nullptr},
+      count_(setup.count),
+      listener_stats_(setup.listener_stats) {
+  time_.set_now(world_.now());
+}
+
+SimWorker::~SimWorker() {
+  listener_.reset();
+  pools_.close_all();
+  context_.router = {};
+}
+
+void SimWorker::take(const server::WorkerPlan& plan, std::shared_ptr<const config::Listener> listener) {
+  pools_.apply(plan.clusters);
+  std::unordered_map<std::string_view, upstream::Cluster*> clusters;
+  for (const upstream::ClusterPlan& upstream : plan.clusters) {
+    clusters[upstream.cluster->name] = pools_.find(*upstream.cluster);
+  }
+  context_.router = LocalPtr(new exchange::Router(plan.snapshot, clusters));
+  snapshot_ = plan.snapshot;
+  if (listener_ == nullptr) {
+    listener_ = std::make_unique<client::ClientListener>(context_, std::move(listener), count_,
+                                                         listener_stats_);
+  } else {
+    listener_->apply(std::move(listener));
+  }
+}
+
+void SimWorker::connect(Link& link, const net::Address& peer) {
+  backlog_.push_back({&link, peer});
+}
+
+void SimWorker::accept(const Caller& caller) {
+  bool admitted = false;
+  listener_->accept(caller.peer, [&](net::TransportHandler& handler) {
+    admitted = true;
+    auto transport = std::make_unique<SimTransport>(*caller.link, SimTransport::Stage::Open);
+    transport->attach(ready_, handler);
+    return std::unique_ptr<net::Transport>(std::move(transport));
+  });
+  if (!admitted) caller.link->near().close();
+}
+
+bool SimWorker::runnable() const {
+  return in_turn_ || !ready_.empty() || !mailbox_.empty() || !backlog_.empty() ||
+         next_deadline_ <= world_.now();
+}
+
+void SimWorker::step() {
+  if (!in_turn_) {
+    in_turn_ = true;
+    time_.set_now(world_.now());
+    // What epoll_wait() reports is what is there now; what comes during the turn waits for the next one.
+    callbacks_left_ = ready_.size() + mailbox_.size() + backlog_.size();
+    if (callbacks_left_ > 1 && dice_.percent(30)) callbacks_left_ = dice_.between(1, callbacks_left_);
+  }
+  const size_t here = ready_.size() + mailbox_.size() + backlog_.size();
+  if (callbacks_left_ == 0 || here == 0) {
+    end_turn();
+    return;
+  }
+  --callbacks_left_;
+  const size_t choice = dice_.below(here);
+  if (choice < ready_.size()) {
+    ready_.take(choice).report();
+  } else if (choice < ready_.size() + mailbox_.size()) {
+    mailbox_.take(dice_)->deliver();
+  } else {
+    const Caller caller = backlog_.front();
+    backlog_.pop_front();
+    accept(caller);
+  }
+}
+
+void SimWorker::end_turn() {
+  timers_.advance(time_.now());
+  turn_.run();
+  in_turn_ = false;
+  next_deadline_ = timers_.next_deadline();
+}
+
+}  // namespace berth::sim

@@ -1,0 +1,273 @@
+#include "tests/sim/simulation.h"
+
+#include <algorithm>
+
+namespace berth::sim {
+
+namespace {
+
+// A posted configuration: what server::Worker does with it.
+class ApplyMessage final : public event::Message {
+ public:
+  ApplyMessage(SimWorker& worker, server::WorkerPlan plan, std::shared_ptr<const config::Listener> listener)
+      : worker_(worker), plan_(std::move(plan)), listener_(std::move(listener)) {}
+  void deliver() override { worker_.take(plan_, listener_); }
+
+ private:
+  SimWorker& worker_;
+  server::WorkerPlan plan_;
+  std::shared_ptr<const config::Listener> listener_;
+};
+
+// A simulation that takes more steps than this goes round in circles.
+constexpr uint64_t kMostSteps = 3'000'000;
+// How long everything may take to end by itself once the clients are gone.
+constexpr Duration kWindDown = 200s;
+
+}  // namespace
+
+Simulation::Simulation(World& of, const Scenario& played)
+    : Site(of, played),
+      dice_(of.dice().next()),
+      topology_(registry_, played.workers),
+      invariants_(of, workers_),
+      sender_(played.workers),
+      listener_(std::make_shared<config::Listener>(played.listener)) {
+  for (uint32_t i = 0; i < played.servers; ++i) servers_.emplace_back(*this, i, played.server);
+  const auto count = std::make_shared<client::ConnectionCount>();
+  for (uint32_t i = 0; i < played.workers; ++i) {
+    workers_.push_back(std::make_unique<SimWorker>(SimWorker::Setup{.world = of,
+                                                                    .registry = registry_,
+                                                                    .dialer = *this,
+                                                                    .index = i,
+                                                                    .workers = played.workers,
+                                                                    .sender = sender_,
+                                                                    .count = count,
+                                                                    .listener_stats = registry_.listener("front")}));
+    workers_.back()->network().set_attach_failures(played.attach_failures);
+    peers_.push_back(workers_.back()->peer());
+  }
+  for (const auto& worker : workers_) worker->set_peers(peers_);
+  reload();
+  for (uint32_t i = 0; i < played.client.count; ++i) clients_.emplace_back(*this, i);
+}
+
+Simulation::~Simulation() {
+  drop_workers();
+}
+
+void Simulation::drop_workers() {
+  // As server::Server ends: every worker closes what it has, then the messages that nobody read go.
+  for (const auto& worker : workers_) worker->mailbox().clear();
+  while (!workers_.empty()) workers_.pop_back();
+}
+
+// --- The network.
+
+void Simulation::call(Link& link, const std::string& ip) {
+  const auto peer = net::Address::parse(ip + ":1234");
+  SimWorker* worker = workers_[dice_.below(workers_.size())].get();
+  world.after(link.delay(), [worker, peer, at = &link] { worker->connect(*at, *peer); });
+}
+
+std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReason& failure) {
+  const auto server = std::find_if(servers_.begin(), servers_.end(),
+                                   [&](const ServerModel& s) { return s.address() == to; });
+  const ConnectFate fate = server->fate();
+  if (fate.kind == ConnectFate::Kind::FailsAtOnce) {
+    failure = fate.reason;
+    world.note("connect to %s fails at once", server->name().c_str());
+    return nullptr;
+  }
+  Link& link = new_link(scenario.server_link);
+  auto transport = std::make_unique<SimTransport>(link, SimTransport::Stage::Connecting);
+  transport->observe(this);
+  dialled_.push_back({transport.get(), &*server});
+  world.note("connect to %s: #%u", server->name().c_str(), link.serial());
+  if (fate.kind == ConnectFate::Kind::Silence) return transport;
+  world.after(fate.after + link.delay(), [this, fate, model = &*server, at = &link] {
+    const auto still = std::find_if(dialled_.begin(), dialled_.end(),
+                                    [&](const Dialled& d) { return &d.transport->link() == at; });
+    if (still == dialled_.end()) return;  // the proxy has given up
+    ConnectFate outcome = fate;
+    if (!model->up()) outcome = {ConnectFate::Kind::Fails, CloseReason::ConnectRefused, {}};
+    still->transport->connected(outcome);
+    if (outcome.kind == ConnectFate::Kind::Stands) model->accept(at->far());
+  });
+  return transport;
+}
+
+void Simulation::on_transport_gone(SimTransport& transport) {
+  std::erase_if(dialled_, [&](const Dialled& d) { return d.transport == &transport; });
+}
+
+uint32_t Simulation::connections_to(const void* self, const net::Address& server) {
+  uint32_t count = 0;
+  for (const Dialled& dialled : static_cast<const Simulation*>(self)->dialled_) {
+    if (dialled.server->address() == server && !dialled.transport->link().upgraded()) ++count;
+  }
+  return count;
+}
+
+// --- Configurations.
+
+config::Upstream Simulation::draw_upstream() {
+  config::Upstream upstream = scenario.upstream;
+  for (const ServerModel& server : servers_) upstream.servers.push_back({server.name()});
+  if (generation_ == 0) return upstream;
+  // Some other servers, some other limits.
+  if (dice_.percent(60) && servers_.size() > 1) {
+    upstream.servers.erase(upstream.servers.begin() + static_cast<int64_t>(dice_.below(servers_.size())));
+  }
+  if (dice_.percent(60)) upstream.pool.max_connections = static_cast<uint32_t>(dice_.between(1, 4));
+  if (dice_.percent(20)) upstream.pool.max_idle = static_cast<uint32_t>(dice_.between(0, 2));
+  if (dice_.percent(20)) upstream.pool.queue_size = static_cast<uint32_t>(dice_.between(0, 3));
+  if (dice_.percent(20)) upstream.pool.keepalive_requests = static_cast<uint32_t>(dice_.between(1, 4));
+  if (dice_.percent(20)) upstream.pool.max_upgraded = static_cast<uint32_t>(dice_.between(0, 2));
+  return upstream;
+}
+
+void Simulation::reload() {
+  config::Config config;
+  config.upstreams.push_back(draw_upstream());
+  config.routes.push_back({.host = "*", .path = "/", .upstream = "app"});
+  world.note("configuration %llu: %zu servers, %u connections each",
+             static_cast<unsigned long long>(generation_ + 1), config.upstreams[0].servers.size(),
+             config.upstreams[0].pool.max_connections);
+  const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
+  std::vector<server::WorkerPlan> plans = topology_.apply(snapshot);
+  invariants_.know(plans.front());
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (generation_ == 1) {
+      workers_[i]->take(plans[i], listener_);
+      continue;
+    }
+    sender_ = workers_.size();
+    workers_[i]->mailbox().post(std::make_unique<ApplyMessage>(*workers_[i], std::move(plans[i]), listener_));
+  }
+}
+
+void Simulation::schedule_troubles() {
+  const auto sometime = [this] { return dice_.between(0ms, scenario.spread + 3s); };
+  for (uint32_t i = 0; i < scenario.reloads; ++i) world.after(sometime(), [this] { reload(); });
+  for (uint32_t i = 0; i < scenario.restarts; ++i) {
+    world.after(sometime(), [this] {
+      servers_[dice_.below(servers_.size())].restart(dice_.between(0ms, 1500ms), dice_.percent(50));
+    });
+  }
+  for (uint32_t i = 0; i < scenario.freezes; ++i) {
+    world.after(sometime(), [this] {
+      servers_[dice_.below(servers_.size())].freeze(dice_.between(0ms, scenario.longest_freeze));
+    });
+  }
+}
+
+// --- Time and order.
+
+bool Simulation::step_worker() {
+  std::array<size_t, 8> runnable;
+  size_t count = 0;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (workers_[i]->runnable()) runnable[count++] = i;
+  }
+  if (count == 0) return false;
+  sender_ = runnable[dice_.below(count)];
+  workers_[sender_]->step();
+  sender_ = workers_.size();
+  return true;
+}
+
+bool Simulation::step() {
+  ++steps_;
+  if (world.anything_due() && dice_.percent(50)) {
+    world.run_one();
+    return true;
+  }
+  // A worker may be late: the outside goes on meanwhile.
+  if (scenario.most_lag > Duration(0) && dice_.percent(20) && world.next_event() != TimePoint::max() &&
+      world.next_event() <= lag_until_) {
+    world.advance_to(world.next_event());
+    world.run_one();
+    return true;
+  }
+  if (step_worker()) return true;
+  if (world.anything_due()) {
+    world.run_one();
+    return true;
+  }
+  return advance();
+}
+
+bool Simulation::advance() {
+  TimePoint next = world.next_event();
+  for (const auto& worker : workers_) next = std::min(next, worker->next_deadline());
+  if (next == TimePoint::max()) return false;
+  world.advance_to(next);
+  lag_until_ = world.now() + scenario.most_lag;
+  return true;
+}
+
+void Simulation::check() {
+  invariants_.check(this, connections_to);
+  const bool quiet = std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->quiet(); });
+  if (quiet) invariants_.check_quiet(this, connections_to);
+}
+
+bool Simulation::clients_done() const {
+  return std::all_of(clients_.begin(), clients_.end(), [](const ClientModel& c) { return c.done(); });
+}
+
+void Simulation::run() {
+  for (ClientModel& client : clients_) client.start();
+  schedule_troubles();
+  const uint64_t killed_at = scenario.killed ? dice_.between(1, 400) : UINT64_MAX;
+  while (!world.failed() && !clients_done()) {
+    if (steps_ >= killed_at) break;
+    if (!step()) {
+      for (const ClientModel& client : clients_) {
+        if (!client.done()) world.fail("nothing will ever happen again, and a client is %s", client.describe().c_str());
+      }
+      break;
+    }
+    check();
+    if (steps_ > kMostSteps) world.fail("no end after %llu steps", static_cast<unsigned long long>(steps_));
+  }
+  if (world.failed()) return;
+  if (scenario.killed) {
+    drop_workers();
+  } else {
+    wind_down();
+  }
+  if (!world.failed()) invariants_.check_end(registry_);
+}
+
+// Without clients everything comes to its end by itself: idle connections by their timers.
+void Simulation::wind_down() {
+  const TimePoint latest = world.now() + kWindDown;
+  while (!world.failed() && world.now() < latest && step()) check();
+  if (world.failed()) return;
+  if (!dialled_.empty()) {
+    world.fail("connection #%u to a server is still there", dialled_.front().transport->link().serial());
+  }
+  for (const auto& worker : workers_) {
+    if (!worker->listener().empty()) world.fail("a client connection is still there");
+    if (worker->left_over()) world.fail("a timer or a task is still there");
+  }
+}
+
+Outcome simulate(const Scenario& scenario, bool trace) {
+  World world(scenario.seed, trace);
+  Outcome out;
+  {
+    Simulation simulation(world, scenario);
+    simulation.run();
+    out.counts = simulation.ledger.outcomes;
+    out.steps = simulation.steps();
+  }
+  out.failure = world.failure();
+  out.trace = world.trace();
+  out.fingerprint = world.fingerprint();
+  return out;
+}
+
+}  // namespace berth::sim

@@ -1,0 +1,80 @@
+// One simulation: the proxy's workers, clients and servers of one seed, from the first connection to the last gauge.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/server/topology.h"
+#include "tests/sim/client_model.h"
+#include "tests/sim/invariants.h"
+#include "tests/sim/server_model.h"
+#include "tests/sim/sim_worker.h"
+#include "tests/sim/site.h"
+
+namespace berth::sim {
+
+struct Outcome {
+  std::string failure;  // "": every rule held
+  std::vector<std::string> trace;
+  std::map<std::string, uint64_t> counts;
+  uint64_t fingerprint = 0;
+  uint64_t steps = 0;
+};
+
+Outcome simulate(const Scenario& scenario, bool trace);
+inline Outcome simulate(uint64_t seed, bool trace = false) {
+  return simulate(Scenario::draw(seed), trace);
+}
+
+class Simulation final : public Site, private Dialer, private SimTransport::Observer {
+ public:
+  Simulation(World& world, const Scenario& scenario);
+  ~Simulation();
+
+  // Until everything is over or a rule is broken.
+  void run();
+  uint64_t steps() const { return steps_; }
+
+ private:
+  void call(Link& link, const std::string& ip) override;
+  std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
+  void on_transport_gone(SimTransport& transport) override;
+  static uint32_t connections_to(const void* self, const net::Address& server);
+
+  config::Upstream draw_upstream();
+  void reload();
+  void schedule_troubles();
+  bool step();
+  bool step_worker();
+  bool advance();
+  void check();
+  bool clients_done() const;
+  void wind_down();
+  void drop_workers();
+
+  struct Dialled {
+    SimTransport* transport;
+    const ServerModel* server;
+  };
+
+  Dice dice_;
+  stats::Registry registry_;
+  server::Topology topology_;
+  std::deque<ServerModel> servers_;
+  std::deque<ClientModel> clients_;
+  std::vector<std::unique_ptr<SimWorker>> workers_;
+  std::vector<upstream::Peer> peers_;
+  std::vector<Dialled> dialled_;
+  Invariants invariants_;
+  size_t sender_;  // whose mailbox lane is written to: a worker, or the main thread
+  uint64_t generation_ = 0;
+  uint64_t steps_ = 0;
+  TimePoint lag_until_{};
+  std::shared_ptr<const config::Listener> listener_;
+};
+
+}  // namespace berth::sim

@@ -1,0 +1,31 @@
+// What the simulated clients and servers share.
+#pragma once
+
+#include "tests/sim/ledger.h"
+#include "tests/sim/link.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/world.h"
+
+namespace berth::sim {
+
+class Site {
+ public:
+  Site(World& of, const Scenario& played) : world(of), scenario(played) {}
+
+  // Connections live as long as the simulation.
+  Link& new_link(const LinkManners& manners) {
+    return links.emplace_back(world, static_cast<uint32_t>(links.size()), manners);
+  }
+  // A client calls one of the workers.
+  virtual void call(Link& link, const std::string& ip) = 0;
+
+  World& world;
+  const Scenario& scenario;
+  Ledger ledger;
+  std::deque<Link> links;
+
+ protected:
+  ~Site() = default;
+};
+
+}  // namespace berth::sim
