@@ -16,11 +16,12 @@ RUN apt-get update \
       libevent-core-2.1-7 libevent-extra-2.1-7 libevent-pthreads-2.1-7 libnghttp2-14 \
       libprometheus-cpp-core1.0 libssl3 libstdc++6 libyaml-cpp0.7 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin berth
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin berth
 COPY --from=build /src/build/berth /usr/local/bin/berth
 COPY conf/berth.yaml /etc/berth/berth.yaml
 RUN berth check -c /etc/berth/berth.yaml
-USER berth
+# By number, so that runAsNonRoot can be checked.
+USER 10001
 EXPOSE 8080 9145
 STOPSIGNAL SIGTERM
 # Asks the admin listener at its default address; give another with --admin if the configuration does.
