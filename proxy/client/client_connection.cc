@@ -89,6 +89,7 @@ void ClientConnection::on_timer(event::Timer&) {
         refuse_body(CloseReason::BodyTimeout);
       } else {
         arm(kForever);  // the upstream's timeouts watch
+        if (active_->body.complete()) watch_for_abort();
       }
       return;
     case Writing:

@@ -86,6 +86,8 @@ void Exchange::on_request_body(std::string_view bytes, bool complete, std::strin
     }
     return;
   }
+  // Answered or given up: the rest of the body is of no use, though the client may still send it.
+  if (response_ == ResponseProgress::Complete) return;
   body_complete_ = body_complete_ || complete;
   trailers_ = trailers;
   switch (progress_) {
@@ -421,6 +423,7 @@ bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unre
 
 void Exchange::answer(CloseReason reason) {
   failure_ = reason;
+  client_.stats.requests_refused[static_cast<size_t>(reason)].add();
   response_ = ResponseProgress::Complete;
   lease_.give_back(CloseReason::None);
   const uint16_t status = info(reason).status;
@@ -431,6 +434,7 @@ void Exchange::answer(CloseReason reason) {
 }
 
 void Exchange::cancel() {
+  response_ = ResponseProgress::Complete;
   give_up();
   lease_.give_back(CloseReason::None);
   if (std::exchange(retrying_, false)) target_.cluster->retry_budget().retry_ended();
