@@ -3,7 +3,8 @@ import net from 'node:net';
 import { within } from './wait.mjs';
 
 export class Wire {
-  received = Buffer.alloc(0);  // not yet taken
+  #pieces = [];                // not yet taken
+  available = 0;               // bytes of them
   ended = false;               // FIN has come
   closed = false;
   error = null;
@@ -13,7 +14,8 @@ export class Wire {
     this.socket = socket;
     socket.setNoDelay(true);
     socket.on('data', (bytes) => {
-      this.received = this.received.length === 0 ? bytes : Buffer.concat([this.received, bytes]);
+      this.#pieces.push(bytes);
+      this.available += bytes.length;
       this.#wake();
     });
     socket.on('end', () => { this.ended = true; this.#wake(); });
@@ -28,6 +30,12 @@ export class Wire {
     await within(new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject)),
       `connection to ${JSON.stringify(to)}`);
     return wire;
+  }
+
+  // What has come and has not been taken.
+  get received() {
+    if (this.#pieces.length !== 1) this.#pieces = [Buffer.concat(this.#pieces)];
+    return this.#pieces[0];
   }
 
   get localPort() { return this.socket.localPort; }
@@ -77,13 +85,14 @@ export class Wire {
   }
 
   bytes(count) {
-    return this.take(() => (this.received.length >= count ? this.#cut(count) : undefined), `${count} bytes`);
+    return this.take(() => (this.available >= count ? this.#cut(count) : undefined), `${count} bytes`);
   }
 
   #cut(count) {
-    const out = this.received.subarray(0, count);
-    this.received = this.received.subarray(count);
-    return out;
+    const all = this.received;
+    this.#pieces = [all.subarray(count)];
+    this.available -= count;
+    return all.subarray(0, count);
   }
 
   // The end of the connection: 'FIN' or an error code such as 'ECONNRESET'; and what came before it is in `received`.
