@@ -374,6 +374,7 @@ TEST_F(AccessLogThreadedTest, UnusablePathIsAnErrorThatNamesIt) {
 
 // --- Readers that stand still or go away ---
 
+// A pipe with a name, and its reader.
 class Fifo {
  public:
   explicit Fifo(const std::string& path) {
@@ -381,34 +382,40 @@ class Fifo {
     fd_.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   }
   void close() { fd_.reset(); }
-  void wait_for_bytes(int size) {
-    for (int there = 0; there < size; std::this_thread::yield())
-      ASSERT_EQ(::ioctl(fd_.get(), FIONREAD, &there), 0);
+
+  // What was read so far.
+  const std::string& text() const { return text_; }
+  // Reads up to `size` bytes, as they come. False when the writer has closed.
+  bool read_some(size_t size) {
+    std::vector<char> buffer(size);
+    pollfd wait{fd_.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&wait, 1, -1), 1);
+    const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
+    if (n > 0) text_.append(buffer.data(), static_cast<size_t>(n));
+    return n > 0;
   }
-  // Until the writer has closed it.
-  std::string read_all() { return read_lines(SIZE_MAX); }
-  // Reads until `lines` lines have come.
-  std::string read_lines(size_t lines) {
-    std::string text;
-    std::array<char, 65'536> buffer;
-    while (static_cast<size_t>(std::count(text.begin(), text.end(), '\n')) < lines) {
-      pollfd wait{fd_.get(), POLLIN, 0};
-      EXPECT_EQ(::poll(&wait, 1, -1), 1);
-      const ssize_t n = ::read(fd_.get(), buffer.data(), buffer.size());
-      if (n <= 0) break;
-      text.append(buffer.data(), static_cast<size_t>(n));
+  void read_lines(size_t lines) {
+    while (static_cast<size_t>(std::count(text_.begin(), text_.end(), '\n')) < lines &&
+           read_some(65'536)) {
     }
-    return text;
+  }
+  void read_all() { read_lines(SIZE_MAX); }
+  // Until this much was written, all that was read included.
+  void wait_for_total(size_t size) {
+    for (int there = 0; text_.size() + static_cast<size_t>(there) < size;
+         std::this_thread::yield()) {
+      ASSERT_EQ(::ioctl(fd_.get(), FIONREAD, &there), 0);
+    }
   }
 
  private:
   UniqueFd fd_;
+  std::string text_;
 };
 
 TEST_F(AccessLogThreadedTest, StalledReaderNeverBlocksAWorkerAndNoLineIsTorn) {
   constexpr size_t kLines = 20'000;  // 10 MB, far more than the pipe and the buffers hold
   Fifo fifo(path("fifo"));
-  std::string text;
   uint64_t dropped = 0;
   {
     AccessLog log(config("fifo"));
@@ -417,9 +424,9 @@ TEST_F(AccessLogThreadedTest, StalledReaderNeverBlocksAWorkerAndNoLineIsTorn) {
     worker.reset();
     dropped = stats_->access_log_dropped.value();
     EXPECT_GT(dropped, kLines / 2);
-    text = fifo.read_lines(kLines - dropped);
+    fifo.read_lines(kLines - dropped);
   }
-  const auto written = lines_of(text);
+  const auto written = lines_of(fifo.text());
   EXPECT_EQ(written.size() + dropped, kLines);
   for (const auto& line : written) ASSERT_NO_THROW(Json::parse(line)) << line;
 }
@@ -440,7 +447,10 @@ TEST_F(AccessLogThreadedTest, ConfigureFreesAWriterThatStandsStill) {
     AccessLog log(config("fifo"));
     const auto worker = log.worker(stats_);
     while (stats_->access_log_dropped.value() == 0) log_target(*worker, "/x");  // both buffers wait
-    fifo.wait_for_bytes(48 * 1024);
+    // The pipe is full; a part is read, so that the writer stops in the middle of its next buffer.
+    fifo.wait_for_total(48 * 1024);
+    fifo.read_some(32 * 1024);
+    fifo.wait_for_total(72 * 1024);
     log.configure(config("log"));
     // The writer gives the first buffer back, and then there is room for this.
     for (uint64_t before = 0; before != stats_->access_log_dropped.value();) {
@@ -451,9 +461,9 @@ TEST_F(AccessLogThreadedTest, ConfigureFreesAWriterThatStandsStill) {
   const auto written = lines("log");
   ASSERT_FALSE(written.empty());
   EXPECT_EQ(Json::parse(written.back())["target"], "/after");
-  const std::string text = fifo.read_all();
-  EXPECT_TRUE(text.ends_with('\n'));
-  for (const auto& line : lines_of(text)) ASSERT_NO_THROW(Json::parse(line)) << line;
+  fifo.read_all();
+  EXPECT_TRUE(fifo.text().ends_with('\n'));
+  for (const auto& line : lines_of(fifo.text())) ASSERT_NO_THROW(Json::parse(line)) << line;
 }
 
 TEST_F(AccessLogThreadedTest, LinesThatNobodyTakesAreCounted) {
