@@ -94,11 +94,16 @@ std::unique_ptr<AccessLogWorker> AccessLog::worker(std::shared_ptr<stats::Worker
   return std::make_unique<AccessLogWorker>(shared_, std::move(channel), std::move(stats));
 }
 
-void AccessLog::configure(const config::AccessLog& config) {
-  const bool was_enabled = shared_->enabled;
+UniqueFd AccessLog::open_for(const config::AccessLog& config) {
   std::lock_guard lock(mutex_);
-  if (config.enabled && (config.path != path_ || !was_enabled)) {
-    new_file_ = open_file(config.path);
+  const bool other = config.path != path_ || !shared_->enabled;
+  return config.enabled && other ? open_file(config.path) : UniqueFd();
+}
+
+void AccessLog::configure(const config::AccessLog& config, UniqueFd file) {
+  std::lock_guard lock(mutex_);
+  if (file) {
+    new_file_ = std::move(file);
     path_ = config.path;
     has_new_file_.store(true, std::memory_order_release);
     shared_->wake();

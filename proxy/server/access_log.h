@@ -32,9 +32,12 @@ class AccessLog {
   // A sink for one worker. `stats` is counted by the worker's thread only.
   std::unique_ptr<AccessLogWorker> worker(std::shared_ptr<stats::WorkerStats> stats);
 
-  // Takes over another path or format from the next line on. Throws as the constructor does, and
-  // changes nothing then.
-  void configure(const config::AccessLog& config);
+  // The file that `config` asks for, or none if the one in use stays. Throws as the constructor
+  // does; changes nothing yet.
+  UniqueFd open_for(const config::AccessLog& config);
+  // Takes over another path or format from the next line on. `file`: from open_for().
+  void configure(const config::AccessLog& config, UniqueFd file);
+  void configure(const config::AccessLog& config) { configure(config, open_for(config)); }
 
   // Opens the file anew (after it was renamed): lines that are logged after this go to the new one.
   // On failure the old one is kept and the process log says why.

@@ -171,9 +171,11 @@ void Server::reload() {
   }
   const config::ReloadPlan plan = config::plan_reload(snapshot_->config, *loaded.config);
   try {
-    access_log_->configure(loaded.config->access_log);
+    // All that can fail comes before anything changes.
+    UniqueFd log_file = access_log_->open_for(loaded.config->access_log);
     put_in_effect(config::make_snapshot(std::move(*loaded.config), snapshot_->generation + 1,
                                         command_.file, std::chrono::system_clock::now()));
+    access_log_->configure(snapshot_->config.access_log, std::move(log_file));
   } catch (const std::runtime_error& error) {
     reload_failed(error.what());
     return;
