@@ -12,7 +12,7 @@ namespace berth::upstream {
 
 struct IdleLimit {
   Duration limit{};
-  Duration margin{};  // how far below the server's announced limit; 0 without a hint
+  Duration margin{};  // how far below the server's announced limit; 0 where it is not known
   stats::LearnedSource source = stats::LearnedSource::Config;
 };
 
@@ -20,8 +20,10 @@ struct IdleLimit {
 inline constexpr Duration kDefaultIdleLimit = std::chrono::seconds(4);
 
 // `hint`: N of the server's Keep-Alive: timeout=N in seconds, -1 where it sent none. `configured`:
-// keepalive_timeout, none for auto. The hint wins where it is lower; a configured limit is never
-// exceeded. A hint of 0 gives a limit of 0: close.
-IdleLimit idle_limit(int32_t hint, std::optional<Duration> configured);
+// keepalive_timeout, none for auto. `observed`: the idle age at which the server has been seen to
+// close (KeepaliveLearner). What the server says or does wins where it is earlier; a configured
+// limit is never exceeded. A hint of 0 gives a limit of 0: close.
+IdleLimit idle_limit(int32_t hint, std::optional<Duration> configured,
+                     std::optional<Duration> observed);
 
 }  // namespace berth::upstream

@@ -239,12 +239,13 @@ void ServerPool::on_idle_limit(const IdleLimit& limit) {
                                             std::memory_order_relaxed);
 }
 
-void ServerPool::on_peer_close(Duration idle_age) {
+void ServerPool::on_peer_close(Duration idle_age, bool announced) {
+  const TimePoint now = env_.now();
   stats_->idle_age_at_peer_close.observe(stats::as_millis(idle_age));
-}
-
-void ServerPool::on_stale(Duration idle_age) {
-  on_peer_close(idle_age);
+  if (!announced) server_->learner.observe(idle_age, now);
+  if (!server_->learner.burst(idle_age, now)) return;
+  server_->drop_idle_until(now);  // other workers see it when they next look at theirs
+  close_idle(CloseReason::FinBurst);
 }
 
 void ServerPool::on_stale_avoided() {

@@ -80,8 +80,9 @@ class ServerPool final : private event::TurnTask {
   void on_connect_failed(CloseReason reason);
   void on_response(uint16_t status, Duration waited);
   void on_idle_limit(const IdleLimit& limit);
-  void on_peer_close(Duration idle_age);
-  void on_stale(Duration idle_age);
+  // The server closed a connection that was idle, or that turned out to have been closed when it
+  // was reused. `announced`: the server had said when it would.
+  void on_peer_close(Duration idle_age, bool announced);
   void on_stale_avoided();
   void deliver(Waiter& waiter, UpstreamConnection& connection);
   void deliver_failure(Waiter& waiter, CloseReason reason);

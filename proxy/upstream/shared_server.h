@@ -11,6 +11,7 @@
 #include "proxy/base/time.h"
 #include "proxy/net/address.h"
 #include "proxy/stats/registry.h"
+#include "proxy/upstream/keepalive_learner.h"
 #include "proxy/upstream/slot.h"
 #include "proxy/upstream/waiter_queue.h"
 
@@ -42,6 +43,7 @@ class SharedServer {
   const std::shared_ptr<stats::ServerFacts> facts;
   SlotCounter slots;
   SlotCounter upgraded;
+  KeepaliveLearner learner;
   std::atomic<bool> retired{false};  // the configuration no longer names it
 
   // A retired server serves only what still waits in a retired upstream.
@@ -68,6 +70,16 @@ class SharedServer {
   bool backing_off(TimePoint now) const {
     return now.time_since_epoch().count() < down_until_.load(std::memory_order_relaxed);
   }
+  // The server is closing its idle connections: those that were idle by then are not to be used
+  // (FIN burst).
+  void drop_idle_until(TimePoint now) {
+    idle_dropped_until_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  bool idle_dropped(TimePoint idle_since) const {
+    return idle_since.time_since_epoch().count() <=
+           idle_dropped_until_.load(std::memory_order_relaxed);
+  }
+
   void connect_failed(TimePoint now);
   void connect_succeeded();
 
@@ -80,6 +92,7 @@ class SharedServer {
   };
   std::vector<IdleCount> idle_;
   std::atomic<int64_t> down_until_{0};
+  std::atomic<int64_t> idle_dropped_until_{INT64_MIN};
   std::atomic<uint32_t> failures_{0};
 };
 

@@ -357,10 +357,10 @@ void UpstreamConnection::fail(CloseReason reason, bool eof) {
   }
   const bool peer_gone = reason == CloseReason::ServerClosed || reason == CloseReason::ServerReset;
   const bool stale = peer_gone && failure.reused && !failure.response_seen;
-  if (stale) pool_->on_stale(pool_->env().now() - idle_since_);
   Waiter* waiter = std::exchange(waiter_, nullptr);
   ResponseHandler* handler = handler_;
   close(stale ? CloseReason::StaleReuse : reason);
+  if (stale) pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0);
   if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
   if (handler != nullptr) handler->on_upstream_failed(failure);
 }
@@ -420,7 +420,8 @@ std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
 void UpstreamConnection::park() {
   phase_ = Phase::None;
   idle_since_ = pool_->env().now();
-  idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout);
+  idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout,
+                           pool_->server().learner.closes_after(idle_since_));
   pool_->on_idle_limit(idle_limit_);
   // The last read filled the buffer: what lies behind it can only be bytes that nobody asked for.
   if (readable_) {
@@ -443,22 +444,24 @@ void UpstreamConnection::check_idle() {
       close(CloseReason::BytesWhileIdle);
       return;
     case net::Probe::Eof:
-      pool_->on_peer_close(pool_->env().now() - idle_since_);
       close(CloseReason::ServerClosedIdle);
-      return;
+      break;
     case net::Probe::Reset:
-      pool_->on_peer_close(pool_->env().now() - idle_since_);
       close(CloseReason::ServerResetIdle);
-      return;
+      break;
   }
+  pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0);
 }
 
 bool UpstreamConnection::check_fresh() {
   if (state_ != Idle) return false;
   const TimePoint now = pool_->env().now();
   if (now - idle_since_ >= idle_limit_.limit) {
-    close(idle_limit_.source == stats::LearnedSource::Hint ? CloseReason::LearnedLimit
-                                                           : CloseReason::KeepaliveTimeout);
+    close(why_idle_for_too_long());
+    return false;
+  }
+  if (pool_->server().idle_dropped(idle_since_)) {
+    close(CloseReason::FinBurst);
     return false;
   }
   if (now - idle_since_ >= kProbeAfter) {
@@ -466,6 +469,11 @@ bool UpstreamConnection::check_fresh() {
     if (state_ == Closed) pool_->on_stale_avoided();
   }
   return state_ == Idle;
+}
+
+CloseReason UpstreamConnection::why_idle_for_too_long() const {
+  return idle_limit_.source == stats::LearnedSource::Config ? CloseReason::KeepaliveTimeout
+                                                            : CloseReason::LearnedLimit;
 }
 
 bool UpstreamConnection::in_last_quarter() const {
@@ -519,8 +527,7 @@ void UpstreamConnection::on_timer(event::Timer&) {
       fail(CloseReason::ConnectTimeout);
       return;
     case Idle:
-      close(idle_limit_.source == stats::LearnedSource::Hint ? CloseReason::LearnedLimit
-                                                             : CloseReason::KeepaliveTimeout);
+      close(why_idle_for_too_long());
       return;
     case Busy:
     case Draining:

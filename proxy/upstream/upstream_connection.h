@@ -108,6 +108,7 @@ class UpstreamConnection final : public event::Disposable,
   void on_end(bool reset);
   void fail(CloseReason reason, bool eof = false);
   void park();
+  CloseReason why_idle_for_too_long() const;
   void arm_timer();
   std::optional<CloseReason> why_not_reusable() const;
   bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
