@@ -51,7 +51,9 @@ TEST(KeepaliveLimit, IsEarlierThanEveryHint) {
   for (int32_t hint = 0; hint < 1000; ++hint) {
     const IdleLimit got = idle_limit(hint, std::nullopt, std::nullopt);
     EXPECT_LE(got.limit + got.margin, Duration(std::chrono::seconds(hint)));
-    if (hint > 0) EXPECT_GE(got.margin, 500ms);
+    if (hint > 0) {
+      EXPECT_GE(got.margin, 500ms);
+    }
   }
 }
 
