@@ -71,7 +71,7 @@ class Line {
     return std::isalpha(byte) != 0 || c == '_' || c == ':' || (digits && std::isdigit(byte) != 0);
   }
   std::string take_chars(size_t n) {
-    const std::string taken(rest_.substr(0, n));
+    std::string taken(rest_.substr(0, n));
     rest_.remove_prefix(n);
     return taken;
   }
