@@ -31,9 +31,11 @@ function request(url, { agent, method = 'GET', body, headers } = {}) {
 }
 
 export async function show_answers(front, apps) {
+  // One connection, so one worker: each has a rotation of its own.
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const seen = new Set();
   for (let i = 0; i < apps.length; i += 1) {
-    const answer = await request(`${front}/`);
+    const answer = await request(`${front}/`, { agent });
     assert.equal(answer.status, 200, answer.body);
     console.log(`  GET  /        ${answer.status}  ${answer.body.trim()}`);
     seen.add(JSON.parse(answer.body).port);
@@ -41,17 +43,17 @@ export async function show_answers(front, apps) {
   assert.equal(seen.size, apps.length, 'round robin reaches every app server');
 
   const text = 'What goes in comes out.';
-  const echo = await request(`${front}/echo`, { method: 'POST', body: text });
+  const echo = await request(`${front}/echo`, { agent, method: 'POST', body: text });
   assert.equal(echo.status, 200);
   assert.equal(echo.body, text);
   console.log(`  POST /echo    ${echo.status}  ${echo.body}`);
 
-  const headers = await request(`${front}/headers`, { headers: { 'x-forwarded-for': 'forged' } });
+  const headers = await request(`${front}/headers`, { agent, headers: { 'x-forwarded-for': 'forged' } });
   const told = JSON.parse(headers.body).headers;
   assert.equal(told['x-forwarded-for'], '127.0.0.1', 'a client cannot forge X-Forwarded-For');
   console.log(`  GET  /headers ${headers.status}  the app sees x-forwarded-for: ${told['x-forwarded-for']}`);
 
-  const ticks = await request(`${front}/ticks`);
+  const ticks = await request(`${front}/ticks`, { agent });
   assert.equal(ticks.status, 200);
   assert.equal(ticks.body.match(/^data: tick/gm)?.length, 5);
   assert.ok(ticks.first_byte_ms < ticks.whole_ms, 'events arrive one by one');
@@ -59,6 +61,7 @@ export async function show_answers(front, apps) {
     `  GET  /ticks   ${ticks.status}  5 events, the first after ${ticks.first_byte_ms.toFixed(0)} ms, ` +
       `the last after ${ticks.whole_ms.toFixed(0)} ms`,
   );
+  agent.destroy();
 }
 
 // Many clients at once, each with a keep-alive connection of its own.
