@@ -44,7 +44,6 @@ function pause(ms) {
 async function show() {
   await cluster.start(fail);
   const { front, admin, apps, version } = cluster;
-  if (Number.isFinite(seconds)) setTimeout(() => done.abort(), seconds * 1000).unref();
   console.log(
     `\n${version} in front of ${apps.length} app servers: Node ${process.version}, ` +
       `keepAliveTimeout ${apps[0].keep_alive_ms / 1000} s\n`,
@@ -60,7 +59,8 @@ Open:
   ${admin}/status   the state of both sides, as JSON
 
 Now bursts of POSTs, just as Node closes the connections that the last burst left idle.`);
-  if (!Number.isFinite(seconds)) console.log('Ctrl-C ends the demo.');
+  if (Number.isFinite(seconds)) setTimeout(() => done.abort(), seconds * 1000).unref();
+  else console.log('Ctrl-C ends the demo.');
 
   // Recent versions of Node keep a connection a second longer than they announce.
   const offsets_ms = [-60, 940, -30, 970, 0, 1000, 30, 1030];
