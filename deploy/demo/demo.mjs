@@ -63,7 +63,7 @@ Now bursts of POSTs, just as Node closes the connections that the last burst lef
   else console.log('Ctrl-C ends the demo.');
 
   // Recent versions of Node keep a connection a second longer than they announce.
-  const offsets_ms = [-60, 940, -30, 970, 0, 1000, 30, 1030];
+  const offsets_ms = [-150, 0, 950, 1000, 1050, 50];
   let idle_ms = 0;
   for (let burst = 0; !done.signal.aborted; burst += 1) {
     await burst_at_expiry(front, idle_ms);
