@@ -80,7 +80,7 @@ void ClientConnection::on_timer(event::Timer&) {
       close(CloseReason::KeepaliveTimeout);
       return;
     case Reading:
-      refuse(CloseReason::HeaderTimeout);
+      refuse(CloseReason::HeaderTimeout, in_.size());
       return;
     case Active:
       if (!out_.empty()) {

@@ -77,7 +77,7 @@ class ClientConnection final : public event::Disposable,
   void discard_input();
   void watch_for_abort();
   void on_client_end(bool reset);
-  void refuse(CloseReason reason);
+  void refuse(CloseReason reason, size_t received);
   void refuse_body(CloseReason reason);
 
   // Output and the end.

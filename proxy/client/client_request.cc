@@ -84,7 +84,7 @@ void ClientConnection::parse_head(char* data, size_t size) {
   const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
   switch (outcome.status) {
     case http::ParseStatus::Refused:
-      refuse(outcome.refusal);
+      refuse(outcome.refusal, size);
       return;
     case http::ParseStatus::Incomplete:
       in_ = net::ByteBuffer::copy_of({data, size});
@@ -107,13 +107,13 @@ void ClientConnection::start_exchange(const http::RequestHead& head, size_t head
   const http::BodyFraming framing = http::request_framing(head);
   if (settings.max_body != 0 && framing.kind == http::BodyKind::Length &&
       framing.length > settings.max_body) {
-    refuse(CloseReason::BodyTooLarge);
+    refuse(CloseReason::BodyTooLarge, head_size + size);
     return;
   }
   http::BodyDecoder body(framing);
   const auto step = body.decode(rest, size);
   if (!step) {
-    refuse(step.error());
+    refuse(step.error(), head_size + size);
     return;
   }
   open_exchange();
@@ -264,10 +264,11 @@ void ClientConnection::on_client_end(bool reset) {
 }
 
 // The request is not served: its head is wrong, or did not come in time.
-void ClientConnection::refuse(CloseReason reason) {
+void ClientConnection::refuse(CloseReason reason, size_t received) {
   listener_.stats().requests_refused[static_cast<size_t>(reason)].add();
   open_exchange();
   active_->method = http::Method::Other;
+  active_->received = received;
   active_->wants_close = true;
   active_->close_reason = reason;
   active_->exchange.set_failure(reason);

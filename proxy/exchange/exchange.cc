@@ -1,6 +1,6 @@
 #include "proxy/exchange/exchange.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "proxy/exchange/request_id.h"
 
@@ -406,6 +406,11 @@ bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unre
     server_ = unreachable;
   }
   if (attempts_ >= cluster.settings().retry.attempts) return false;
+  const auto& servers = cluster.servers();
+  const bool some_left = std::any_of(servers.begin(), servers.end(), [&](auto* pool) {
+    return !tried_.contains(&pool->server());
+  });
+  if (!some_left) return false;
   stats::ServerStats* stats = nullptr;
   for (upstream::ServerPool* pool : cluster.servers()) {
     if (&pool->server() == server_) stats = &pool->stats();

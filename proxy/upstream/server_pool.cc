@@ -208,7 +208,7 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
   link(connection, before, -1);
   --open_count_;
   stats_->connections_closed[static_cast<size_t>(reason)].add();
-  stats_->requests_per_connection.observe(requests);
+  if (before != ConnectionState::Connecting) stats_->requests_per_connection.observe(requests);
   env_.runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
   if (server_->cluster->queue.waiting() > 0) pump_later();
 }
