@@ -1,9 +1,15 @@
 #include "proxy/server/topology.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "proxy/net/listener.h"
 
@@ -16,6 +22,24 @@ net::Address bound_address(int fd) {
   socklen_t length = sizeof storage;
   ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
   return net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), length);
+}
+
+// SO_REUSEPORT would let a second process take every other connection without a word. So before our
+// first sockets, one without it is bound.
+void expect_free(const std::string& text) {
+  const auto parsed = net::Address::parse_listen(text);
+  if (!parsed || parsed->kind() == net::AddressKind::Unix) return;
+  const net::Address& address = *parsed;
+  const UniqueFd probe(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  if (::bind(probe.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
+      errno == EADDRINUSE) {
+    throw std::runtime_error("cannot listen on " + address.to_string() +
+                             ": Address already in use (another process listens there)");
+  }
 }
 
 UniqueFd open_socket(const std::string& text, net::Address& address,
@@ -36,6 +60,26 @@ UniqueFd open_socket(const std::string& text, net::Address& address,
 
 }  // namespace
 
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat made {};
+  if (::stat(path_.c_str(), &made) != 0) path_.clear();
+  device_ = made.st_dev;
+  inode_ = made.st_ino;
+}
+
+SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(device_, other.device_);
+  std::swap(inode_, other.inode_);
+  return *this;
+}
+
+SocketFile::~SocketFile() {
+  struct stat there {};
+  if (path_.empty() || ::stat(path_.c_str(), &there) != 0) return;
+  if (there.st_dev == device_ && there.st_ino == inode_) ::unlink(path_.c_str());
+}
+
 Topology::OpenListener Topology::open(const config::Listener& listener) const {
   auto address = net::Address::parse_listen(listener.address);
   if (!address) throw std::runtime_error("cannot listen on '" + listener.address + "'");
@@ -43,8 +87,11 @@ Topology::OpenListener Topology::open(const config::Listener& listener) const {
   out.fds.push_back(open_socket(listener.address, *address, listener));
   if (address->kind() == net::AddressKind::Unix) {
     // One socket for all workers: Unix sockets know no SO_REUSEPORT.
-    while (out.fds.size() < workers_) out.fds.emplace_back(::dup(out.fds.front().get()));
+    while (out.fds.size() < workers_) {
+      out.fds.emplace_back(::fcntl(out.fds.front().get(), F_DUPFD_CLOEXEC, 0));
+    }
     out.address = address->to_string();
+    out.file = SocketFile(out.address.substr(std::string_view("unix:").size()));
     return out;
   }
   // Port 0: all workers share the port that the first one got.
@@ -65,6 +112,9 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
     for (const config::Server& server : upstream.servers) {
       addresses[server.address] = net::resolve(server.address);
     }
+  }
+  if (listeners_.empty()) {
+    for (const config::Listener& listener : config.listeners) expect_free(listener.address);
   }
   Sockets opened;
   for (const config::Listener& listener : config.listeners) {
@@ -123,6 +173,9 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
       for (const net::Address& address : found) {
         // A name with several addresses is several servers, each under its own.
         const std::string name = found.size() == 1 ? server.address : address.to_string();
+        const auto same = [&](const auto& server) { return server->address == address; };
+        // Named twice, it still has one bound.
+        if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
         plan.servers.push_back(share_server(cluster, settings, name, address));
         named.insert(plan.servers.back().get());
       }
@@ -145,6 +198,8 @@ std::shared_ptr<upstream::SharedServer> Topology::share_server(
   std::weak_ptr<upstream::SharedServer>& known = servers_[{settings.name, address.to_string()}];
   std::shared_ptr<upstream::SharedServer> server = known.lock();
   if (server == nullptr || server->cluster != cluster || server->name != name) {
+    // Under a new name it is a new server; the old one is known to nobody but its last users.
+    if (server != nullptr) server->retired.store(true, std::memory_order_relaxed);
     server = std::make_shared<upstream::SharedServer>(cluster, name, address, workers_,
                                                       registry_.server_facts(settings.name, name));
     known = server;

@@ -33,6 +33,22 @@ struct WorkerPlan {
   std::vector<ListenerPlan> listeners;
 };
 
+// The file of a Unix socket that listens: removed with it, unless somebody else has taken the path
+// meanwhile.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  explicit SocketFile(std::string path);
+  SocketFile(SocketFile&& other) noexcept { *this = std::move(other); }
+  SocketFile& operator=(SocketFile&& other) noexcept;
+  ~SocketFile();
+
+ private:
+  std::string path_;  // "": none
+  uint64_t device_ = 0;
+  uint64_t inode_ = 0;
+};
+
 // Thread: the main thread.
 class Topology {
  public:
@@ -51,6 +67,7 @@ class Topology {
     std::shared_ptr<client::ConnectionCount> count = std::make_shared<client::ConnectionCount>();
     std::string address;        // as bound
     std::vector<UniqueFd> fds;  // new ones, one for each worker; moved into the plans
+    SocketFile file;
   };
   using Sockets = std::map<std::string, OpenListener>;
   using ServerKey = std::pair<std::string, std::string>;  // upstream, address
