@@ -73,10 +73,6 @@ Failure<Complaint> no_port(std::string_view text) {
   if (text.starts_with('/')) {
     return refuse(text, "is a path", "did you mean unix:" + std::string(text) + "?");
   }
-  if (canonical_ip(AF_INET6, std::string(text))) {
-    return refuse(text, "is an IPv6 address without a port",
-                  "write it in brackets: \"[" + std::string(text) + "]:3000\"");
-  }
   return refuse(text, "has no port", "such as " + std::string(text.substr(0, 255)) + ":3000");
 }
 
