@@ -160,6 +160,11 @@ void ClientConnection::flush() {
 
 // The response has been sent: another request, or the end (`close_reason`).
 void ClientConnection::after_response(CloseReason close_reason) {
+  // Draining began after this response's head had promised keep-alive.
+  const bool next_is_here = readable_ || !in_.empty();
+  if (close_reason == CloseReason::None && listener_.draining() && !next_is_here) {
+    close_reason = CloseReason::Shutdown;
+  }
   if (close_reason == CloseReason::None) {
     set_state(Idle);
     progress_.reset();
