@@ -7,17 +7,17 @@
 
 namespace berth::http {
 
-enum CharClass : uint8_t {
-  kTokenChar = 1 << 0,   // RFC 9110 section 5.6.2: tchar
-  kValueChar = 1 << 1,   // field values and reason phrases: HTAB, SP, VCHAR, obs-text
-  kTargetChar = 1 << 2,  // request targets: VCHAR without '#'; a fragment never travels
-  kHostChar = 1 << 3,    // names in an authority: RFC 3986's unreserved set (see authority.h)
-  kDigit = 1 << 4,
-};
+// A set of bits.
+using CharClass = uint8_t;
+inline constexpr CharClass kTokenChar = 1 << 0;   // RFC 9110 section 5.6.2: tchar
+inline constexpr CharClass kValueChar = 1 << 1;   // values and reasons: HTAB, SP, VCHAR, obs-text
+inline constexpr CharClass kTargetChar = 1 << 2;  // VCHAR without '#': a fragment never travels
+inline constexpr CharClass kHostChar = 1 << 3;    // RFC 3986's unreserved set (see authority.h)
+inline constexpr CharClass kDigit = 1 << 4;
 
 namespace detail {
-constexpr std::array<uint8_t, 256> make_char_classes() {
-  std::array<uint8_t, 256> table{};
+constexpr std::array<CharClass, 256> make_char_classes() {
+  std::array<CharClass, 256> table{};
   for (unsigned c = 0; c < 256; ++c) {
     const bool digit = c >= '0' && c <= '9';
     const bool alpha = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -25,7 +25,7 @@ constexpr std::array<uint8_t, 256> make_char_classes() {
     const auto one_of = [c](std::string_view set) {
       return c != 0 && c < 0x80 && set.find(static_cast<char>(c)) != std::string_view::npos;
     };
-    uint8_t bits = 0;
+    CharClass bits = 0;
     if (digit || alpha || one_of("!#$%&'*+-.^_`|~")) bits |= kTokenChar;
     if (visible || c == ' ' || c == '\t' || c >= 0x80) bits |= kValueChar;
     if (visible && c != '#') bits |= kTargetChar;
@@ -37,7 +37,7 @@ constexpr std::array<uint8_t, 256> make_char_classes() {
 }
 }  // namespace detail
 
-inline constexpr std::array<uint8_t, 256> kCharClasses = detail::make_char_classes();
+inline constexpr std::array<CharClass, 256> kCharClasses = detail::make_char_classes();
 
 constexpr bool is_class(char c, CharClass which) {
   return (kCharClasses[static_cast<uint8_t>(c)] & which) != 0;

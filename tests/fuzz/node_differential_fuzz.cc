@@ -10,8 +10,6 @@
 #include "proxy/http/body.h"
 #include "tests/fuzz/http_fuzz.h"
 
-extern char** environ;
-
 namespace berth::http {
 namespace {
 
@@ -121,12 +119,11 @@ void compare(bool response, bool closed, std::string_view bytes, const std::stri
 }
 
 // The request as Berth sends it on: without hop-by-hop fields, the body framed anew.
-std::string forwarded(const RequestHead& head, const Message& message, bool& has_fields) {
+std::string forwarded(const RequestHead& head, const Message& message) {
   std::string out(message.size * 2 + message.payload.size() + 256, '\0');
   HeadWriter writer(out.data(), out.size());
   writer.request_line(head.method_text, head.path);
   writer.fields(head.fields, [](const HeaderField& f) { return !f.hop_by_hop; });
-  has_fields = true;
   if (head.summary.chunked) {
     writer.field("Transfer-Encoding", "chunked");
     writer.finish();
@@ -168,8 +165,7 @@ void check_request(std::string_view bytes) {
   if (!message.complete || head.summary.upgrade) return;
 
   std::string expected = "complete\n" + method + " " + std::string(head.path) + " 1.1";
-  bool has_fields = false;
-  const std::string sent = forwarded(head, message, has_fields);
+  const std::string sent = forwarded(head, message);
   for (const HeaderField& f : head.fields) {
     if (!f.hop_by_hop) expected.append("\n").append(f.name).append("=").append(f.value);
   }

@@ -61,7 +61,7 @@ Decoded decode_in_steps(BodyFraming framing, std::string_view bytes, size_t step
 
 Decoded decode(BodyFraming framing, std::string_view bytes) {
   SCOPED_TRACE(printable(bytes.substr(0, 200)));
-  const Decoded whole = decode_in_steps(framing, bytes, bytes.size() + 1);
+  Decoded whole = decode_in_steps(framing, bytes, bytes.size() + 1);
   for (const size_t step : {1u, 2u, 3u, 7u, 0u}) {
     EXPECT_EQ(decode_in_steps(framing, bytes, step).text(), whole.text()) << "step " << step;
   }

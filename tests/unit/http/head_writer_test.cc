@@ -18,7 +18,7 @@ std::string written(Write&& write) {
   HeadWriter writer(ample, sizeof ample);
   write(writer);
   EXPECT_FALSE(writer.overflowed());
-  const std::string text(writer.text());
+  std::string text(writer.text());
   for (size_t capacity = 0; capacity <= text.size(); ++capacity) {
     const auto memory = std::make_unique_for_overwrite<char[]>(capacity);
     HeadWriter small(memory.get(), capacity);

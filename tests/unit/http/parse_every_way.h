@@ -84,8 +84,10 @@ void expect_prefixes_agree(std::string_view bytes, const HeadLimits& limits,
                            const Parsed<Head>& whole) {
   const bool complete = whole.outcome.status == ParseStatus::Complete;
   const size_t sizes = complete ? whole.outcome.head_size : bytes.size();
+  Parsed<Head> prefix;
   for (size_t size = 0; size < sizes; ++size) {
-    const Parsed<Head> prefix = parse_at_once<Head>(bytes.substr(0, size), limits);
+    HeadProgress progress;
+    parse_into(prefix, bytes.substr(0, size), limits, progress);
     if (prefix.outcome.status != ParseStatus::Incomplete) {
       EXPECT_EQ(prefix.text(), whole.text()) << "after " << size << " bytes";
     }

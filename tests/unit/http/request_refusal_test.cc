@@ -19,9 +19,12 @@ void expect_refused(const Case& c, const HeadLimits& limits = {}) {
   EXPECT_EQ(info(parsed.outcome.refusal).label, info(c.reason).label) << printable(c.bytes);
 }
 
-// "GET / HTTP/1.1", Host and these lines.
+// "GET / HTTP/1.1", Host and these lines: at the end of the head, and where there is more behind
+// them.
 void expect_lines_refused(const Case& c) {
-  expect_refused({"GET / HTTP/1.1\r\nHost: a\r\n" + c.bytes + "\r\n", c.reason});
+  const std::string head = "GET / HTTP/1.1\r\nHost: a\r\n" + c.bytes;
+  expect_refused({head + "\r\n", c.reason});
+  expect_refused({head + "Another: field, longer than a block of the scanner\r\n\r\n", c.reason});
 }
 
 std::string bytes_of(const char* text, size_t size) {
