@@ -173,7 +173,7 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
       for (const net::Address& address : found) {
         // A name with several addresses is several servers, each under its own.
         const std::string name = found.size() == 1 ? server.address : address.to_string();
-        const auto same = [&](const auto& server) { return server->address == address; };
+        const auto same = [&](const auto& other) { return other->address == address; };
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
         plan.servers.push_back(share_server(cluster, settings, name, address));
