@@ -32,11 +32,7 @@ constexpr std::array<uint8_t, 7> kTransitions = {
 }  // namespace
 
 ClientConnection::ClientConnection(ClientListener& listener, const net::Address& peer)
-    : listener_(listener),
-      timer_(*this),
-      peer_(peer),
-      opened_(listener.env().now()),
-      trusted_(listener.context().router->trusted().contains(peer)) {
+    : listener_(listener), timer_(*this), peer_(peer), opened_(listener.env().now()) {
   listener_.on_state(*this, Closed, Idle);
   arm(listener_.settings().keepalive_timeout);
 }

@@ -108,7 +108,6 @@ class ClientConnection final : public event::Disposable,
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;
   bool broken_ = false;  // a write has failed
-  bool trusted_ = false;
 };
 
 }  // namespace berth::client

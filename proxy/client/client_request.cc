@@ -10,8 +10,9 @@ namespace {
 
 using enum ClientState;
 
-// An RST that came together with a request's last bytes gives no event of its own. So a client whose request takes longer
-// than this is looked at once: nearly every request is served sooner and pays nothing.
+// An RST that came together with a request's last bytes gives no event of its own. So a client
+// whose request takes longer than this is looked at once: nearly every request is served sooner and
+// pays nothing.
 constexpr Duration kFirstLook = std::chrono::seconds(1);
 
 // The parser's target: filled and used up within one call, so one for each thread is enough.
@@ -143,20 +144,25 @@ void ClientConnection::open_exchange() {
   set_state(Active);
   ++requests_;
   exchange::ClientStream& stream = *this;
-  active_ =
-      std::make_unique<ActiveExchange>(listener_.context(), stream,
-                                       exchange::ClientFacts{.peer = peer_,
-                                                             .listener = listener_.settings().name,
-                                                             .stats = listener_.stats(),
-                                                             .secure = false,
-                                                             .trusted = trusted_});
+  const exchange::Router& router = *listener_.context().router;
+  active_ = std::make_unique<ActiveExchange>(
+      listener_.context(), stream,
+      exchange::ClientFacts{.peer = peer_,
+                            .stats = listener_.stats(),
+                            .secure = false,
+                            .trusted = router.trusted().contains(peer_)});
   active_->began = env.now();
   active_->began_wall_us = env.runtime.time.wall_micros();
 }
 
 void ClientConnection::read_body() {
   net::Scratch& scratch = listener_.env().scratch;
-  while (readable_ && active_ && !active_->body.complete() && !active_->body_paused) {
+  for (int reads = 0; readable_ && active_ && !active_->body.complete() && !active_->body_paused;
+       ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
     const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
     if (got.status == net::IoStatus::Again) {
       readable_ = false;
@@ -193,8 +199,7 @@ bool ClientConnection::decode_body(char* data, size_t size) {
   if (step->consumed < size) {
     in_ = net::ByteBuffer::copy_of({data + step->consumed, size - step->consumed});
   }
-  if (step->complete)
-    arm(out_.empty() ? kFirstLook : listener_.settings().send_timeout);
+  if (step->complete) arm(out_.empty() ? kFirstLook : listener_.settings().send_timeout);
   active_->exchange.on_request_body({data, step->payload}, step->complete,
                                     active_->body.trailers());
   return true;
@@ -206,7 +211,11 @@ void ClientConnection::read_tunnel() {
     active_->exchange.on_request_body(waiting.view(), false, {});
   }
   net::Scratch& scratch = listener_.env().scratch;
-  while (readable_ && state_ == Upgraded && !active_->body_paused) {
+  for (int reads = 0; readable_ && state_ == Upgraded && !active_->body_paused; ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
     const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
     if (got.status == net::IoStatus::Ok) {
       listener_.stats().received_bytes.add(got.bytes);
@@ -223,7 +232,11 @@ void ClientConnection::read_tunnel() {
 
 void ClientConnection::discard_input() {
   net::Scratch& scratch = listener_.env().scratch;
-  while (readable_) {
+  for (int reads = 0; readable_; ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
     const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
     if (got.status == net::IoStatus::Ok) {
       listener_.stats().received_bytes.add(got.bytes);

@@ -60,7 +60,9 @@ void Loop::read_clock() {
 void Loop::run() {
   while (!stop_.load(std::memory_order_acquire)) {
     schedule_wake_up();
-    event_base_loop(base_.get(), EVLOOP_ONCE);
+    const bool wait = !turn_.has_yielded();
+    turn_.begin();
+    event_base_loop(base_.get(), wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
     end_turn();
   }
 }

@@ -40,7 +40,7 @@ class Signals {
 // thread.
 class BlockedSignals {
  public:
-  explicit BlockedSignals(std::initializer_list<int> numbers);
+  BlockedSignals(std::initializer_list<int> numbers);
   BlockedSignals(const BlockedSignals&) = delete;
   BlockedSignals& operator=(const BlockedSignals&) = delete;
   ~BlockedSignals();

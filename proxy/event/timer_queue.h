@@ -80,7 +80,8 @@ class TimerQueue {
   void insert(Timer& timer);
   void cascade(int level);
   void fire_slot();
-  // The nearest tick at which a timer is due or a slot is to be sorted into finer ones; UINT64_MAX if nothing is armed.
+  // The nearest tick at which a timer is due or a slot is to be sorted into finer ones; UINT64_MAX
+  // if nothing is armed.
   uint64_t next_tick() const;
   // The nearest occupied slot of a level at or after `from`, in slots counted from it; kSlots if
   // there is none.

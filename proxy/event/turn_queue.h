@@ -35,13 +35,24 @@ class TurnQueue {
   void later(TurnTask& task) {
     if (!task.linked()) tasks_.push_back(task);
   }
+  // At the end of the next turn, which then comes at once.
+  void next_turn(TurnTask& task) {
+    if (!task.linked()) yielded_.push_back(task);
+  }
+  bool has_yielded() const { return !yielded_.empty(); }
   void dispose(std::unique_ptr<Disposable> object) { disposals_.push_back(std::move(object)); }
 
-  bool empty() const { return tasks_.empty() && disposals_.empty(); }
+  bool empty() const { return tasks_.empty() && yielded_.empty() && disposals_.empty(); }
+
+  // The beginning of a turn: what had yielded runs at its end. Called by the loop (or the
+  // simulator) only.
+  void begin() {
+    while (TurnTask* task = yielded_.pop_front()) tasks_.push_back(*task);
+  }
 
   // The end of the turn: called by the loop (or the simulator) only.
   void run() {
-    while (!empty()) {
+    while (!tasks_.empty() || !disposals_.empty()) {
       while (TurnTask* task = tasks_.pop_front()) task->run();
       // A destructor may dispose of more; keep the two vectors' capacity.
       dying_.swap(disposals_);
@@ -51,6 +62,7 @@ class TurnQueue {
 
  private:
   IntrusiveList<TurnTask, TurnTaskTag> tasks_;
+  IntrusiveList<TurnTask, TurnTaskTag> yielded_;
   std::vector<std::unique_ptr<Disposable>> disposals_;
   std::vector<std::unique_ptr<Disposable>> dying_;
 };

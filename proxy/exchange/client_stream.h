@@ -35,7 +35,6 @@ struct LocalResponse {
 // What is known of the client; lives as long as the stream.
 struct ClientFacts {
   const net::Address& peer;
-  std::string_view listener;
   stats::ListenerStats& stats;
   bool secure = false;   // TLS
   bool trusted = false;  // its X-Forwarded-* are kept

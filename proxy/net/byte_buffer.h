@@ -107,6 +107,8 @@ class Chain {
 class Scratch {
  public:
   static constexpr size_t kSize = 64 * 1024;
+  // One connection's reads in one turn: then the others have theirs.
+  static constexpr int kReadsPerTurn = 16;
 
   Scratch() : buffer_(ByteBuffer::with_capacity(kSize)) {}
 

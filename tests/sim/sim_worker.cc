@@ -54,6 +54,7 @@ void SimWorker::take(const server::WorkerPlan& plan, std::shared_ptr<const confi
   }
   context_.router = LocalPtr(new exchange::Router(plan.snapshot, clusters));
   snapshot_ = plan.snapshot;
+  if (!in_turn_) turn_.run();  // the first one comes before anything else
   if (listener_ == nullptr) {
     listener_ = std::make_unique<client::ClientListener>(context_, std::move(listener), count_,
                                                          listener_stats_);
@@ -78,13 +79,14 @@ void SimWorker::accept(const Caller& caller) {
 }
 
 bool SimWorker::runnable() const {
-  return in_turn_ || !ready_.empty() || !mailbox_.empty() || !backlog_.empty() ||
+  return in_turn_ || turn_.has_yielded() || !ready_.empty() || !mailbox_.empty() || !backlog_.empty() ||
          next_deadline_ <= world_.now();
 }
 
 void SimWorker::step() {
   if (!in_turn_) {
     in_turn_ = true;
+    turn_.begin();
     time_.set_now(world_.now());
     // What epoll_wait() reports is what is there now; what comes during the turn waits for the next one.
     callbacks_left_ = ready_.size() + mailbox_.size() + backlog_.size();

@@ -67,7 +67,7 @@ class SimWorker {
   // One step: begins a turn, makes one callback, or ends the turn.
   void step();
 
-  bool quiet() const { return !in_turn_ && ready_.empty() && mailbox_.empty() && backlog_.empty(); }
+  bool quiet() const { return !in_turn_ && !turn_.has_yielded() && ready_.empty() && mailbox_.empty() && backlog_.empty(); }
   bool left_over() const { return timers_.next_deadline() != TimePoint::max() || !turn_.empty(); }
   SimMailbox& mailbox() { return mailbox_; }
   upstream::WorkerPools& pools() { return pools_; }
