@@ -53,6 +53,9 @@ class IntrusiveList {
   void push_front(T& item) { insert(root_.next_, item); }
   void push_back(T& item) { insert(&root_, item); }
 
+  // `place` is in this list.
+  void insert_before(T& place, T& item) { insert(static_cast<Hook*>(&place), item); }
+
   T* pop_front() {
     if (empty()) return nullptr;
     T& item = front();

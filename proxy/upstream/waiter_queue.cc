@@ -6,6 +6,7 @@ bool WaiterQueue::push(Ticket& ticket, size_t limit) {
   const std::lock_guard lock(mutex_);
   const size_t waiting = waiting_.load(std::memory_order_relaxed);
   if (waiting >= limit) return false;
+  ticket.arrival = ++arrivals_;
   tickets_.push_back(ticket);
   waiting_.store(waiting + 1, std::memory_order_seq_cst);
   return true;
@@ -20,9 +21,16 @@ bool WaiterQueue::has_for(const SharedServer& server) {
   return find_for(server) != nullptr;
 }
 
-void WaiterQueue::push_front(Ticket& ticket) {
+void WaiterQueue::put_back(Ticket& ticket) {
   const std::lock_guard lock(mutex_);
-  tickets_.push_front(ticket);
+  // Those before it, few if any, came back as well.
+  Ticket* next =
+      tickets_.find_if([&](const Ticket& waiting) { return waiting.arrival > ticket.arrival; });
+  if (next != nullptr) {
+    tickets_.insert_before(*next, ticket);
+  } else {
+    tickets_.push_back(ticket);
+  }
   waiting_.fetch_add(1, std::memory_order_seq_cst);
 }
 

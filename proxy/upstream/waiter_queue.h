@@ -51,6 +51,7 @@ struct Ticket : ListHook<TicketTag> {
   WorkerPools* home = nullptr;
   Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
   TriedServers tried;
+  uint64_t arrival = 0;  // its number in the order of arrival, from the queue
 };
 
 // Thread: any.
@@ -61,8 +62,8 @@ class WaiterQueue {
   // The oldest ticket that may use `server`, or nullptr.
   Ticket* pop_for(const SharedServer& server);
   bool has_for(const SharedServer& server);
-  // Back to the head of the queue: what it was granted could not be used.
-  void push_front(Ticket& ticket);
+  // Back to its place, by the order of arrival: what it was granted could not be used.
+  void put_back(Ticket& ticket);
   // True if the ticket was still in the queue and has left it; false if somebody has popped it:
   // then it is on its way home.
   bool remove(Ticket& ticket);
@@ -80,7 +81,8 @@ class WaiterQueue {
   Ticket* find_for(const SharedServer& server);
 
   std::mutex mutex_;
-  IntrusiveList<Ticket, TicketTag> tickets_;
+  IntrusiveList<Ticket, TicketTag> tickets_;  // by arrival
+  uint64_t arrivals_ = 0;
   std::atomic<size_t> waiting_{0};
 };
 
