@@ -61,11 +61,8 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted) {
 void Cluster::look_again(const TriedServers& tried) {
   for (ServerPool* pool : servers_) {
     if (tried.contains(&pool->server())) continue;
-    if (pool->has_idle() || pool->server().slots.has_room()) {
-      pool->pump_later();
-    } else {
-      pool->ask_other_workers();
-    }
+    if (pool->has_idle() || pool->server().slots.has_room()) pool->pump_later();
+    if (!pool->has_idle()) pool->ask_other_workers();
   }
 }
 

@@ -38,7 +38,8 @@ ServerPool::ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server,
       env_(pools.env()),
       server_(std::move(server)),
       settings_(std::move(settings)),
-      stats_(std::move(stats)) {}
+      stats_(std::move(stats)),
+      backoff_timer_(*this) {}
 
 ServerPool::~ServerPool() {
   const auto close = [](UpstreamConnection& c) { c.close(CloseReason::Shutdown); };
@@ -98,12 +99,24 @@ void ServerPool::pump_later() {
 }
 
 void ServerPool::run() {
+  serve_queue();
+  trim_idle();
+}
+
+void ServerPool::on_timer(event::Timer&) {
+  pump_later();
+}
+
+void ServerPool::serve_queue() {
   WaiterQueue& queue = server_->cluster->queue;
   while (queue.waiting() > 0 && server_->may_serve() && queue.has_for(*server_)) {
     UpstreamConnection* idle = fresh_idle();
     Slot slot;
     if (idle == nullptr) {
-      if (server_->backing_off(env_.now())) return;
+      if (server_->backing_off(env_.now())) {
+        env_.runtime.timers.arm(backoff_timer_, server_->down_until());
+        return;
+      }
       slot = server_->slots.try_take();
       if (!slot) return;
     }
@@ -127,25 +140,25 @@ void ServerPool::grant(Ticket& ticket, UpstreamConnection* idle, Slot slot) {
   Waiter* waiter = pools_.take_waiter(ticket, stats::AcquireSource::Queue);
   if (waiter == nullptr) return;  // gave up; what was meant for it stays where it is
   if (idle != nullptr) {
-    stats_->idle_age_at_reuse.observe(stats::as_millis(env_.now() - idle->idle_since()));
-    idle->lease_out();
-    deliver(*waiter, *idle);
+    lend(*idle, *waiter);
     return;
   }
   const CloseReason failure = connect(std::move(slot), waiter);
   if (failure != CloseReason::None) deliver_failure(*waiter, failure);
 }
 
-void ServerPool::adopt(std::unique_ptr<UpstreamConnection> connection, Waiter* waiter) {
-  UpstreamConnection& joined = *connection.release();
+UpstreamConnection* ServerPool::adopt(std::unique_ptr<UpstreamConnection> connection) {
+  UpstreamConnection& joined = *connection.release();  // owned by its list
   joined.join_worker(*this);
-  if (waiter == nullptr || !joined.check_fresh()) {
-    pump_later();
-    return;
-  }
-  stats_->idle_age_at_reuse.observe(stats::as_millis(env_.now() - joined.idle_since()));
-  joined.lease_out();
-  deliver(*waiter, joined);
+  // It was on its way when a reload came.
+  if (const auto unfit = why_not_keep()) joined.close(*unfit);
+  return joined.check_fresh() ? &joined : nullptr;
+}
+
+void ServerPool::lend(UpstreamConnection& idle, Waiter& waiter) {
+  stats_->idle_age_at_reuse.observe(stats::as_millis(env_.now() - idle.idle_since()));
+  idle.lease_out();
+  deliver(waiter, idle);
 }
 
 void ServerPool::deliver(Waiter& waiter, UpstreamConnection& connection) {
@@ -187,20 +200,19 @@ void ServerPool::on_state(UpstreamConnection& connection, std::optional<Connecti
       static_cast<uint32_t>(!before.has_value()) - static_cast<uint32_t>(!after.has_value());
   // Idle, upgraded: something came free.
   if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) {
-    if (server_->cluster->queue.waiting() > 0) {
-      pump_later();
-    } else if (after == ConnectionState::Idle) {
-      trim_idle();
-    }
+    if (server_->cluster->queue.waiting() > 0 || too_many_idle()) pump_later();
   }
 }
 
-void ServerPool::trim_idle() {
+bool ServerPool::too_many_idle() const {
   const uint32_t most = settings_->pool.max_idle;
   // Usually there are no more connections than may be idle, and one load tells.
-  if (server_->slots.used() <= most) return;
-  const uint32_t idle = server_->workers() > 1 ? server_->idle_total() : idle_count_;
-  if (idle > most && !idle_.empty()) idle_.back().close(CloseReason::MaxIdle);
+  if (server_->slots.used() <= most) return false;
+  return (server_->workers() > 1 ? server_->idle_total() : idle_count_) > most;
+}
+
+void ServerPool::trim_idle() {
+  while (!idle_.empty() && too_many_idle()) idle_.back().close(CloseReason::MaxIdle);
 }
 
 void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState before,

@@ -28,7 +28,7 @@ enum class Freshness : uint8_t {
 };
 
 // Thread: its worker's.
-class ServerPool final : private event::TurnTask {
+class ServerPool final : private event::TurnTask, private event::TimerHandler {
  public:
   using Settings = std::shared_ptr<const config::Upstream>;
 
@@ -55,8 +55,10 @@ class ServerPool final : private event::TurnTask {
   void pump_later();
   // The queue may wait for idle connections of other workers: asks those that have some.
   void ask_other_workers();
-  // An idle connection from another worker, for `waiter`, or for the pool if that is nullptr.
-  void adopt(std::unique_ptr<UpstreamConnection> connection, Waiter* waiter);
+  // An idle connection from another worker joins. nullptr: it is not fit for use and has closed.
+  UpstreamConnection* adopt(std::unique_ptr<UpstreamConnection> connection);
+  // An idle one of this pool, for `waiter`.
+  void lend(UpstreamConnection& idle, Waiter& waiter);
 
   // New limits, live: idle connections beyond them are closed.
   void apply(Settings settings);
@@ -92,9 +94,12 @@ class ServerPool final : private event::TurnTask {
   using List = IntrusiveList<UpstreamConnection, PoolTag>;
 
   void run() override;  // the pump
+  void on_timer(event::Timer& timer) override;
+  void serve_queue();
   UpstreamConnection* fresh_idle();
   void link(UpstreamConnection& connection, ConnectionState state, int by);
   void publish_idle();
+  bool too_many_idle() const;
   void trim_idle();
   void grant(Ticket& ticket, UpstreamConnection* idle, Slot slot);
 
@@ -105,6 +110,7 @@ class ServerPool final : private event::TurnTask {
   std::shared_ptr<stats::ServerStats> stats_;
   List idle_;  // most recently used first
   List others_;
+  event::Timer backoff_timer_;  // somebody waits, and the server is backing off
   uint32_t idle_count_ = 0;
   uint32_t active_count_ = 0;
   uint32_t open_count_ = 0;

@@ -70,6 +70,9 @@ class SharedServer {
   bool backing_off(TimePoint now) const {
     return now.time_since_epoch().count() < down_until_.load(std::memory_order_relaxed);
   }
+  TimePoint down_until() const {
+    return TimePoint(Duration(down_until_.load(std::memory_order_relaxed)));
+  }
   // The server is closing its idle connections: those that were idle by then are not to be used
   // (FIN burst).
   void drop_idle_until(TimePoint now) {

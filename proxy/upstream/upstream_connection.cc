@@ -92,7 +92,7 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   pool_->on_connected(pool_->env().now() - opened_);
   Waiter* waiter = std::exchange(waiter_, nullptr);
   if (waiter == nullptr) {
-    park();
+    give_back(CloseReason::None);
     return;
   }
   set_state(Busy);

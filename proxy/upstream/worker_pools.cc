@@ -149,28 +149,37 @@ void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> c
     // the grant is undone.
     connection.reset();
     slot.give_back();
-    if (ticket.waiter == nullptr) {
-      delete &ticket;
-      return;
-    }
-    Cluster& cluster = *ticket.waiter->cluster_;
-    const TriedServers tried = ticket.tried;
-    server->cluster->queue.push_front(ticket);
-    cluster.look_again(tried);
+    put_back(ticket, *server);
     return;
   }
   const bool handed_over = connection != nullptr;
+  UpstreamConnection* joined = handed_over ? pool->adopt(std::move(connection)) : nullptr;
+  if (handed_over && joined == nullptr) {
+    put_back(ticket, *server);
+    return;
+  }
   Waiter* waiter = take_waiter(
       ticket, handed_over ? stats::AcquireSource::Handover : stats::AcquireSource::Queue);
-  if (handed_over) {
-    pool->adopt(std::move(connection), waiter);
-  } else if (waiter != nullptr) {
+  if (waiter == nullptr) {
+    slot.give_back();
+    pool->pump_later();  // for others
+  } else if (handed_over) {
+    pool->lend(*joined, *waiter);
+  } else {
     const CloseReason failure = pool->connect(std::move(slot), waiter);
     if (failure != CloseReason::None) pool->deliver_failure(*waiter, failure);
-  } else {
-    slot.give_back();
-    pool->pump_later();
   }
+}
+
+void WorkerPools::put_back(Ticket& ticket, const SharedServer& server) {
+  if (ticket.waiter == nullptr) {
+    delete &ticket;
+    return;
+  }
+  Cluster& cluster = *ticket.waiter->cluster_;
+  const TriedServers tried = ticket.tried;
+  server.cluster->queue.put_back(ticket);
+  cluster.look_again(tried);
 }
 
 }  // namespace berth::upstream

@@ -66,6 +66,8 @@ class WorkerPools {
   ServerPool* find(const SharedServer& server);
   void on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                 const std::shared_ptr<SharedServer>& server);
+  // The ticket was granted what cannot be used: it keeps its place.
+  void put_back(Ticket& ticket, const SharedServer& server);
   void sweep();
 
   net::WorkerEnv& env_;
