@@ -279,6 +279,10 @@ void Exchange::stream_body(std::string_view bytes) {
 }
 
 void Exchange::on_request_drained() {
+  if (client_done_ && server_done_) {
+    finish_response();  // the last of a tunnel
+    return;
+  }
   if (!client_paused_) return;
   client_paused_ = false;
   stream_.resume_request_body();
@@ -349,7 +353,7 @@ void Exchange::on_response_drained() {
 
 void Exchange::end_tunnel_side(bool& side) {
   side = true;
-  if (client_done_ && server_done_) finish_response();
+  if (client_done_ && server_done_ && lease_->unsent() == 0) finish_response();
 }
 
 void Exchange::finish_response() {

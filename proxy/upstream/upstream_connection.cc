@@ -162,10 +162,7 @@ void UpstreamConnection::flush() {
   }
   arm_timer();
   if (!out_.empty()) return;
-  if (state_ == Upgraded && request_complete_) {
-    transport_->shutdown_write();
-    return;
-  }
+  if (state_ == Upgraded && request_complete_) transport_->shutdown_write();
   if (handler_ != nullptr) handler_->on_request_drained();
 }
 
