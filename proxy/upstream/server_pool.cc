@@ -227,7 +227,8 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
 
 void ServerPool::on_connected(Duration took) {
   stats_->connect_duration.observe(stats::as_micros(took));
-  server_->connect_succeeded();
+  // The end of a back-off: there may be more slots for those who wait.
+  if (server_->connect_succeeded() && server_->cluster->queue.waiting() > 0) pump_later();
 }
 
 void ServerPool::on_connect_failed(CloseReason reason) {

@@ -11,11 +11,12 @@ void SharedServer::connect_failed(TimePoint now) {
   facts->up.store(false, std::memory_order_relaxed);
 }
 
-void SharedServer::connect_succeeded() {
-  if (failures_.load(std::memory_order_relaxed) == 0) return;
+bool SharedServer::connect_succeeded() {
+  if (failures_.load(std::memory_order_relaxed) == 0) return false;
   failures_.store(0, std::memory_order_relaxed);
   down_until_.store(0, std::memory_order_relaxed);
   facts->up.store(true, std::memory_order_relaxed);
+  return true;
 }
 
 }  // namespace berth::upstream

@@ -84,7 +84,8 @@ class SharedServer {
   }
 
   void connect_failed(TimePoint now);
-  void connect_succeeded();
+  // True if it was backing off.
+  bool connect_succeeded();
 
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
   static constexpr Duration kMaxBackoff = std::chrono::seconds(10);
