@@ -14,18 +14,21 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
   const bool faulty_end = m.fin_before + m.rst_before + m.fin_within + m.rst_within + m.early > 0;
   if (label == "queue_full" || label == "queue_timeout" || label == "upgrade_limit") return true;
   if (label == "header_timeout" || label == "body_timeout") return s.client.slow_writing > 0;
-  if (label == "connect_refused") return restarts || m.connect_refused + m.connect_fails_at_once > 0;
+  if (label == "connect_refused")
+    return restarts || m.connect_refused + m.connect_fails_at_once > 0;
   if (label == "connect_unreachable" || label == "no_local_resources") {
     return m.connect_fails_at_once > 0 || s.attach_failures > 0;
   }
   if (label == "connect_timeout") return m.connect_silent > 0;
   if (label == "no_server") return restarts || !m.polite || s.reloads > 0;
-  if (label == "response_timeout") return m.stall_before + m.stall_within + m.garbage > 0 || s.freezes > 0;
+  if (label == "response_timeout")
+    return m.stall_before + m.stall_within + m.garbage > 0 || s.freezes > 0;
   if (label == "bad_response" || label == "unexpected_upgrade" || label == "bad_content_length") {
     return m.garbage + m.leftover + m.unsolicited > 0;
   }
   if (label == "server_closed" || label == "server_reset" || label == "bytes_while_idle") {
-    // A server without hints closes when it likes; one with hints only if it has been blocked for too long.
+    // A server without hints closes when it likes; one with hints only if it has been blocked for
+    // too long.
     return restarts || faulty_end || !m.polite || !m.hints || s.freezes > 0;
   }
   return !m.polite;
@@ -40,7 +43,8 @@ void ClientModel::check_answer(const RequestRecord& request, const Message& resp
     return;
   }
   AttemptRecord* attempt = site_.ledger.attempt(response.number("X-Sim-Serial", 0));
-  site_.world.note("client %u: request %llu answered: %d, serial %llu", index_, id, response.status(),
+  site_.world.note("client %u: request %llu answered: %d, serial %llu", index_, id,
+                   response.status(),
                    static_cast<unsigned long long>(response.number("X-Sim-Serial", 0)));
   if (attempt == nullptr) {
     site_.world.fail("client %u: request %llu got an answer that nobody gave: '%s'", index_, id,
@@ -57,21 +61,22 @@ void ClientModel::check_answer(const RequestRecord& request, const Message& resp
                      static_cast<unsigned long long>(attempt->request));
   }
   if (response.status() != attempt->status) {
-    site_.world.fail("client %u: request %llu: status %d instead of %d", index_, id, response.status(),
-                     attempt->status);
+    site_.world.fail("client %u: request %llu: status %d instead of %d", index_, id,
+                     response.status(), attempt->status);
   }
   if (!attempt->complete) {
     site_.world.fail("client %u: request %llu: its answer looks complete and is not", index_, id);
   }
   if (response.body.size() != attempt->body_size ||
       pattern_mismatch(response.body, attempt->serial, 0) != response.body.size()) {
-    site_.world.fail("client %u: request %llu: the body is not what the server sent (%zu of %llu bytes)",
-                     index_, id, response.body.size(),
-                     static_cast<unsigned long long>(attempt->body_size));
+    site_.world.fail(
+        "client %u: request %llu: the body is not what the server sent (%zu of %llu bytes)", index_,
+        id, response.body.size(), static_cast<unsigned long long>(attempt->body_size));
   }
 }
 
-// The server has spoken unasked, and a request got that for its answer. It may be nobody's fault but the server's.
+// The server has spoken unasked, and a request got that for its answer. It may be nobody's fault
+// but the server's.
 void ClientModel::check_misdelivery(const RequestRecord&, const AttemptRecord&) {
   // ServerConnection::check_unsolicited has the last word on whether the proxy could know.
   site_.ledger.count("misdelivered by the server's own doing");
@@ -109,11 +114,13 @@ void ClientModel::judge_end(bool reset) {
   if (reader_.started()) {
     // In the middle of an answer.
     const Message& response = reader_.message();
-    const AttemptRecord* attempt =
-        reader_.head_complete() ? site_.ledger.attempt(response.number("X-Sim-Serial", 0)) : nullptr;
-    const bool broke_off = attempt != nullptr && (!attempt->complete || attempt->unsolicited);
+    const AttemptRecord* attempt = site_.ledger.last_attempt(front.request->id);
+    const bool broke_off = attempt != nullptr && !attempt->complete;
+    site_.world.note("client %u: so far '%s', %zu bytes of body", index_,
+                     response.start_line.c_str(), response.body.size());
     if (!broke_off && !may_be_closed(front, reset)) {
-      site_.world.fail("client %u: the answer to request %llu broke off without a cause", index_, id);
+      site_.world.fail("client %u: the answer to request %llu broke off without a cause", index_,
+                       id);
     }
     if (broke_off && !reset) {
       site_.world.fail("client %u: the answer to request %llu broke off without RST", index_, id);
@@ -130,7 +137,8 @@ void ClientModel::judge_end(bool reset) {
 bool ClientModel::may_be_closed(const Asked& front, bool) const {
   // The client was idle for so long that the proxy may have closed before the request came.
   const Duration travel = 2 * site_.scenario.client_link.most_delay + site_.scenario.most_lag + 5ms;
-  const bool raced = front.idle_before && front.idle_for + travel >= site_.scenario.listener.keepalive_timeout;
+  const bool raced =
+      front.idle_before && front.idle_for + travel >= site_.scenario.listener.keepalive_timeout;
   return raced;
 }
 

@@ -33,7 +33,7 @@ void ClientModel::connect() {
   held_back_.clear();
   queued_ = 0;
   answered_ = 0;
-  idle_since_ = site_.world.now();
+  heard_at_ = idle_since_ = site_.world.now();
   announced_close_ = paused_ = write_paced_ = read_paced_ = shut_ = tunnel_ = sent_garbage_ = false;
   requests_here_ = requests_left_;
   leaving_ = Leaving::Politely;
@@ -76,9 +76,14 @@ void ClientModel::on_edge(End&) {
 
 void ClientModel::pump() {
   if (end_ == nullptr) return;
-  ask();
-  send();
-  if (end_ != nullptr) receive();
+  const uint32_t mine = connections_;
+  uint32_t answered = answered_;
+  do {
+    answered = answered_;
+    ask();
+    send();
+    if (end_ != nullptr) receive();
+  } while (end_ != nullptr && mine == connections_ && answered != answered_);
 }
 
 // --- Asking.
@@ -105,8 +110,8 @@ void ClientModel::ask() {
                      end_->link().serial(), static_cast<unsigned long long>(request.id),
                      request.method.c_str(), static_cast<unsigned long long>(request.body_size));
   }
-  if (leaving_ == Leaving::HalfClose && requests_here_ == 0 && outbox_.empty() && held_back_.empty() &&
-      !shut_ && !tunnel_) {
+  if (leaving_ == Leaving::HalfClose && requests_here_ == 0 && outbox_.empty() &&
+      held_back_.empty() && !shut_ && !tunnel_) {
     shut_ = true;
     end_->shut_down();
   }
@@ -130,7 +135,8 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
   request.trailers = request.chunked && dice_.percent(20);
   request.expects = request.body_size > 0 && !http10_ && dice_.percent(m.expects);
 
-  std::string text = request.method + " /r/" + std::to_string(request.id) + (http10_ ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
+  std::string text = request.method + " /r/" + std::to_string(request.id) +
+                     (http10_ ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
   text += "Host: app\r\nX-Sim-Id: " + std::to_string(request.id) + "\r\n";
   if (keyed) text += "Idempotency-Key: k" + std::to_string(request.id) + "\r\n";
   if (dice_.percent(20)) text += "X-Forwarded-For: 6.6.6.6\r\n";
@@ -185,7 +191,8 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
 void ClientModel::send() {
   while (!outbox_.empty() && !write_paced_ && end_ != nullptr) {
     size_t piece = outbox_.size();
-    if (slow_writer_) piece = dice_.between(1, std::min<size_t>(piece, dice_.percent(20) ? 5000 : 100));
+    if (slow_writer_)
+      piece = dice_.between(1, std::min<size_t>(piece, dice_.percent(20) ? 5000 : 100));
     bool error = false;
     const size_t taken = end_->write(std::string_view(outbox_).substr(0, piece), error);
     if (error) return;  // reading tells why
@@ -221,6 +228,7 @@ void ClientModel::receive() {
     std::string_view bytes = end_->unread();
     if (slow_reader_) bytes = bytes.substr(0, dice_.between(1, dice_.percent(20) ? 20'000 : 300));
     const std::string copy(bytes);
+    heard_at_ = site_.world.now();
     end_->consume(bytes.size());
     size_t used = 0;
     while (end_ != nullptr && used < copy.size() && !site_.world.failed()) {
@@ -309,8 +317,9 @@ void ClientModel::on_final(Message& response) {
   if (announced_close_) {
     for (const Asked& rest : asked_) rest.request->dropped = true;
   } else if (!front.complete) {
-    site_.world.fail("client %u: request %llu was answered before its end, and the connection stays",
-                     index_, static_cast<unsigned long long>(front.request->id));
+    site_.world.fail(
+        "client %u: request %llu was answered before its end, and the connection stays", index_,
+        static_cast<unsigned long long>(front.request->id));
   }
   if (front.waits_for_100) held_back_.clear();
   idle_since_ = site_.world.now();
@@ -417,6 +426,10 @@ void ClientModel::watch(uint64_t id) {
   site_.world.after(kPatience, [this, id, mine = connections_, answered = answered_] {
     if (mine != connections_ || end_ == nullptr || asked_.empty()) return;
     if (asked_.front().request->id != id || answered != answered_ || tunnel_) return;
+    if (site_.world.now() - heard_at_ < kPatience) {
+      watch(id);  // it is coming, slowly
+      return;
+    }
     site_.world.fail("client %u on #%u: no answer to request %llu", index_, end_->link().serial(),
                      static_cast<unsigned long long>(id));
   });

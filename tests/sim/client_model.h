@@ -1,4 +1,5 @@
-// A simulated client: it sends requests over one connection after the other, and checks every answer.
+// A simulated client: it sends requests over one connection after the other, and checks every
+// answer.
 #pragma once
 
 #include <deque>
@@ -29,7 +30,7 @@ class ClientModel final : private EndObserver {
     TimePoint begun = TimePoint::max();  // its first byte has been sent
     bool complete = false;               // and its last
     bool waits_for_100 = false;
-    bool idle_before = false;            // nothing else was on its way then
+    bool idle_before = false;  // nothing else was on its way then
     Duration idle_for{};
   };
   enum class Leaving : uint8_t { Politely, Stay, HalfClose, AbortFin, AbortRst };
@@ -75,14 +76,15 @@ class ClientModel final : private EndObserver {
   MessageReader reader_;
   std::deque<Asked> asked_;
   std::string outbox_;
-  std::string held_back_;      // a body that waits for 100 (Continue)
-  uint64_t queued_ = 0;        // bytes ever given to outbox_
+  std::string held_back_;  // a body that waits for 100 (Continue)
+  uint64_t queued_ = 0;    // bytes ever given to outbox_
   TimePoint idle_since_{};
+  TimePoint heard_at_{};
   uint32_t answered_ = 0;
   Leaving leaving_ = Leaving::Politely;
   uint32_t requests_here_ = 0;  // still to be sent on this connection
   bool announced_close_ = false;
-  bool paused_ = false;        // between two requests
+  bool paused_ = false;  // between two requests
   bool write_paced_ = false;
   bool read_paced_ = false;
   bool shut_ = false;

@@ -29,13 +29,11 @@ class Invariants {
 
  private:
   struct Waiting {
-    const upstream::Ticket* ticket;
+    uint64_t arrival;
     bool picky;  // some servers have been tried: it may have to let others go first
   };
   struct Counts {
     uint64_t gave_up = 0;
-    uint64_t left = 0;
-    int64_t length = 0;
     uint64_t idle_taken = 0;
   };
   struct Queue {

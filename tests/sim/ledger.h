@@ -1,6 +1,8 @@
-// What was asked and what was answered: both ends of the simulation write here, and each checks what it sees against it.
+// What was asked and what was answered: both ends of the simulation write here, and each checks
+// what it sees against it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -23,10 +25,10 @@ struct RequestRecord {
   uint64_t body_size = 0;
   uint32_t client = 0;
   std::string client_ip;
-  uint64_t tunnel_bytes = 0; // sent by the client through its tunnel
-  bool tunnel_shut = false;  // and that was all of them
-  uint32_t heads_seen = 0;   // how often a server has begun with it
-  bool dropped = false;      // the proxy has said that it serves no more: it must not be sent on
+  uint64_t tunnel_bytes = 0;  // sent by the client through its tunnel
+  bool tunnel_shut = false;   // and that was all of them
+  uint32_t heads_seen = 0;    // how often a server has begun with it
+  bool dropped = false;       // the proxy has said that it serves no more: it must not be sent on
 };
 
 // One answer that a server has begun to give.
@@ -35,7 +37,7 @@ struct AttemptRecord {
   uint64_t request = 0;
   int status = 0;
   uint64_t body_size = 0;
-  bool complete = true;      // the server gives all of it
+  bool complete = true;  // the server gives all of it
   bool tunnel = false;
   bool unsolicited = false;  // nobody has asked
   ServerConnection* connection = nullptr;
@@ -61,6 +63,13 @@ class Ledger {
     return serial > kFirstSerial && serial <= kFirstSerial + attempts_.size()
                ? &attempts_[serial - kFirstSerial - 1]
                : nullptr;
+  }
+
+  // The last answer that a server has begun to give to it; nullptr: none.
+  AttemptRecord* last_attempt(uint64_t request_id) {
+    const auto at = std::find_if(attempts_.rbegin(), attempts_.rend(),
+                                 [&](const AttemptRecord& a) { return a.request == request_id; });
+    return at == attempts_.rend() ? nullptr : &*at;
   }
 
   // How often what came out: for the summary, which shows what a run has covered.

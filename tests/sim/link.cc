@@ -43,7 +43,10 @@ size_t End::write(std::string_view bytes, bool& error) {
     // Cut short although there was room: there will be an edge without the peer's doing.
     if (taken < room) {
       link_->world_.after(link_->delay(), [this] {
-        if (std::exchange(wants_room_, false) && !closed_) edge();
+        if (wants_room_ && has_room() && !closed_) {
+          wants_room_ = false;
+          edge();
+        }
       });
     }
   }
@@ -56,7 +59,8 @@ size_t End::write(std::string_view bytes, bool& error) {
 
 void End::send_segment(size_t bytes, bool fin, bool rst) {
   World& world = link_->world_;
-  last_arrival_ = std::max(last_arrival_, world.now() + link_->delay());
+  // Later than the one before: of two events of the same moment either may come first.
+  last_arrival_ = std::max(last_arrival_ + 1ns, world.now() + link_->delay());
   const uint64_t acks = rst ? 0 : arrived_total();
   world.after(last_arrival_ - world.now(),
               [this, bytes, fin, rst, acks] { peer().arrive(bytes, fin, rst, acks); });
@@ -117,7 +121,7 @@ void End::consume(size_t bytes) {
     in_.erase(0, in_read_);
     in_read_ = 0;
   }
-  if (peer().wants_room_ && has_room()) {
+  if (peer().wants_room_ && peer().has_room()) {
     link_->world_.after(link_->delay(), [from = &peer()] {
       if (from->wants_room_ && from->has_room() && !from->closed_) {
         from->wants_room_ = false;

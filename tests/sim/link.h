@@ -1,8 +1,10 @@
-// A TCP connection in memory: two ends, each with what has arrived for it, what is on its way, and a window.
+// A TCP connection in memory: two ends, each with what has arrived for it, what is on its way, and
+// a window.
 //
-// As on Linux: bytes arrive in order after a delay; an end that has been reset still yields what had arrived before; the
-// error is told once, by whichever call comes first; data for a closed end is answered with RST; closing with unread data
-// sends RST; what is acknowledged is known only when the peer's segment with the acknowledgement has arrived.
+// As on Linux: bytes arrive in order after a delay; an end that has been reset still yields what
+// had arrived before; the error is told once, by whichever call comes first; data for a closed end
+// is answered with RST; closing with unread data sends RST; what is acknowledged is known only when
+// the peer's segment with the acknowledgement has arrived.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +24,9 @@ class Link;
 struct LinkManners {
   Duration least_delay{};
   Duration most_delay{};
-  uint32_t window = 65536;       // bytes on their way or unread, each direction
-  uint32_t short_percent = 0;    // writes that are cut short although there is room
-  bool acks_known = true;        // false: a Unix socket
+  uint32_t window = 65536;     // bytes on their way or unread, each direction
+  uint32_t short_percent = 0;  // writes that are cut short although there is room
+  bool acks_known = true;      // false: a Unix socket
 };
 
 // Whoever uses one end of a connection.
@@ -55,9 +57,9 @@ class End {
   // All that has arrived, without copying it.
   std::string_view unread() const { return {in_.data() + in_read_, in_arrived_ - in_read_}; }
   void consume(size_t bytes);
-  void shut_down();      // FIN behind what is on its way
-  void close();          // FIN, or RST if something is unread
-  void reset();          // RST now
+  void shut_down();  // FIN behind what is on its way
+  void close();      // FIN, or RST if something is unread
+  void reset();      // RST now
   bool closed() const { return closed_; }
   bool shut() const { return fin_sent_; }
 
@@ -85,7 +87,7 @@ class End {
   Link* link_ = nullptr;
   EndObserver* observer_ = nullptr;
   int side_ = 0;
-  std::string in_;          // [0, in_read_) used, [.., in_arrived_) here, the rest on its way
+  std::string in_;  // [0, in_read_) used, [.., in_arrived_) here, the rest on its way
   size_t in_read_ = 0;
   size_t in_arrived_ = 0;
   uint64_t read_base_ = 0;  // of what has been cut off the front of in_
@@ -101,7 +103,8 @@ class End {
   bool rst_untold_ = false;
 };
 
-// When the proxy's end came past which byte. `order`: before or after another mark of the same moment.
+// When the proxy's end came past which byte. `order`: before or after another mark of the same
+// moment.
 struct Mark {
   uint64_t upto = 0;
   TimePoint at{};
@@ -119,13 +122,16 @@ class Link {
   uint32_t serial() const { return serial_; }
   const LinkManners& manners() const { return manners_; }
   World& world() { return world_; }
-  // A delay, its own for each connection: what happens on one does not change the chance of another.
+  // A delay, its own for each connection: what happens on one does not change the chance of
+  // another.
   Duration delay() { return dice_.between(manners_.least_delay, manners_.most_delay); }
   // The server has switched protocols at this byte of its stream, and the proxy has read as far.
   void upgrade_at(uint64_t byte) { upgrade_at_ = byte; }
   bool upgraded() const { return ends_[0].read_total() >= upgrade_at_; }
 
-  void mark(std::vector<Mark>& marks, uint64_t upto) { marks.push_back({upto, world_.now(), ++marked_}); }
+  void mark(std::vector<Mark>& marks, uint64_t upto) {
+    marks.push_back({upto, world_.now(), ++marked_});
+  }
   // What the proxy has read, what it has written, and what had arrived for it, and when.
   std::vector<Mark> reads;
   std::vector<Mark> writes;

@@ -1,5 +1,5 @@
-// The simulator as a program: many seeds, or one with its trace. The unit tests, which link the same files, bring a main()
-// of their own.
+// The simulator as a program: many seeds, or one with its trace. The unit tests, which link the
+// same files, bring a main() of their own.
 #ifdef BERTH_SIM_MAIN
 
 #include <sys/personality.h>
@@ -26,7 +26,8 @@ void on_abort(int) {
   if (reported == 0) {
     reported = 1;
     char text[128];
-    const int size = std::snprintf(text, sizeof text, "sim: seed %llu crashed; replay with --seed %llu --trace\n",
+    const int size = std::snprintf(text, sizeof text,
+                                   "sim: seed %llu crashed; replay with --seed %llu --trace\n",
                                    static_cast<unsigned long long>(current_seed),
                                    static_cast<unsigned long long>(current_seed));
     [[maybe_unused]] ssize_t written = ::write(2, text, static_cast<size_t>(size));
@@ -51,13 +52,16 @@ void usage() {
 
 bool parse(int argc, char** argv, Options& options) {
   for (int i = 1; i < argc; ++i) {
-    const auto is = [&](const char* name) { return std::strcmp(argv[i], name) == 0 && i + 1 < argc; };
+    const auto is = [&](const char* name) {
+      return std::strcmp(argv[i], name) == 0 && i + 1 < argc;
+    };
     if (is("--seeds")) {
       options.count = std::strtoull(argv[++i], nullptr, 10);
     } else if (is("--first")) {
       ++i;
-      options.first = std::strcmp(argv[i], "random") == 0 ? std::random_device()() * uint64_t{1'000'000}
-                                                          : std::strtoull(argv[i], nullptr, 10);
+      options.first = std::strcmp(argv[i], "random") == 0
+                          ? std::random_device()() * uint64_t{1'000'000}
+                          : std::strtoull(argv[i], nullptr, 10);
     } else if (is("--seed")) {
       options.first = std::strtoull(argv[++i], nullptr, 10);
       options.count = 1;
@@ -101,6 +105,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::signal(SIGABRT, on_abort);
+  std::setvbuf(stdout, nullptr, _IOLBF, 4096);
   const auto began = std::chrono::steady_clock::now();
   std::map<std::string, uint64_t> counts;
   uint64_t failures = 0;
@@ -116,17 +121,19 @@ int main(int argc, char** argv) {
     if (outcome.failure.empty()) continue;
     if (!options.one) {
       if (options.quiet) {
-        std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), outcome.failure.c_str());
+        std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed),
+                    outcome.failure.c_str());
       } else {
         show(seed, simulate(seed, true), false);
       }
     }
     if (++failures >= options.keep_going) break;
   }
-  const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const double took =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   std::printf("%llu seeds, %llu failed, %.1f s: %.0f schedules and %.0f steps a second\n",
-              static_cast<unsigned long long>(done), static_cast<unsigned long long>(failures), took,
-              static_cast<double>(done) / took, static_cast<double>(steps) / took);
+              static_cast<unsigned long long>(done), static_cast<unsigned long long>(failures),
+              took, static_cast<double>(done) / took, static_cast<double>(steps) / took);
   if (!options.one && !options.quiet) {
     for (const auto& [what, count] : counts) {
       std::printf("  %-44s %llu\n", what.c_str(), static_cast<unsigned long long>(count));

@@ -19,7 +19,8 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// Eight bytes of the pattern: printable, so that it contains no line ends and reads well in a trace.
+// Eight bytes of the pattern: printable, so that it contains no line ends and reads well in a
+// trace.
 uint64_t pattern_word(uint64_t key, uint64_t word) {
   uint64_t mixed = (key * 0x9e3779b97f4a7c15) ^ (word * 0xbf58476d1ce4e5b9);
   mixed ^= mixed >> 31;
@@ -27,7 +28,8 @@ uint64_t pattern_word(uint64_t key, uint64_t word) {
   return (mixed & 0x0f0f0f0f0f0f0f0f) + 0x6161616161616161;
 }
 
-// Calls visit(character) for each position until it returns false; returns how many it was called for, less the last.
+// Calls visit(character) for each position until it returns false; returns how many it was called
+// for, less the last.
 template <class F>
 size_t for_each_char(uint64_t key, uint64_t from, size_t size, F&& visit) {
   uint64_t word = pattern_word(key, from >> 3);
@@ -62,9 +64,8 @@ const std::string* Message::find(std::string_view name) const {
 }
 
 size_t Message::count(std::string_view name) const {
-  return static_cast<size_t>(std::count_if(fields.begin(), fields.end(), [&](const auto& field) {
-    return same(field.first, name);
-  }));
+  return static_cast<size_t>(std::count_if(
+      fields.begin(), fields.end(), [&](const auto& field) { return same(field.first, name); }));
 }
 
 std::string Message::value(std::string_view name) const {
@@ -162,7 +163,8 @@ void MessageReader::end_head() {
   } else {
     framing_ = response_ ? Framing::UntilClose : Framing::None;
   }
-  if (state_ == State::Body && (framing_ == Framing::None || (framing_ == Framing::Length && left_ == 0))) {
+  if (state_ == State::Body &&
+      (framing_ == Framing::None || (framing_ == Framing::Length && left_ == 0))) {
     state_ = State::Done;
   }
 }

@@ -1,4 +1,5 @@
-// HTTP/1 as the simulated clients and servers read it: written independently of the proxy's parser, and strict.
+// HTTP/1 as the simulated clients and servers read it: written independently of the proxy's parser,
+// and strict.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,8 @@ namespace berth::sim {
 
 // A body is a pattern made from a key, so that every byte tells where it belongs.
 void append_pattern(std::string& out, uint64_t key, uint64_t from, uint64_t size);
-// The first byte that is not the pattern's, counted from the start of `bytes`; bytes.size() if all are.
+// The first byte that is not the pattern's, counted from the start of `bytes`; bytes.size() if all
+// are.
 size_t pattern_mismatch(std::string_view bytes, uint64_t key, uint64_t from);
 
 struct Message {
@@ -27,8 +29,8 @@ struct Message {
   std::string value(std::string_view name) const;
   uint64_t number(std::string_view name, uint64_t otherwise) const;
   bool lists(std::string_view name, std::string_view token) const;  // in a comma-separated field
-  int status() const;              // of a response
-  std::string_view word(size_t index) const;  // of the start line
+  int status() const;                                               // of a response
+  std::string_view word(size_t index) const;                        // of the start line
 };
 
 class MessageReader {

@@ -80,7 +80,7 @@ void draw_client(Dice& dice, Scenario& s) {
   constexpr Duration kPauses[] = {0ms, 2ms, 30ms, 1500ms};
   m.most_pause = dice.of(kPauses);
   m.long_pauses = maybe(dice, 40, 40);
-  if (dice.percent(4)) {
+  if (dice.percent(4) && s.client_link.window > 1000 && s.server_link.window > 1000) {
     m.large = 200;
     s.server.large = 200;
   }
@@ -97,8 +97,8 @@ void draw_limits(Dice& dice, Scenario& s) {
 
   config::Upstream& u = s.upstream;
   u.name = "app";
-  constexpr config::Balance kBalances[] = {config::Balance::LeastRequests, config::Balance::RoundRobin,
-                                           config::Balance::RandomTwo};
+  constexpr config::Balance kBalances[] = {config::Balance::LeastRequests,
+                                           config::Balance::RoundRobin, config::Balance::RandomTwo};
   u.balance = dice.of(kBalances);
   constexpr uint32_t kConnections[] = {1, 1, 2, 3, 8, 128};
   u.pool.max_connections = dice.of(kConnections);
@@ -155,9 +155,11 @@ Scenario Scenario::draw(uint64_t seed) {
 
 std::string Scenario::describe() const {
   return std::to_string(workers) + " workers, " + std::to_string(servers) + " servers, " +
-         std::to_string(client.count) + " clients, " + std::to_string(upstream.pool.max_connections) +
-         " connections each" + (server.polite ? ", polite" : "") + (reloads > 0 ? ", reloads" : "") +
-         (restarts > 0 ? ", restarts" : "") + (freezes > 0 ? ", freezes" : "") + (killed ? ", killed" : "");
+         std::to_string(client.count) + " clients, " +
+         std::to_string(upstream.pool.max_connections) + " connections each" +
+         (server.polite ? ", polite" : "") + (reloads > 0 ? ", reloads" : "") +
+         (restarts > 0 ? ", restarts" : "") + (freezes > 0 ? ", freezes" : "") +
+         (killed ? ", killed" : "");
 }
 
 }  // namespace berth::sim

@@ -1,5 +1,5 @@
-// What one simulation is made of, all of it drawn from the seed. Each trait is on in some seeds and off in most, so that
-// every pair of traits meets.
+// What one simulation is made of, all of it drawn from the seed. Each trait is on in some seeds and
+// off in most, so that every pair of traits meets.
 #pragma once
 
 #include <cstdint>
@@ -14,61 +14,61 @@ namespace berth::sim {
 
 // How app servers behave. Chances are per thousand requests (or connections).
 struct ServerManners {
-  Duration keepalive = 5s;        // closes a connection that has been idle for so long
-  bool hints = true;              // and says so: Keep-Alive: timeout=
+  Duration keepalive = 5s;  // closes a connection that has been idle for so long
+  bool hints = true;        // and says so: Keep-Alive: timeout=
   enum class MaxStyle : uint8_t { None, ConstantThenClose, Countdown };
   MaxStyle max_style = MaxStyle::None;
   uint32_t max_requests = 0;
   Duration least_think{};
   Duration most_think = 3ms;
-  uint32_t pieces = 0;            // percent of the responses that are written in pieces
-  uint32_t slow_reading = 0;      // percent of the connections on which requests are read slowly
-  uint32_t large = 0;             // permille of bodies of more than 64 KiB
-  uint32_t close_after = 0;       // Connection: close
-  uint32_t close_lazily = 0;      // and then takes its time to close
+  uint32_t pieces = 0;        // percent of the responses that are written in pieces
+  uint32_t slow_reading = 0;  // percent of the connections on which requests are read slowly
+  uint32_t large = 0;         // permille of bodies of more than 64 KiB
+  uint32_t close_after = 0;   // Connection: close
+  uint32_t close_lazily = 0;  // and then takes its time to close
   uint32_t http10 = 0;
   uint32_t until_close = 0;
   uint32_t interim = 0;
-  uint32_t no_content = 0;        // 204 and 304
-  uint32_t early = 0;             // answers before the body has come
-  uint32_t fin_before = 0;        // hangs up without an answer
+  uint32_t no_content = 0;  // 204 and 304
+  uint32_t early = 0;       // answers before the body has come
+  uint32_t fin_before = 0;  // hangs up without an answer
   uint32_t rst_before = 0;
-  uint32_t fin_within = 0;        // hangs up in the middle of the answer
+  uint32_t fin_within = 0;  // hangs up in the middle of the answer
   uint32_t rst_within = 0;
-  uint32_t stall_before = 0;      // never answers
-  uint32_t stall_within = 0;      // never finishes
-  uint32_t garbage = 0;           // answers with what is no response
-  uint32_t leftover = 0;          // says more than it should
-  uint32_t unsolicited = 0;       // speaks on an idle connection
-  uint32_t reset_idle = 0;        // closes idle connections with RST
+  uint32_t stall_before = 0;  // never answers
+  uint32_t stall_within = 0;  // never finishes
+  uint32_t garbage = 0;       // answers with what is no response
+  uint32_t leftover = 0;      // says more than it should
+  uint32_t unsolicited = 0;   // speaks on an idle connection
+  uint32_t reset_idle = 0;    // closes idle connections with RST
   uint32_t connect_refused = 0;
   uint32_t connect_fails_at_once = 0;
   uint32_t connect_silent = 0;
   Duration most_connect = 2ms;
-  bool polite = true;             // none of the faults above: every request gets its answer
+  bool polite = true;  // none of the faults above: every request gets its answer
 };
 
 struct ClientManners {
   uint32_t count = 4;
   uint32_t most_requests = 6;
-  uint32_t pipelining = 0;        // percent of the clients
-  uint32_t posts = 30;            // percent of the requests
-  uint32_t keyed = 20;            // percent of the posts that carry an Idempotency-Key
-  uint32_t chunked = 30;          // percent of the bodies
-  uint32_t heads = 5;             // percent
-  uint32_t upgrades = 0;          // percent
-  uint32_t expects = 0;           // percent of the bodies
-  uint32_t http10 = 0;            // percent of the clients
-  uint32_t slow_reading = 0;      // percent of the clients
-  uint32_t slow_writing = 0;      // percent of the clients
-  uint32_t aborts = 0;            // percent of the connections
-  uint32_t half_closes = 0;       // percent of the connections
-  uint32_t stays = 20;            // percent that leave it to the proxy to close
-  uint32_t garbage = 0;           // permille of the requests
+  uint32_t pipelining = 0;    // percent of the clients
+  uint32_t posts = 30;        // percent of the requests
+  uint32_t keyed = 20;        // percent of the posts that carry an Idempotency-Key
+  uint32_t chunked = 30;      // percent of the bodies
+  uint32_t heads = 5;         // percent
+  uint32_t upgrades = 0;      // percent
+  uint32_t expects = 0;       // percent of the bodies
+  uint32_t http10 = 0;        // percent of the clients
+  uint32_t slow_reading = 0;  // percent of the clients
+  uint32_t slow_writing = 0;  // percent of the clients
+  uint32_t aborts = 0;        // percent of the connections
+  uint32_t half_closes = 0;   // percent of the connections
+  uint32_t stays = 20;        // percent that leave it to the proxy to close
+  uint32_t garbage = 0;       // permille of the requests
   uint64_t most_body = 300;
-  uint32_t large = 0;             // permille of bodies of more than 64 KiB
-  Duration most_pause = 5ms;      // between an answer and the next request
-  uint32_t long_pauses = 10;      // percent of the pauses that reach the keep-alive timeouts
+  uint32_t large = 0;         // permille of bodies of more than 64 KiB
+  Duration most_pause = 5ms;  // between an answer and the next request
+  uint32_t long_pauses = 10;  // percent of the pauses that reach the keep-alive timeouts
 };
 
 struct Scenario {
@@ -80,16 +80,16 @@ struct Scenario {
   LinkManners client_link;
   LinkManners server_link;
   config::Listener listener;
-  config::Upstream upstream;      // without its servers
+  config::Upstream upstream;  // without its servers
   uint32_t upstreams = 1;
   uint32_t reloads = 0;
   uint32_t restarts = 0;
-  uint32_t freezes = 0;           // a server's event loop is blocked
+  uint32_t freezes = 0;  // a server's event loop is blocked
   Duration longest_freeze{};
-  Duration most_lag{};            // how late a worker may be
-  uint32_t attach_failures = 0;   // permille
-  Duration spread = 100ms;        // clients arrive within
-  bool killed = false;            // the proxy is stopped in the midst of it
+  Duration most_lag{};           // how late a worker may be
+  uint32_t attach_failures = 0;  // permille
+  Duration spread = 100ms;       // clients arrive within
+  bool killed = false;           // the proxy is stopped in the midst of it
 
   static Scenario draw(uint64_t seed);
   std::string describe() const;

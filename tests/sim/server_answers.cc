@@ -47,7 +47,10 @@ void ServerConnection::speak() {
     then_ = Then::Stall;
     return;
   }
+  const uint64_t before = end_.written_total() + outbox_.size();
+  unsolicited_at_ = UINT64_MAX;
   const std::string text = compose(reader_.message(), *attempt_);
+  answer_stop_ = std::min(before + text.size(), unsolicited_at_);
   site_.world.note("  server %s #%u answers request %llu: %d, %llu bytes, serial %llu%s",
                    server_.name().c_str(), link().serial(),
                    static_cast<unsigned long long>(attempt_->request), attempt_->status,
@@ -70,7 +73,8 @@ std::string ServerConnection::connection_fields() {
   }
   std::string parameters;
   if (m.hints) {
-    hinted_ = static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(m.keepalive).count());
+    hinted_ =
+        static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(m.keepalive).count());
     parameters = "timeout=" + std::to_string(hinted_);
     if (hinted_ == 0) over_ = true;
   }
@@ -87,15 +91,19 @@ std::string ServerConnection::connection_fields() {
 std::string ServerConnection::compose(const Message& request, AttemptRecord& attempt) {
   const ServerManners& m = server_.manners();
   std::string text;
-  if (dice_.permille(m.interim)) text += "HTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n";
+  if (dice_.permille(m.interim))
+    text += "HTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n";
   if (request_->upgrade && dice_.percent(70)) {
     attempt.status = 101;
     attempt.tunnel = true;
     attempt.body_size = dice_.between(0, 2000);
     tunnel_ = true;
     tunnel_fin_first_ = dice_.percent(50);
-    text += "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nX-Sim-Serial: " +
-            std::to_string(attempt.serial) + "\r\nX-Sim-Id: " + std::to_string(attempt.request) + "\r\n\r\n";
+    text +=
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
+        "websocket\r\nX-Sim-Serial: " +
+        std::to_string(attempt.serial) + "\r\nX-Sim-Id: " + std::to_string(attempt.request) +
+        "\r\n\r\n";
     link().upgrade_at(end_.written_total() + outbox_.size() + text.size());
     append_pattern(text, attempt.serial, 0, attempt.body_size);
     return text;
@@ -104,14 +112,16 @@ std::string ServerConnection::compose(const Message& request, AttemptRecord& att
   constexpr int kEmptyStatuses[] = {204, 304};
   attempt.status = dice_.permille(m.no_content) ? dice_.of(kEmptyStatuses) : dice_.of(kStatuses);
   const bool empty = attempt.status == 204 || attempt.status == 304;
-  attempt.body_size = dice_.permille(m.large) ? dice_.between(60'000, 300'000) : dice_.between(0, 400);
+  attempt.body_size =
+      dice_.permille(m.large) ? dice_.between(60'000, 300'000) : dice_.between(0, 400);
   if (empty) attempt.body_size = 0;
   const bool to_head = request.word(0) == "HEAD";
   const bool until_close = !empty && !to_head && dice_.permille(m.until_close);
   until_close_ = until_close;
   const bool http10 = dice_.permille(m.http10);
   const bool coded = !empty && !until_close && !http10 && dice_.percent(40);
-  text += std::string(http10 ? "HTTP/1.0 " : "HTTP/1.1 ") + std::to_string(attempt.status) + " Fine\r\n";
+  text += std::string(http10 ? "HTTP/1.0 " : "HTTP/1.1 ") + std::to_string(attempt.status) +
+          " Fine\r\n";
   text += "X-Sim-Id: " + std::to_string(attempt.request) + "\r\n";
   text += "X-Sim-Serial: " + std::to_string(attempt.serial) + "\r\n";
   std::string fields = connection_fields();
@@ -144,14 +154,17 @@ std::string ServerConnection::compose(const Message& request, AttemptRecord& att
     cut(text, head_size, attempt);
     return text;
   }
-  if (dice_.permille(m.garbage)) {
-    constexpr const char* kGarbage[] = {"HTTP/1.1 2OO Fine\r\n\r\n", "\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n",
-                                        "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                                        "HTTP/1.1 200 Fine\r\nContent-Length: -1\r\n\r\n",
-                                        "HTTP/1.1 101 Switching Protocols\r\n\r\n"};
+  if (!request_->upgrade && dice_.permille(m.garbage)) {
+    constexpr const char* kGarbage[] = {
+        "HTTP/1.1 2OO Fine\r\n\r\n",
+        "\r\n\r\n",
+        "SSH-2.0-OpenSSH_9.2\r\n",
+        "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 Fine\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\n\r\n"};
     attempt.complete = false;
     then_ = Then::Stall;
-    return dice_.of(kGarbage);
+    return dice_.of(kGarbage);  // (101 would be welcome to a request for an upgrade)
   }
   if (dice_.permille(m.leftover)) {
     unsolicited_at_ = end_.written_total() + outbox_.size() + text.size();

@@ -14,7 +14,8 @@ Duration safe_limit(int hint) {
 
 // The first mark that comes up to there; nullptr if none does.
 const Mark* passing(const std::vector<Mark>& marks, uint64_t upto) {
-  const auto at = std::find_if(marks.begin(), marks.end(), [&](const Mark& m) { return m.upto >= upto; });
+  const auto at =
+      std::find_if(marks.begin(), marks.end(), [&](const Mark& m) { return m.upto >= upto; });
   return at == marks.end() ? nullptr : &*at;
 }
 
@@ -55,9 +56,13 @@ void ServerConnection::hang_up(bool with_reset) {
   ++timer_;
   if (answering_ && attempt_ != nullptr) {
     // What it has not said yet will not be said; only a body until close does not mind.
-    const bool cut_body = until_close_ && !with_reset && end_.unread().empty() &&
-                          end_.written_total() >= body_start_;
-    attempt_->complete = cut_body;
+    const bool cut_body =
+        until_close_ && !with_reset && end_.unread().empty() && end_.written_total() >= body_start_;
+    if (cut_body) {
+      attempt_->complete = true;
+    } else if (end_.written_total() < answer_stop_) {
+      attempt_->complete = false;
+    }
     if (cut_body) attempt_->body_size = end_.written_total() - body_start_;
   }
   outbox_.clear();
@@ -103,7 +108,8 @@ void ServerConnection::read_some() {
       }
       if (!knew_head && reader_.head_complete()) on_request_head();
       if (end_.closed()) return;
-      if (reader_.state() == MessageReader::State::Done && request_ != nullptr) on_request_complete();
+      if (reader_.state() == MessageReader::State::Done && request_ != nullptr)
+        on_request_complete();
       if (used == 0) {
         site_.world.fail("server #%u: bytes behind a request that is not answered: '%.60s'",
                          link().serial(), std::string(bytes).c_str());
@@ -160,9 +166,12 @@ void ServerConnection::check_unsolicited(const Mark& sent, Duration idle) {
   const Mark* read = passing(link().reads, unsolicited_at_ + 1);
   const Mark* arrived = passing(link().arrivals, unsolicited_at_ + 1);
   if (read != nullptr && read->order < sent.order) {
-    site_.world.fail("server #%u: used although bytes lay behind its last response", link().serial());
-  } else if (arrived != nullptr && arrived->order < sent.order && idle > 1s + site_.scenario.most_lag) {
-    site_.world.fail("server #%u: used without a look after %.3f s idle", link().serial(), to_seconds(idle));
+    site_.world.fail("server #%u: used although bytes lay behind its last response",
+                     link().serial());
+  } else if (arrived != nullptr && arrived->order < sent.order &&
+             idle > 1s + site_.scenario.most_lag) {
+    site_.world.fail("server #%u: used without a look after %.3f s idle", link().serial(),
+                     to_seconds(idle));
   }
 }
 
@@ -211,7 +220,8 @@ void ServerConnection::check_request_head(const Message& head) {
     site_.world.fail("request %llu was sent on although its connection had been given up", id);
   }
   if (head.value("X-Forwarded-For") != request_->client_ip || head.count("X-Forwarded-For") != 1) {
-    site_.world.fail("request %llu: X-Forwarded-For is '%s'", id, head.value("X-Forwarded-For").c_str());
+    site_.world.fail("request %llu: X-Forwarded-For is '%s'", id,
+                     head.value("X-Forwarded-For").c_str());
   }
   if (head.find("X-Hop") != nullptr || head.find("Keep-Alive") != nullptr) {
     site_.world.fail("request %llu: a hop-by-hop field came through", id);

@@ -21,7 +21,8 @@ ConnectFate ServerModel::fate() {
                                         CloseReason::ConnectUnreachable};
     return {Kind::FailsAtOnce, dice_.of(kReasons), {}};
   }
-  if (dice_.permille(manners_.connect_refused)) return {Kind::Fails, CloseReason::ConnectRefused, soon};
+  if (dice_.permille(manners_.connect_refused))
+    return {Kind::Fails, CloseReason::ConnectRefused, soon};
   if (dice_.permille(manners_.connect_silent)) return {Kind::Silence, CloseReason::None, {}};
   return {Kind::Stands, CloseReason::None, soon};
 }

@@ -65,26 +65,27 @@ class ServerConnection final : private EndObserver {
   std::string outbox_;
   Then then_ = Then::KeepAlive;
   uint32_t served_ = 0;
-  uint32_t timer_ = 0;          // which keep-alive timer counts
+  uint32_t timer_ = 0;  // which keep-alive timer counts
   uint64_t request_start_ = 0;
-  uint64_t answer_end_ = 0;     // bytes of ours up to the end of the last answer
+  uint64_t answer_end_ = 0;  // bytes of ours up to the end of the last answer
   uint64_t unsolicited_at_ = UINT64_MAX;
-  uint64_t body_start_ = 0;     // of an answer until close
+  uint64_t answer_stop_ = 0;  // where the answer is all said, in our stream
+  uint64_t body_start_ = 0;   // of an answer until close
   uint64_t tunnel_got_ = 0;
-  int hinted_ = -1;             // of the last answer
+  int hinted_ = -1;  // of the last answer
   int max_left_ = -1;
-  bool answering_ = false;      // between a request's head and the end of its answer
-  bool early_ = false;          // does not wait for the request's body
-  bool body_done_ = false;      // of the request
-  bool until_close_ = false;    // the answer's body
-  bool paced_ = false;          // a timer will go on writing
+  bool answering_ = false;    // between a request's head and the end of its answer
+  bool early_ = false;        // does not wait for the request's body
+  bool body_done_ = false;    // of the request
+  bool until_close_ = false;  // the answer's body
+  bool paced_ = false;        // a timer will go on writing
   bool reading_paced_ = false;
   bool reads_slowly_ = false;
   bool over_ = false;           // nothing may be sent to us any more
   bool over_by_timer_ = false;  // the keep-alive timer has fired during a freeze
   bool tunnel_ = false;
   bool tunnel_fin_first_ = false;
-  bool dirty_ = false;          // something came during a freeze
+  bool dirty_ = false;  // something came during a freeze
 };
 
 class ServerModel {

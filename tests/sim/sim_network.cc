@@ -52,7 +52,8 @@ void SimTransport::on_edge(End&) {
   ready_->add(*this);
 }
 
-// The state at this moment, as epoll_wait() and libevent give it: after RST only readable and writable.
+// The state at this moment, as epoll_wait() and libevent give it: after RST only readable and
+// writable.
 void SimTransport::report() {
   listed_ = false;
   if (!std::exchange(edge_, false)) return;
@@ -72,6 +73,8 @@ void SimTransport::report() {
       ready.peer_closed = end.fin_arrived() && !end.rst_arrived();
       break;
   }
+  link_.world().note("      #%u ready:%s%s%s", link_.serial(), ready.readable ? " readable" : "",
+                     ready.writable ? " writable" : "", ready.peer_closed ? " fin" : "");
   handler_->on_ready(ready);
 }
 
@@ -85,6 +88,7 @@ net::IoResult SimTransport::read(char* into, size_t size) {
   const End::Read got = link_.near().read(into, size);
   switch (got.what) {
     case End::Got::Bytes:
+      link_.world().note("      #%u read %zu", link_.serial(), got.bytes);
       link_.mark(link_.reads, link_.near().read_total());
       return {net::IoStatus::Ok, got.bytes};
     case End::Got::Nothing:
@@ -109,6 +113,8 @@ net::IoResult SimTransport::write(const iovec* parts, int count) {
     total += taken;
     if (taken < part.size()) break;
   }
+  link_.world().note("      #%u wrote %zu%s", link_.serial(), total,
+                     total < offered ? " (not all)" : "");
   if (total > 0) link_.mark(link_.writes, link_.near().written_total());
   if (total == 0 && offered > 0) return {net::IoStatus::Again, 0};
   return {net::IoStatus::Ok, total};

@@ -1,4 +1,5 @@
-// net::Transport and net::Network on links in memory, with the readiness of an edge-triggered epoll.
+// net::Transport and net::Network on links in memory, with the readiness of an edge-triggered
+// epoll.
 #pragma once
 
 #include <cstdint>
@@ -88,7 +89,8 @@ class SimTransport final : public net::Transport, private EndObserver {
 // Makes the connections of one worker to the servers.
 class Dialer {
  public:
-  // A link to the server at that address, and what becomes of it. nullptr and a reason: it fails at once.
+  // A link to the server at that address, and what becomes of it. nullptr and a reason: it fails at
+  // once.
   virtual std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) = 0;
 
  protected:
@@ -100,9 +102,9 @@ class SimNetwork final : public net::Network {
   SimNetwork(Dialer& dialer, ReadyList& ready, Dice& dice)
       : dialer_(dialer), ready_(ready), dice_(dice) {}
 
-  Result<std::unique_ptr<net::Transport>, CloseReason> connect(const net::Address& to,
-                                                               const config::TcpKeepalive& keepalive,
-                                                               net::TransportHandler& handler) override;
+  Result<std::unique_ptr<net::Transport>, CloseReason> connect(
+      const net::Address& to, const config::TcpKeepalive& keepalive,
+      net::TransportHandler& handler) override;
   bool attach(net::Transport& transport, net::TransportHandler& handler) override;
   // This many of a thousand attachments fail.
   void set_attach_failures(uint32_t permille) { attach_failures_ = permille; }

@@ -46,7 +46,8 @@ SimWorker::~SimWorker() {
   context_.router = {};
 }
 
-void SimWorker::take(const server::WorkerPlan& plan, std::shared_ptr<const config::Listener> listener) {
+void SimWorker::take(const server::WorkerPlan& plan,
+                     std::shared_ptr<const config::Listener> listener) {
   pools_.apply(plan.clusters);
   std::unordered_map<std::string_view, upstream::Cluster*> clusters;
   for (const upstream::ClusterPlan& upstream : plan.clusters) {
@@ -79,8 +80,8 @@ void SimWorker::accept(const Caller& caller) {
 }
 
 bool SimWorker::runnable() const {
-  return in_turn_ || turn_.has_yielded() || !ready_.empty() || !mailbox_.empty() || !backlog_.empty() ||
-         next_deadline_ <= world_.now();
+  return in_turn_ || turn_.has_yielded() || !ready_.empty() || !mailbox_.empty() ||
+         !backlog_.empty() || next_deadline_ <= world_.now();
 }
 
 void SimWorker::step() {
@@ -88,9 +89,11 @@ void SimWorker::step() {
     in_turn_ = true;
     turn_.begin();
     time_.set_now(world_.now());
-    // What epoll_wait() reports is what is there now; what comes during the turn waits for the next one.
+    // What epoll_wait() reports is what is there now; what comes during the turn waits for the next
+    // one.
     callbacks_left_ = ready_.size() + mailbox_.size() + backlog_.size();
-    if (callbacks_left_ > 1 && dice_.percent(30)) callbacks_left_ = dice_.between(1, callbacks_left_);
+    if (callbacks_left_ > 1 && dice_.percent(30))
+      callbacks_left_ = dice_.between(1, callbacks_left_);
   }
   const size_t here = ready_.size() + mailbox_.size() + backlog_.size();
   if (callbacks_left_ == 0 || here == 0) {

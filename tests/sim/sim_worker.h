@@ -1,5 +1,5 @@
-// One worker of the proxy: the real code, on a clock, a network and mailboxes of the simulation. Its turn is taken apart
-// into steps, between which other workers and the outside go on.
+// One worker of the proxy: the real code, on a clock, a network and mailboxes of the simulation.
+// Its turn is taken apart into steps, between which other workers and the outside go on.
 #pragma once
 
 #include <deque>
@@ -67,7 +67,6 @@ class SimWorker {
   // One step: begins a turn, makes one callback, or ends the turn.
   void step();
 
-  bool quiet() const { return !in_turn_ && !turn_.has_yielded() && ready_.empty() && mailbox_.empty() && backlog_.empty(); }
   bool left_over() const { return timers_.next_deadline() != TimePoint::max() || !turn_.empty(); }
   SimMailbox& mailbox() { return mailbox_; }
   upstream::WorkerPools& pools() { return pools_; }

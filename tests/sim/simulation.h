@@ -1,4 +1,5 @@
-// One simulation: the proxy's workers, clients and servers of one seed, from the first connection to the last gauge.
+// One simulation: the proxy's workers, clients and servers of one seed, from the first connection
+// to the last gauge.
 #pragma once
 
 #include <cstdint>

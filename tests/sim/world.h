@@ -1,7 +1,7 @@
 // The simulated world: one clock, one seeded source of chance, and what is to happen when.
 //
-// Everything in a simulation is decided by the seed, so a failing run replays exactly. The first broken rule is kept and
-// ends the run.
+// Everything in a simulation is decided by the seed, so a failing run replays exactly. The first
+// broken rule is kept and ends the run.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class Dice {
   uint64_t below(uint64_t bound) { return random_.below(bound); }
   uint64_t between(uint64_t least, uint64_t most) { return least + below(most - least + 1); }
   Duration between(Duration least, Duration most) {
-    return Duration(least.count() + static_cast<int64_t>(
-                                        below(static_cast<uint64_t>((most - least).count()) + 1)));
+    return Duration(least.count() +
+                    static_cast<int64_t>(below(static_cast<uint64_t>((most - least).count()) + 1)));
   }
   bool percent(uint64_t chance) { return below(100) < chance; }
   bool permille(uint64_t chance) { return below(1000) < chance; }
@@ -47,7 +47,8 @@ class World {
   TimePoint now() const { return now_; }
   Dice& dice() { return dice_; }
 
-  // Events of the outside: segments that arrive, clients and servers that act. At the same moment the order is chance.
+  // Events of the outside: segments that arrive, clients and servers that act. At the same moment
+  // the order is chance.
   void after(Duration delay, std::function<void()> what);
   bool anything_due() const { return !events_.empty() && events_.front().at <= now_; }
   void run_one();
