@@ -19,7 +19,11 @@ constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 100'000};
 
 [[noreturn]] void fail(const Address& address, const std::string& what, int error) {
   std::string hint;
-  if (error == EADDRINUSE) hint = " (another process listens there)";
+  if (error == EADDRINUSE) {
+    hint = address.kind() == AddressKind::Unix
+               ? " (another process listens there, or it is no socket)"
+               : " (another process listens there)";
+  }
   if (error == EACCES && address.port() != 0 && address.port() < 1024) {
     hint = " (ports below 1024 need CAP_NET_BIND_SERVICE)";
   }
@@ -28,8 +32,11 @@ constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 100'000};
                            std::strerror(error) + hint);
 }
 
-// A socket file that is left over from a process that died would make bind() fail for ever.
+// A socket file that is left over from a process that died would make bind() fail for ever. Nothing
+// but a socket is ever removed: connect() refuses other files, too.
 void remove_stale_socket(const sockaddr_un& address) {
+  struct stat facts {};
+  if (::lstat(address.sun_path, &facts) != 0 || !S_ISSOCK(facts.st_mode)) return;
   UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
       errno == ECONNREFUSED) {
@@ -89,7 +96,7 @@ void Listener::on_retry(evutil_socket_t, short, void* self) {
   event_add(&listener.event_, nullptr);
 }
 
-void Listener::accept_all() {
+bool Listener::accept_all() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer;
     socklen_t length = sizeof peer;
@@ -102,7 +109,7 @@ void Listener::accept_all() {
     }
     switch (errno) {
       case EAGAIN:
-        return;
+        return false;
       case EMFILE:
       case ENFILE:
       case ENOBUFS:
@@ -111,11 +118,12 @@ void Listener::accept_all() {
         // Nothing to close: look away for a moment instead of spinning.
         event_del(&event_);
         event_add(&retry_event_, &kRetryAfter);
-        return;
+        return false;
       default:
         continue;  // this one connection failed before it was accepted
     }
   }
+  return true;
 }
 
 }  // namespace berth::net

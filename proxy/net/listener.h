@@ -39,8 +39,9 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
   ~Listener();
 
-  // Accepts what is waiting, up to a limit per call; the rest is reported at the next turn.
-  void accept_all();
+  // Accepts what is waiting, up to a limit per call; then it returns true, and the rest is reported
+  // at the next turn.
+  bool accept_all();
 
  private:
   static void on_event(evutil_socket_t, short, void* self);

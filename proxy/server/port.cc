@@ -8,6 +8,9 @@ namespace berth::server {
 namespace {
 // Closed at a time when file descriptors run short.
 constexpr size_t kEvictAtOnce = 16;
+// Of accepting, before a listener goes: more than any queue of the kernel is long, but not for
+// ever.
+constexpr int kLastRounds = 64;
 }  // namespace
 
 Port::Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
@@ -19,7 +22,8 @@ Port::Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
 
 void Port::stop_accepting() {
   if (listener_ == nullptr) return;
-  listener_->accept_all();
+  for (int round = 0; round < kLastRounds && listener_->accept_all(); ++round) {
+  }
   listener_.reset();
 }
 
