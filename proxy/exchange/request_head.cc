@@ -146,7 +146,8 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   size_t id_size = 0;
   if (rules.forwarding.request_id && ours("X-Request-Id")) {
     const HeaderField* given = client.trusted ? head.fields.find(HeaderId::XRequestId) : nullptr;
-    const std::string_view id = given != nullptr ? given->value : rules.fresh_id;
+    const bool keep_given = given != nullptr && !given->value.empty();
+    const std::string_view id = keep_given ? given->value : rules.fresh_id;
     writer.field("X-Request-Id", id);
     id_size = id.size();
     id_at = writer.size() - 2 - id_size;

@@ -15,7 +15,7 @@ struct ForwardedHead {
   net::ByteBuffer bytes;  // the head; behind it what the access log will ask for
   size_t head_size = 0;
   // Views into `bytes`.
-  std::string_view request_id;  // "" if switched off and the client sent none
+  std::string_view request_id;  // "" if switched off, or if a rule of the route took it over
   std::string_view method;
   std::string_view target;  // as received
   std::string_view host;

@@ -12,7 +12,9 @@ std::optional<stats::RetryCause> may_replay(const upstream::UpstreamFailure& fai
   if (!peer_gone) return std::nullopt;
   if (failure.sent_nothing) return stats::RetryCause::NotSent;
   if (request.idempotent) return stats::RetryCause::Idempotent;
-  if (failure.fin_proved && request.allow_fin_proved) return stats::RetryCause::FinProved;
+  // A reset proves nothing: the server may have read everything before it.
+  const bool fin_proved = failure.fin_proved && failure.reason == CloseReason::ServerClosed;
+  if (fin_proved && request.allow_fin_proved) return stats::RetryCause::FinProved;
   return std::nullopt;
 }
 

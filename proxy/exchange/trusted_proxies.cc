@@ -53,7 +53,10 @@ bool TrustedProxies::contains(const net::Address& peer) const {
   if (peer.kind() == net::AddressKind::Unix) return unix_;
   if (blocks_.empty() || peer.kind() == net::AddressKind::None) return false;
   const std::array<uint8_t, 16> ip = as_v6(peer);
+  const bool v4 = peer.kind() == net::AddressKind::V4;
   for (const Block& block : blocks_) {
+    // A wide IPv6 block ("::/0") covers the mapped form of IPv4 too, but nobody means that by it.
+    if (v4 && block.bits < 8 * kMappedPrefix) continue;
     if (same_prefix(ip, block.ip, block.bits)) return true;
   }
   return false;
