@@ -121,6 +121,7 @@ bool UpstreamConnection::begin(const Request& request, ResponseHandler& handler)
   accepted_ = 0;
   acked_before_ = request.prove_fin ? transport_->bytes_acked() : UINT64_MAX;
   progress_.reset();
+  arm_timer();  // no longer the one of connecting, or of lying idle
   return true;
 }
 
