@@ -210,7 +210,8 @@ void UpstreamConnection::read_response() {
         readable_ = false;
         return;
       case net::IoStatus::Eof:
-        on_end(false);
+        // Of an RST the failed write has been told already; then only the end is left to read.
+        on_end(write_broken_);
         return;
       case net::IoStatus::Reset:
         on_end(true);
@@ -336,6 +337,7 @@ void UpstreamConnection::process_body(char* data, size_t size) {
 void UpstreamConnection::on_end(bool reset) {
   readable_ = false;
   fin_seen_ = true;
+  if (phase_ == Phase::Done && !reset) return;  // half of a tunnel; known already
   if (phase_ == Phase::Body && !reset && body_.finish()) {
     phase_ = Phase::Done;
     handler_->on_body({}, true);
