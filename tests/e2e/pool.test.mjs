@@ -213,7 +213,7 @@ scenario('max_idle: no more connections stay than that', async (s) => {
   while (origin.waiting.length > 0) origin.answerNext();
   for (const wire of wires) await wire.response();
   await origin.seen((o) => o.open.size === 2, 'two are left');
-  assert.equal((await berth.metrics()).sum('berth_upstream_connections_closed_total', { reason: 'max_idle' }), 8);
+  await berth.measured((m) => m.sum('berth_upstream_connections_closed_total', { reason: 'max_idle' }) === 8);
 });
 
 scenario('a slow reader holds no connection', async (s) => {

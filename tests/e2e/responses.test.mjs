@@ -95,8 +95,7 @@ scenario('bytes behind a response never reach the next request', async (s) => {
     assert.deepEqual([got.status, got.body], [200, String(i)]);
   }
   assert.equal(origin.connections, 9);
-  const m = await berth.metrics();
-  assert.equal(m.sum('berth_upstream_connections_closed_total', { reason: 'leftover_bytes' }), 9);
+  await berth.measured((m) => m.sum('berth_upstream_connections_closed_total', { reason: 'leftover_bytes' }) === 9);
 });
 
 scenario('bytes that come later, while the connection is idle, close it', async (s) => {
@@ -112,8 +111,7 @@ scenario('bytes that come later, while the connection is idle, close it', async 
   await berth.measured((m) => m.sum('berth_upstream_connections', { state: 'idle' }) === 1);
   deferredLeak.resolve();
   await origin.seen((o) => o.open.size === 0, 'the connection is closed');
-  const m = await berth.metrics();
-  assert.equal(m.sum('berth_upstream_connections_closed_total', { reason: 'bytes_while_idle' }), 1);
+  await berth.measured((m) => m.sum('berth_upstream_connections_closed_total', { reason: 'bytes_while_idle' }) === 1);
 });
 
 scenario('a response before the request is no answer to it', async (s) => {
@@ -177,8 +175,7 @@ for (const [name, bytes] of [
     });
     const berth = await s.front(origin);
     await assert.rejects(s.request(berth), (error) => ['ECONNRESET', 'HPE_INVALID_EOF_STATE'].includes(error.code) || /aborted/.test(error.message));
-    const m = await berth.metrics();
-    assert.equal(m.sum('berth_client_connections_closed_total', { reason: 'response_aborted' }), 1);
+    await berth.measured((m) => m.sum('berth_client_connections_closed_total', { reason: 'response_aborted' }) === 1);
   });
 }
 
