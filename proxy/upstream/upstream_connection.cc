@@ -418,11 +418,14 @@ std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
 }
 
 void UpstreamConnection::park() {
+  // A lease that was not used does not make it any younger.
+  if (phase_ == Phase::Done || idle_since_ == TimePoint{}) {
+    idle_since_ = pool_->env().now();
+    idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout,
+                             pool_->server().learner.closes_after(idle_since_));
+    pool_->on_idle_limit(idle_limit_);
+  }
   phase_ = Phase::None;
-  idle_since_ = pool_->env().now();
-  idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout,
-                           pool_->server().learner.closes_after(idle_since_));
-  pool_->on_idle_limit(idle_limit_);
   // The last read filled the buffer: what lies behind it can only be bytes that nobody asked for.
   if (readable_) {
     readable_ = false;
@@ -433,7 +436,7 @@ void UpstreamConnection::park() {
     }
   }
   set_state(Idle);
-  pool_->env().runtime.arm(timer_, idle_limit_.limit);
+  pool_->env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
 }
 
 void UpstreamConnection::check_idle() {
