@@ -128,7 +128,11 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
     if (field.id == HeaderId::Expect) return head.expect_continue;
     return ours(field.name);
   });
-  if (head.host.empty() && ours("Host")) writer.field("Host", rules.upstream);
+  // HTTP/1.0 may come without; an absolute-form target says it all the same.
+  const bool may_lack_host = head.summary.minor_version == 0;
+  if (may_lack_host && head.fields.find(HeaderId::Host) == nullptr && ours("Host")) {
+    writer.field("Host", head.host.empty() ? rules.upstream : head.host);
+  }
 
   char ip_text[net::Address::kMaxIpText];
   const std::string_view ip(ip_text, client.peer.write_ip(ip_text));
