@@ -173,6 +173,31 @@ TEST_F(LoopTest, ATurnIsMessagesThenTimersThenTasksThenDisposals) {
   EXPECT_EQ(log, "mTtx");
 }
 
+// A connection with more to read than its share of a turn: others get theirs, and nobody sleeps.
+TEST_F(LoopTest, WhatYieldsRunsInTheNextTurnWhichComesAtOnce) {
+  Task* self = nullptr;
+  Task task([&] {
+    log += 't';
+    if (log.size() == 3) {
+      loop.stop();
+    } else {
+      loop.runtime().turn.next_turn(*self);
+    }
+  });
+  self = &task;
+  Alarm alarm([] { ADD_FAILURE() << "the loop slept"; });
+  loop.runtime().arm(alarm.timer, 1h);
+  post([&] { loop.runtime().turn.later(task); });
+  struct Observer final : TurnObserver {
+    void on_turn(Duration) override { ++turns; }
+    int turns = 0;
+  } observer;
+  loop.observe_turns(&observer);
+  loop.run();
+  EXPECT_EQ(log, "ttt");
+  EXPECT_EQ(observer.turns, 3);
+}
+
 TEST_F(LoopTest, TheClockIsReadOncePerTurn) {
   std::array<TimePoint, 3> seen;
   int64_t wall = 0;

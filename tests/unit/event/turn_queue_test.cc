@@ -91,6 +91,51 @@ TEST_F(TurnQueueTest, ATaskMayQueueItselfAgain) {
   EXPECT_TRUE(turn.empty());
 }
 
+TEST_F(TurnQueueTest, ATaskThatYieldsRunsInTheNextTurn) {
+  Task yields(note('y')), a(note('a'));
+  turn.next_turn(yields);
+  turn.later(a);
+  EXPECT_FALSE(turn.empty());
+  turn.run();
+  EXPECT_EQ(log, "a");
+  EXPECT_TRUE(turn.has_yielded());
+  turn.begin();
+  EXPECT_FALSE(turn.has_yielded());
+  EXPECT_EQ(log, "a") << "at the end of that turn";
+  turn.run();
+  EXPECT_EQ(log, "ay");
+  EXPECT_TRUE(turn.empty());
+}
+
+TEST_F(TurnQueueTest, ATaskMayYieldAgainAndAgain) {
+  Task* self = nullptr;
+  Task task([&] {
+    log += 't';
+    turn.next_turn(*self);
+  });
+  self = &task;
+  turn.later(task);
+  for (int i = 0; i < 3; ++i) {
+    turn.begin();
+    turn.run();
+  }
+  EXPECT_EQ(log, "ttt") << "once in each turn";
+}
+
+TEST_F(TurnQueueTest, ATaskWaitsInOneQueueOnly) {
+  Task a(note('a'));
+  turn.later(a);
+  turn.next_turn(a);
+  EXPECT_FALSE(turn.has_yielded());
+  turn.run();
+  EXPECT_EQ(log, "a");
+  turn.next_turn(a);
+  turn.next_turn(a);
+  turn.begin();
+  turn.run();
+  EXPECT_EQ(log, "aa");
+}
+
 TEST_F(TurnQueueTest, DestroyingATaskTakesItOut) {
   auto a = std::make_unique<Task>(note('a'));
   auto b = std::make_unique<Task>(note('b'));
