@@ -49,13 +49,15 @@ void ClientConnection::pump_input() {
 }
 
 void ClientConnection::read_head() {
-  // A pipelined request that is here already.
-  if (state_ == Idle && !in_.empty()) {
-    net::ByteBuffer waiting = std::move(in_);
-    parse_head(waiting.data(), waiting.size());
-  }
   net::Scratch& scratch = listener_.env().scratch;
-  while (readable_ && (state_ == Idle || state_ == Reading)) {
+  while (state_ == Idle || state_ == Reading) {
+    // A pipelined request that is here already comes before what the client does next: its FIN too.
+    if (state_ == Idle && !in_.empty()) {
+      net::ByteBuffer waiting = std::move(in_);
+      parse_head(waiting.data(), waiting.size());
+      continue;
+    }
+    if (!readable_) return;
     const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
     if (got.status != net::IoStatus::Ok) {
       readable_ = false;
