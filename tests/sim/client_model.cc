@@ -180,6 +180,7 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
   site_.world.after(dice_.between(20ms, 1s), [this, mine = connections_, id = request.id] {
     if (mine != connections_ || end_ == nullptr || held_back_.empty()) return;
     if (asked_.empty() || asked_.back().request->id != id) return;
+    asked_.back().waits_for_100 = false;
     outbox_ += held_back_;
     queued_ += held_back_.size();
     held_back_.clear();
@@ -365,6 +366,8 @@ void ClientModel::begin_tunnel(const Message& response) {
   }
   site_.ledger.count("tunnel");
   RequestRecord& record = *asked_.front().request;
+  record.tunnel_shut = shut_;
+  if (shut_) return;
   record.tunnel_bytes = dice_.between(0, 1500);
   append_pattern(outbox_, record.id, 0, record.tunnel_bytes);
   send();

@@ -53,7 +53,7 @@ class ClientModel final : private EndObserver {
   void tunnel_bytes(std::string_view bytes);
   void on_end_of_stream(bool reset);
   void judge_end(bool reset);
-  bool may_be_closed(const Asked& front, bool reset) const;
+  bool may_be_closed(const Asked& front) const;
   void finish_connection();
   void after_answer();
   void close_end(bool with_reset);

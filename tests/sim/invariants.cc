@@ -45,6 +45,7 @@ void Invariants::check(const void* network, CountConnections connections) {
 Invariants::Counts Invariants::count(const upstream::SharedCluster& cluster) const {
   Counts out;
   for (const auto& worker : workers_) {
+    out.generations += worker->generation();
     upstream::Cluster* found = worker->pools().find(cluster);
     if (found == nullptr) continue;
     const stats::QueueStats& stats = found->stats();
@@ -94,7 +95,8 @@ void Invariants::check_queue(Queue& queue) {
                 static_cast<unsigned long long>(overtaken),
                 static_cast<unsigned long long>(gave_up));
   }
-  if (stayed && counted.idle_taken > queue.counted.idle_taken) {
+  if (stayed && counted.generations == queue.counted.generations &&
+      counted.idle_taken > queue.counted.idle_taken) {
     world_.fail("an idle connection was taken past the queue");
   }
   queue.before = std::move(after);

@@ -35,6 +35,7 @@ class Invariants {
   struct Counts {
     uint64_t gave_up = 0;
     uint64_t idle_taken = 0;
+    uint64_t generations = 0;  // of all workers: other servers are counted after a reload
   };
   struct Queue {
     std::shared_ptr<upstream::SharedCluster> cluster;

@@ -40,7 +40,9 @@ class MessageReader {
   // Reads as much of `bytes` as belongs to the message; returns how many.
   size_t feed(std::string_view bytes);
   State state() const { return state_; }
-  bool started() const { return state_ != State::Head || !line_buffer_.empty(); }
+  bool started() const {
+    return state_ != State::Head || !line_buffer_.empty() || !message_.start_line.empty();
+  }
   bool head_complete() const { return state_ == State::Body || state_ == State::Done; }
   bool until_close() const { return framing_ == Framing::UntilClose; }
   // The peer has closed: the body of a response without other framing is complete.

@@ -98,6 +98,10 @@ void ServerConnection::read_some() {
       end_.consume(bytes.size());
     } else {
       if (!reader_.started() && !answering_) check_reuse();
+      if (unsolicited_at_ != UINT64_MAX && !answering_) {
+        hang_up(true);  // it has lost count of what it answers
+        return;
+      }
       const bool knew_head = reader_.head_complete();
       const size_t used = reader_.feed(bytes);
       end_.consume(used);
@@ -110,6 +114,10 @@ void ServerConnection::read_some() {
       if (end_.closed()) return;
       if (reader_.state() == MessageReader::State::Done && request_ != nullptr)
         on_request_complete();
+      if (used == 0 && end_.written_total() >= answer_stop_ && !outbox_.empty()) {
+        hang_up(true);  // it was about to say more than it should, and nobody could know
+        return;
+      }
       if (used == 0) {
         site_.world.fail("server #%u: bytes behind a request that is not answered: '%.60s'",
                          link().serial(), std::string(bytes).c_str());

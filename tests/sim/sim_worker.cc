@@ -40,7 +40,7 @@ SimWorker::SimWorker(const Setup& setup)
   time_.set_now(world_.now());
 }
 
-SimWorker::~SimWorker() {
+void SimWorker::close_all() {
   listener_.reset();
   pools_.close_all();
   context_.router = {};

@@ -48,8 +48,9 @@ class SimWorker {
   explicit SimWorker(const Setup& setup);
   SimWorker(const SimWorker&) = delete;
   SimWorker& operator=(const SimWorker&) = delete;
-  // Closes everything, as a worker that is told to stop.
-  ~SimWorker();
+  ~SimWorker() { close_all(); }
+  // As a worker that is told to stop. Messages may still come, and are never delivered.
+  void close_all();
 
   upstream::Peer peer() { return {&mailbox_, &pools_}; }
   void set_peers(const std::vector<upstream::Peer>& peers) { pools_.set_peers(&peers); }

@@ -60,6 +60,7 @@ Simulation::~Simulation() {
 
 void Simulation::drop_workers() {
   // As server::Server ends: every worker closes what it has, then the messages that nobody read go.
+  for (const auto& worker : workers_) worker->close_all();
   for (const auto& worker : workers_) worker->mailbox().clear();
   while (!workers_.empty()) workers_.pop_back();
 }
@@ -214,7 +215,8 @@ bool Simulation::advance() {
 
 void Simulation::check() {
   invariants_.check(this, connections_to);
-  if (std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->runnable(); })) invariants_.check_quiet(this, connections_to);
+  if (std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->runnable(); }))
+    invariants_.check_quiet(this, connections_to);
 }
 
 bool Simulation::clients_done() const {
