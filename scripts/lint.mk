@@ -36,6 +36,7 @@ $(out)/%.alone: %
 # Also what clang warns of, and GCC does not.
 $(out)/%.tidy: % .clang-tidy tests/.clang-tidy
 	@mkdir -p $(@D)
+	@echo "  tidy $<"
 	@$(CXX) $(flags) -MM -MP -MF $@.d -MT $@ $<
 	@clang-tidy-14 --quiet $< -- $(flags) -Wall -Wextra -DBERTH_VERSION='""' 2>$@.err || { grep -v ' warnings\? generated' $@.err; exit 1; }
 	@touch $@
