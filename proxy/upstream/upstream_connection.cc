@@ -296,6 +296,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
       return;
     }
     slot_ = std::move(upgrade_slot_);
+    request_complete_ = false;  // from now on: the client has shut down its side
     set_state(Upgraded);
     body_ = http::BodyDecoder({.kind = http::BodyKind::UntilClose});
     phase_ = Phase::Body;
