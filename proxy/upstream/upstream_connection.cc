@@ -170,8 +170,9 @@ void UpstreamConnection::flush() {
 void UpstreamConnection::run() {
   if (handler_ == nullptr || state_ == Closed) return;
   const uint32_t request = requests_;
-  readable_ = true;
+  readable_ = readable_ || write_broken_;
   read_response();
+  if (!write_broken_) return;
   if (leased_as(request) && phase_ == Phase::Head) fail(CloseReason::ServerReset);
 }
 
@@ -203,7 +204,11 @@ void UpstreamConnection::on_ready(net::Ready ready) {
 void UpstreamConnection::read_response() {
   const uint32_t request = requests_;
   net::Scratch& scratch = pool_->env().scratch;
-  while (readable_ && !paused_ && leased_as(request)) {
+  for (int reads = 0; readable_ && !paused_ && leased_as(request); ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      pool_->env().runtime.turn.next_turn(*this);
+      return;
+    }
     const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
     switch (got.status) {
       case net::IoStatus::Again:

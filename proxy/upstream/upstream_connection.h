@@ -94,7 +94,7 @@ class UpstreamConnection final : public event::Disposable,
 
   void on_ready(net::Ready ready) override;
   void on_timer(event::Timer& timer) override;
-  void run() override;  // end of turn: a write had failed
+  void run() override;  // end of turn: a write had failed, or there is more to read
 
   void set_state(ConnectionState next);
   void finish_connect(net::Ready ready);
