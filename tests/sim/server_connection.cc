@@ -56,8 +56,9 @@ void ServerConnection::hang_up(bool with_reset) {
   ++timer_;
   if (answering_ && attempt_ != nullptr) {
     // What it has not said yet will not be said; only a body until close does not mind.
-    const bool cut_body =
-        until_close_ && !with_reset && end_.unread().empty() && end_.written_total() >= body_start_;
+    const bool cut_body = until_close_ && !with_reset && !end_.fin_arrived() &&
+                          !end_.rst_arrived() && end_.unread().empty() &&
+                          end_.written_total() >= body_start_;
     if (cut_body) {
       attempt_->complete = true;
     } else if (end_.written_total() < answer_stop_) {
