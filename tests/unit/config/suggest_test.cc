@@ -30,7 +30,22 @@ TEST(ConfigSuggest, SaysNothingRatherThanNonsense) {
   EXPECT_EQ(nearest(std::string(1000, 'm'), kKeys), "");
   EXPECT_EQ(nearest("anything", {}), "");
   constexpr std::array<std::string_view, 1> kShort = {"to"};
-  EXPECT_EQ(nearest("ab", kShort), "");  // every letter replaced
+  EXPECT_EQ(nearest("ab", kShort), "");    // every letter replaced
+  EXPECT_EQ(nearest("ot", kShort), "to");  // a swap is one mistake, in a short word the only one
+  EXPECT_EQ(nearest("oto", kShort), "to");
+  EXPECT_EQ(nearest("ottt", kShort), "");
+}
+
+TEST(ConfigSuggest, TheFirstOfEquals) {
+  constexpr std::array<std::string_view, 3> kEquals = {"abcx", "abcy", "abcz"};
+  EXPECT_EQ(nearest("abcd", kEquals), "abcx");
+}
+
+TEST(ConfigSuggest, LongWordsAreNotCompared) {
+  const std::string longest(64, 'm');
+  const std::array<std::string_view, 1> keys = {longest};
+  EXPECT_EQ(nearest(std::string(63, 'm') + "n", keys), longest);
+  EXPECT_EQ(nearest(std::string(65, 'm'), keys), "");
 }
 
 TEST(ConfigSuggest, KnowsWhereAKeyBelongs) {
@@ -44,6 +59,8 @@ TEST(ConfigSuggest, KnowsWhereAKeyBelongs) {
   EXPECT_EQ(hint("upstream", ""), "it belongs in routes[]");
   EXPECT_EQ(hint("remove", "routes[12]"),
             "it belongs in routes[].request_headers or routes[].response_headers");
+  EXPECT_EQ(hint("name", "upstreams.app.servers[3]"), "it belongs in listeners[]");
+  EXPECT_EQ(hint("idle", "listeners[4]"), "it belongs in listeners[].tcp_keepalive");
   EXPECT_EQ(hint("workers", "listeners[0]"), "");  // a key of the top is not "in" anything
 }
 
@@ -59,6 +76,10 @@ TEST(ConfigSuggest, ListsTheKeysWhereThereAreFew) {
   constexpr std::array<std::string_view, 3> kRoute = {"host", "path", "upstream"};
   EXPECT_EQ(unknown_key_hint("priority", "routes[0]", kRoute),
             "the keys here are host, path and upstream");
+  constexpr std::array<std::string_view, 6> kSix = {"a1", "b2", "c3", "d4", "e5", "f6"};
+  EXPECT_EQ(unknown_key_hint("priority", "x", kSix), "the keys here are a1, b2, c3, d4, e5 and f6");
+  constexpr std::array<std::string_view, 7> kSeven = {"a1", "b2", "c3", "d4", "e5", "f6", "g7"};
+  EXPECT_EQ(unknown_key_hint("priority", "x", kSeven), "");
   constexpr std::array<std::string_view, 1> kServer = {"address"};
   EXPECT_EQ(unknown_key_hint("weight", "upstreams.app.servers[0]", kServer),
             "the only key here is address");

@@ -52,6 +52,8 @@ TEST(ConfigUnits, Sizes) {
   EXPECT_EQ(*parse_size("1MiB"), kMiB);
   EXPECT_EQ(*parse_size("2GiB"), 2 * kGiB);
   EXPECT_EQ(*parse_size("0B"), 0U);
+  EXPECT_EQ(*parse_size("1048576GiB"), 1024 * 1024 * kGiB);
+  EXPECT_FALSE(parse_size("1048577GiB"));
 }
 
 TEST(ConfigUnits, WrongSizesSayWhatWouldBeRight) {
