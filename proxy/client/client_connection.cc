@@ -166,8 +166,10 @@ void ClientConnection::after_response(CloseReason close_reason) {
     progress_.reset();
     arm(listener_.settings().keepalive_timeout);
     if (in_ || readable_ || fin_seen_) {
+      // In a turn of its own: a client's pipelined requests take no more than their share of this
+      // one.
       readable_ = readable_ || fin_seen_;
-      listener_.env().runtime.turn.later(*this);
+      listener_.env().runtime.turn.next_turn(*this);
     }
     return;
   }

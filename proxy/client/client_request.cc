@@ -50,7 +50,11 @@ void ClientConnection::pump_input() {
 
 void ClientConnection::read_head() {
   net::Scratch& scratch = listener_.env().scratch;
-  while (state_ == Idle || state_ == Reading) {
+  for (int rounds = 0; state_ == Idle || state_ == Reading; ++rounds) {
+    if (rounds == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
     // A pipelined request that is here already comes before what the client does next: its FIN too.
     if (state_ == Idle && !in_.empty()) {
       net::ByteBuffer waiting = std::move(in_);

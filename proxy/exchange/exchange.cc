@@ -67,7 +67,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
     return;
   }
   counted_ = true;
-  target_.cluster->retry_budget().request_began();
+  target_.cluster->request_began();
   // A client that waits for 100 (Continue) is to hear from the server itself (RFC 9110
   // section 10.1.1).
   if (complete || head.expect_continue || request_buffer_full(body.size())) {
@@ -411,9 +411,8 @@ bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unre
   }
   if (attempts_ >= cluster.settings().retry.attempts) return false;
   const auto& servers = cluster.servers();
-  const bool some_left = std::any_of(servers.begin(), servers.end(), [&](auto* pool) {
-    return !tried_.contains(&pool->server());
-  });
+  const bool some_left = std::any_of(servers.begin(), servers.end(),
+                                     [&](auto* pool) { return !tried_.contains(&pool->server()); });
   if (!some_left) return false;
   stats::ServerStats* stats = nullptr;
   for (upstream::ServerPool* pool : cluster.servers()) {
@@ -447,7 +446,7 @@ void Exchange::cancel() {
   give_up();
   lease_.give_back(CloseReason::None);
   if (std::exchange(retrying_, false)) target_.cluster->retry_budget().retry_ended();
-  if (std::exchange(counted_, false)) target_.cluster->retry_budget().request_ended();
+  if (std::exchange(counted_, false)) target_.cluster->request_ended();
 }
 
 void Exchange::describe(AccessRecord& record) const {

@@ -17,6 +17,11 @@ void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> serv
   servers_ = std::move(servers);
 }
 
+void Cluster::request_ended() {
+  retry_budget_.request_ended();
+  if (!in_use()) pools_.sweep_later();
+}
+
 Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
   // Those who wait already come first.
   if (shared_->queue.waiting() > 0) return enqueue(waiter, wanted);

@@ -44,6 +44,9 @@ class Cluster {
   const std::vector<ServerPool*>& servers() const { return servers_; }
 
   void apply(ServerPool::Settings settings, std::vector<ServerPool*> servers);
+  // Every request that acquires is counted, from its first acquire() until nothing of it is left.
+  void request_began() { retry_budget_.request_began(); }
+  void request_ended();
   bool in_use() const { return retry_budget_.in_flight() > 0; }
 
  private:

@@ -223,6 +223,7 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
   if (before != ConnectionState::Connecting) stats_->requests_per_connection.observe(requests);
   env_.runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
   if (server_->cluster->queue.waiting() > 0) pump_later();
+  if (open_count_ == 0) pools_.sweep_later();
 }
 
 void ServerPool::on_connected(Duration took) {

@@ -215,8 +215,9 @@ void UpstreamConnection::read_response() {
         readable_ = false;
         return;
       case net::IoStatus::Eof:
-        // Of an RST the failed write has been told already; then only the end is left to read.
-        on_end(write_broken_);
+        // Of an RST the failed write has been told already; then only the end is left to read. (Not
+        // if it came behind a FIN.)
+        on_end(write_broken_ && !fin_seen_);
         return;
       case net::IoStatus::Reset:
         on_end(true);

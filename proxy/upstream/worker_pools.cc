@@ -1,5 +1,6 @@
 #include "proxy/upstream/worker_pools.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
@@ -10,10 +11,10 @@ class GrantMessage final : public event::Message {
  public:
   GrantMessage(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                std::shared_ptr<SharedServer> server)
-      : ticket_(&ticket),
+      : server_(std::move(server)),
+        ticket_(&ticket),
         connection_(std::move(connection)),
-        slot_(std::move(slot)),
-        server_(std::move(server)) {}
+        slot_(std::move(slot)) {}
 
   // Not delivered, because the worker has stopped: so has the waiter.
   ~GrantMessage() override { delete ticket_; }
@@ -24,10 +25,10 @@ class GrantMessage final : public event::Message {
   }
 
  private:
-  Ticket* ticket_;  // owned
+  std::shared_ptr<SharedServer> server_;  // first: the slots are given back to it
+  Ticket* ticket_;                        // owned
   std::unique_ptr<UpstreamConnection> connection_;
   Slot slot_;
-  std::shared_ptr<SharedServer> server_;
 };
 
 // "Somebody waits for what you have idle."
@@ -88,8 +89,7 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
   sweep();
 }
 
-// What left the configuration goes when nothing uses it any more; looked at on each reload, which
-// is soon enough.
+// What left the configuration goes when nothing uses it any more.
 void WorkerPools::sweep() {
   std::erase_if(clusters_, [](const auto& entry) {
     return entry.second->shared()->retired.load(std::memory_order_relaxed) &&
@@ -104,6 +104,13 @@ void WorkerPools::sweep() {
     // A request in flight may still name the server it was sent to.
     const Cluster* cluster = find(*entry.second->server().cluster);
     return !used.contains(&pool) && pool.empty() && (cluster == nullptr || !cluster->in_use());
+  });
+  something_retired_ = pools_.size() > used.size() || has_retired_cluster();
+}
+
+bool WorkerPools::has_retired_cluster() const {
+  return std::any_of(clusters_.begin(), clusters_.end(), [](const auto& entry) {
+    return entry.second->shared()->retired.load(std::memory_order_relaxed);
   });
 }
 

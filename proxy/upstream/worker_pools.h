@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/event/mailbox.h"
+#include "proxy/event/turn_queue.h"
 #include "proxy/net/worker_env.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
@@ -31,7 +32,7 @@ struct Peer {
 };
 
 // Thread: its worker's.
-class WorkerPools {
+class WorkerPools : private event::TurnTask {
  public:
   WorkerPools(net::WorkerEnv& env, stats::Registry& registry) : env_(env), registry_(registry) {}
   WorkerPools(const WorkerPools&) = delete;
@@ -57,6 +58,11 @@ class WorkerPools {
   // A popped ticket goes home with a connection or a slot.
   void send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                   const std::shared_ptr<SharedServer>& server);
+  // A pool has closed its last connection, or an upstream has ended its last request: if it has
+  // left the configuration, it goes.
+  void sweep_later() {
+    if (something_retired_) env_.runtime.turn.later(*this);
+  }
   // Ends the wait of a popped ticket. nullptr if the waiter has given up.
   Waiter* take_waiter(Ticket& ticket, stats::AcquireSource source);
 
@@ -68,11 +74,14 @@ class WorkerPools {
                 const std::shared_ptr<SharedServer>& server);
   // The ticket was granted what cannot be used: it keeps its place.
   void put_back(Ticket& ticket, const SharedServer& server);
+  void run() override { sweep(); }
   void sweep();
+  bool has_retired_cluster() const;
 
   net::WorkerEnv& env_;
   stats::Registry& registry_;
   const std::vector<Peer>* peers_ = nullptr;
+  bool something_retired_ = false;
   std::unordered_map<const SharedServer*, std::unique_ptr<ServerPool>> pools_;
   std::unordered_map<const SharedCluster*, std::unique_ptr<Cluster>> clusters_;
 };
