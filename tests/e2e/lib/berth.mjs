@@ -142,7 +142,13 @@ export class Berth {
     return last;
   }
 
-  // Of memory, in bytes.
+  // Fails if it has ever had more memory than this. Not under sanitizers, which have several times as much: BERTH_SANITIZED=1.
+  hasStayedBelow(bytes) {
+    if (process.env.BERTH_SANITIZED) return;
+    const most = this.highWater();
+    if (most >= bytes) throw new Error(`berth has had ${most >> 20} MiB of memory`);
+  }
+
   highWater() { return this.#procStatus('VmHWM') * 1024; }
   #procStatus(key) { return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))[1]); }
 
