@@ -105,7 +105,7 @@ End::Read End::read(char* into, size_t size) {
     consume(here);
     return {Got::Bytes, here};
   }
-  if (rst_untold_) {
+  if (rst_untold_ && !fin_arrived_) {
     rst_untold_ = false;
     return {Got::Error, 0};
   }

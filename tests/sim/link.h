@@ -2,7 +2,7 @@
 // a window.
 //
 // As on Linux: bytes arrive in order after a delay; an end that has been reset still yields what
-// had arrived before; the error is told once, by whichever call comes first; data for a closed end
+// had arrived before; the error is told once, by whichever call comes first (behind a FIN only to those who write); data for a closed end
 // is answered with RST; closing with unread data sends RST; what is acknowledged is known only when
 // the peer's segment with the acknowledgement has arrived.
 #pragma once
@@ -65,7 +65,7 @@ class End {
 
   bool fin_arrived() const { return fin_arrived_; }
   bool rst_arrived() const { return rst_arrived_; }
-  bool rst_untold() const { return rst_untold_; }
+  bool rst_untold() const { return rst_untold_ && !fin_arrived_; }
   void tell_rst() { rst_untold_ = false; }
   bool has_room() const;
   uint64_t read_total() const { return read_base_ + in_read_; }

@@ -320,6 +320,8 @@ void ServerConnection::said_all() {
   if (then_ == Then::Stall) return;
   answering_ = false;
   answer_end_ = end_.written_total();
+  // Closing with unread input is an RST: no clean end.
+  if (until_close_ && !end_.unread().empty()) attempt_->complete = false;
   attempt_ = nullptr;
   switch (then_) {
     case Then::Stall:
