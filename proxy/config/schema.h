@@ -56,7 +56,7 @@ inline constexpr std::array kNonIdempotents = {
 
 // What a text must look like.
 enum class TextKind : uint8_t {
-  Label,  // letters, digits and _ - . : / [ ] @
+  Label,  // a name: no blanks
   ListenAddress,
   AdminAddress,  // a listen address, or `off`, which is ""
   ServerAddress,

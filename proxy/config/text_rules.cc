@@ -4,13 +4,14 @@
 #include <cctype>
 
 #include "proxy/config/address_syntax.h"
+#include "proxy/config/utf8.h"
 
 namespace berth::config {
 namespace {
 
 using Checked = Result<std::string, Complaint>;
 
-constexpr size_t kMaxLabel = 64;
+constexpr size_t kMaxLabel = 128;
 constexpr size_t kMaxHeaderName = 256;
 constexpr size_t kMaxHeaderValue = 8 * 1024;
 
@@ -36,17 +37,15 @@ bool is_token_char(char c) {
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
 }
 
+// Wide enough for every address, which is a listener's name unless it has one.
 Checked check_label(std::string_view text) {
   if (text.empty() || text.size() > kMaxLabel) {
     return refuse(text, "is not a name",
                   "a name has 1 to " + std::to_string(kMaxLabel) + " characters");
   }
-  const auto allowed = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("_-.:/[]@").find(c) != std::string_view::npos;
-  };
-  if (!std::all_of(text.begin(), text.end(), allowed)) {
-    return refuse(text, "is not a name", "letters, digits and _ - . : / [ ] @");
+  const auto bad = [](char c) { return is_control(c) || c == ' '; };
+  if (std::any_of(text.begin(), text.end(), bad)) {
+    return refuse(text, "is not a name", "a name has no blanks");
   }
   return std::string(text);
 }
@@ -169,6 +168,7 @@ bool is_framing_field(std::string_view name) {
 }
 
 Checked check_text(std::string_view text, TextKind kind) {
+  if (utf8_prefix(text) != text.size()) return refuse(text, "is not UTF-8");
   switch (kind) {
     case TextKind::Label:
       return check_label(text);

@@ -283,13 +283,18 @@ const Row kValues[] = {
       "10.0.0.0/8 or fd00::/8)"}},
     {"ListenerName",
      listener("name: my app"),
-     {"4:11: error: name: 'my app' is not a name (letters, digits and _ - . : / [ ] @)"}},
+     {"4:11: error: name: 'my app' is not a name (a name has no blanks)"}},
     {"EmptyName",
      listener("name: ''"),
-     {"4:11: error: name: '' is not a name (a name has 1 to 64 characters)"}},
+     {"4:11: error: name: '' is not a name (a name has 1 to 128 characters)"}},
+    {"LongestName", listener("name: " + std::string(128, 'a')), {}},
+    {"NameTooLong",
+     listener("name: " + std::string(129, 'a')),
+     {"4:11: error: name: '" + std::string(60, 'a') +
+      "...' is not a name (a name has 1 to 128 characters)"}},
     {"UpstreamName",
      kListener + "upstreams: {\"my app\": {servers: [a:1]}}\n",
-     {"2:13: error: 'my app' is not a name (letters, digits and _ - . : / [ ] @)"}},
+     {"2:13: error: 'my app' is not a name (a name has no blanks)"}},
 };
 INSTANTIATE_TEST_SUITE_P(Values, ConfigErrors, testing::ValuesIn(kValues), row_name);
 
@@ -472,7 +477,7 @@ const Row kContradictions[] = {
     {"ListenerWithoutAddressBesideAnotherError",
      "listeners: [{name: 'a b'}]\n" + kApp,
      {"1:13: error: listeners[0] has no address (such as address: \":8080\")",
-      "1:20: error: name: 'a b' is not a name (letters, digits and _ - . : / [ ] @)"}},
+      "1:20: error: name: 'a b' is not a name (a name has no blanks)"}},
     {"DuplicateListener",
      "listeners:\n  - address: '[0::]:80'\n  - address: '[::]:80'\n" + kApp,
      {"3:14: error: duplicate listener address '[::]:80' (first on line 2)"}},

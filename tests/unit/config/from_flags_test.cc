@@ -67,6 +67,11 @@ TEST(ConfigFromFlags, ErrorsNameTheFlag) {
             Strings{"error: --workers: '0' is out of range, 1 to 256 (or auto: one per core)"});
 }
 
+TEST(ConfigFromFlags, OnlyText) {
+  EXPECT_EQ(complaints({.from = {"unix:/\xff"}, .to = {"a:1"}}),
+            Strings{"error: --from: 'unix:/\xff' is not UTF-8"});
+}
+
 TEST(ConfigFromFlags, ContradictionsAreFoundToo) {
   EXPECT_EQ(complaints({.from = {":80", ":80"}, .to = {"a:1", "a:1"}}),
             (Strings{"error: duplicate listener address ':80'",

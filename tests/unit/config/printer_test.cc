@@ -138,6 +138,13 @@ TEST(ConfigPrinter, EveryKeyRoundTrips) {
   EXPECT_EQ(reloaded(config), config);
 }
 
+TEST(ConfigPrinter, TheLongestAddressIsAName) {
+  Config config = smallest();
+  const std::string address = "unix:/" + std::string(106, ',');
+  config.listeners[0] = listener(address, address);
+  EXPECT_EQ(reloaded(config), config);
+}
+
 TEST(ConfigPrinter, SeveralOfEach) {
   Config config = smallest();
   config.listeners.push_back(listener("b", "[::1]:81"));
