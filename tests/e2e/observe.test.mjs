@@ -115,7 +115,8 @@ scenario('counters tell what happened, on both sides', async (s) => {
   const berth = await s.front(origin, { workers: 1, listener: { name: 'front' } });
   for (let i = 0; i < 3; ++i) await s.request(berth);
   await s.request(berth, { path: '/error', body: 'x' });
-  const m = await berth.metrics();
+  // A request counts when its response has been sent, which the client may notice first.
+  const m = await berth.measured((now) => now.sum('berth_client_requests_total') === 4);
   const both = { upstream: 'app', server: origin.address };
   assert.equal(m.sum('berth_client_requests_total', { listener: 'front', method: 'GET', code: '200' }), 3);
   assert.equal(m.sum('berth_client_requests_total', { listener: 'front', method: 'POST', code: '500' }), 1);
@@ -147,8 +148,7 @@ scenario('counters survive reloads', async (s) => {
     await s.request(berth);
     await berth.reload(config(origin, { pool: { queue_size: 100 + i } }));
   }
-  const m = await berth.metrics();
-  assert.equal(m.sum('berth_client_requests_total'), 10);
+  const m = await berth.measured((now) => now.sum('berth_client_requests_total') === 10);
   assert.equal(m.sum('berth_upstream_requests_total'), 10);
 });
 
