@@ -305,6 +305,8 @@ TEST_F(TimerQueueTest, AFarTimerNeedsOneCallForEachLevelOnly) {
 TEST_F(TimerQueueTest, ADeadlineBeyondTheWheelIsKept) {
   const auto a = alarm(1, 24h * 50);
   const auto b = alarm(2, 24h * 51);
+  const auto never = alarm(3);
+  queue.arm(never->timer, TimePoint::max());
   advance(24h * 50 - 1ms);
   EXPECT_TRUE(fired.empty());
   advance(24h * 50);
@@ -312,6 +314,9 @@ TEST_F(TimerQueueTest, ADeadlineBeyondTheWheelIsKept) {
   EXPECT_LE(queue.next_deadline(), at(24h * 51));
   advance(24h * 51);
   EXPECT_EQ(fired, (std::vector{1, 2}));
+  advance(24h * 1000);
+  EXPECT_EQ(fired.size(), 2u);
+  EXPECT_TRUE(never->timer.armed());
 }
 
 // --- Against a model: a sorted map of deadlines, and whatever a user can do in any order.
