@@ -195,10 +195,13 @@ void UpstreamConnection::on_ready(net::Ready ready) {
       return;
   }
   const uint32_t request = requests_;
-  if (ready.writable && !out_.empty()) flush();
-  if (!ready.readable) return;
-  readable_ = true;
-  if (leased_as(request)) read_response();
+  // Reading comes first: a write that fails takes the news of an RST away, and what is left to read
+  // looks like a clean end.
+  if (ready.readable) {
+    readable_ = true;
+    if (leased_as(request)) read_response();
+  }
+  if (ready.writable && leased_as(request) && !out_.empty()) flush();
 }
 
 void UpstreamConnection::read_response() {
