@@ -99,6 +99,19 @@ scenario('a hundred header fields and several Set-Cookie keep their order and nu
   assert.deepEqual(got.all('set-cookie'), ['a=1', 'b=2', 'c=3']);
 });
 
+scenario('a response head of half a megabyte', async (s) => {
+  const value = 'v'.repeat(50_000);
+  const origin = await s.wireOrigin(async (wire) => {
+    await wire.request();
+    wire.write(`HTTP/1.1 200 OK\r\n${Array.from({ length: 10 }, (_, i) => `X-${i}: ${value}\r\n`).join('')}Content-Length: 2\r\n\r\nok`);
+  });
+  const berth = await s.front(origin, { upstream: { max_response_head: '1MiB' } });
+  const wire = await s.wire(berth);
+  wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  const got = await wire.response();
+  assert.deepEqual([got.get('x-9'), got.body], [value, 'ok']);
+});
+
 scenario('bytes above 127 in field values pass unchanged', async (s) => {
   const origin = await s.wireOrigin(async (wire) => {
     const seen = await wire.request();
@@ -108,6 +121,45 @@ scenario('bytes above 127 in field values pass unchanged', async (s) => {
   const wire = await s.wire(berth);
   wire.write('GET / HTTP/1.1\r\nHost: a\r\nX-Text: caf\xe9 \xff\r\n\r\n');
   assert.equal((await wire.response()).get('x-back'), 'caf\xe9 \xff');
+});
+
+scenario('HEAD answered as chunked, 204 with a length, 304 as chunked: no body anywhere, one connection', async (s) => {
+  const heads = ['200 OK\r\nTransfer-Encoding: chunked', '204 No Content\r\nContent-Length: 0', '304 Not Modified\r\nTransfer-Encoding: chunked', '200 OK\r\nContent-Length: 0'];
+  const origin = await s.wireOrigin(async (wire) => {
+    for (const head of heads) {
+      await wire.request();
+      wire.write(`HTTP/1.1 ${head}\r\n\r\n`);
+    }
+  });
+  const berth = await s.front(origin, { workers: 1 });
+  const wire = await s.wire(berth);
+  for (const [method, status] of [['HEAD', 200], ['GET', 204], ['GET', 304], ['GET', 200]]) {
+    wire.write(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`);
+    const got = await wire.response(method);
+    assert.deepEqual([got.status, got.body], [status, '']);
+    assert.equal(wire.available, 0);
+  }
+  assert.equal(origin.connections, 1);
+});
+
+scenario('a response that comes byte by byte', async (s) => {
+  const origin = await s.wireOrigin(async (wire) => {
+    for (;;) {
+      await wire.request();
+      for (const byte of 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n5;ext=1\r\nhello\r\n00\r\nX-T: yes\r\n\r\n') {
+        wire.write(byte);
+        await new Promise(setImmediate);
+      }
+    }
+  });
+  const berth = await s.front(origin, { workers: 1 });
+  const wire = await s.wire(berth);
+  for (let i = 0; i < 2; ++i) {
+    wire.write('GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n');
+    const got = await wire.response();
+    assert.deepEqual([got.body, got.trailers.get('x-t')], ['hello', 'yes']);
+  }
+  assert.equal(origin.connections, 1);
 });
 
 // --- HTTP/1.0
@@ -434,6 +486,14 @@ scenario('a client that has shut down its sending side still gets its response',
   await berth.measured((m) => m.sum('berth_client_connections', { state: 'active' }) === 1);
   release.resolve();
   assert.equal((await wire.response()).body, 'late');
+  assert.equal(await wire.finish(), 'FIN');
+});
+
+scenario('requests and the FIN behind them in one segment: all are answered', async (s) => {
+  const berth = await s.front(await s.origin((request, response) => response.end(request.url)));
+  const wire = await s.wire(berth);
+  wire.socket.end('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\nHost: a\r\n\r\n');
+  for (const url of ['/1', '/2', '/3']) assert.equal((await wire.response()).body, url);
   assert.equal(await wire.finish(), 'FIN');
 });
 

@@ -40,12 +40,14 @@ export class Berth {
   exit = null;
   #watchers = new Set();
 
-  // `config`: an object (JSON is YAML), or a text. `args`: instead of a file.
-  constructor(config, { args } = {}) {
+  // `config`: an object (JSON is YAML), or a text. `args`: instead of a file. `files`: how many it may have open.
+  constructor(config, { args, files } = {}) {
     this.folder = scratchFolder();
     this.file = path.join(this.folder, 'berth.yaml');
     if (config !== undefined) this.writeConfig(config);
-    this.child = spawn(BINARY, args ?? ['run', '-c', this.file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const command = [BINARY, ...(args ?? ['run', '-c', this.file])];
+    if (files !== undefined) command.unshift('bash', '-c', `ulimit -n ${files}; exec "$@"`, 'bash');
+    this.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; this.#look(); });
     this.child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; this.#look(); });
     this.exited = new Promise((resolve) => {
