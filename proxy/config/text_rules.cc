@@ -100,7 +100,7 @@ Checked check_path_prefix(std::string_view text) {
     return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
   }
   if (text.ends_with('*')) {
-    const size_t end = text.find_last_not_of("*");
+    const size_t end = text.find_last_not_of('*');
     std::string prefix(text.substr(0, end + 1));
     if (prefix.size() > 1 && prefix.back() == '/') prefix.pop_back();
     return refuse(text, "ends in '*'",

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 
@@ -78,7 +79,7 @@ std::string duration_hint(std::string_view text) {
     const std::string_view rest(end, static_cast<size_t>(whole.data() + whole.size() - end));
     const Unit* unit = find_unit(kTimeUnits, rest);
     if (error != std::errc{} || unit == nullptr || value > 1e6) return {};
-    const auto ms = static_cast<uint64_t>(value * static_cast<double>(unit->factor) + 0.5);
+    const auto ms = std::llround(value * static_cast<double>(unit->factor));
     return ms == 0 ? std::string{} : did_you_mean(format_duration(std::chrono::milliseconds(ms)));
   }
   static constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
