@@ -11,6 +11,8 @@ namespace {
 using enum ClientState;
 
 constexpr Duration kForever = std::chrono::hours(24);
+// What a client that connected just before the listener went is given for its request to arrive.
+constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 // How long a client is given to read its last response while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
 
@@ -68,12 +70,24 @@ void ClientConnection::run() {
     return;
   }
   pump_input();
+  if (state_ == Idle && listener_.draining() && requests_ > 0) close(CloseReason::Shutdown);
+}
+
+void ClientConnection::drain() {
+  if (!in_.empty() || transport_->probe() == net::Probe::Data) {
+    readable_ = true;
+    listener_.env().runtime.turn.later(*this);
+  } else if (requests_ == 0) {
+    arm(kFirstRequestWithin);
+  } else {
+    close(CloseReason::Shutdown);
+  }
 }
 
 void ClientConnection::on_timer(event::Timer&) {
   switch (state_) {
     case Idle:
-      close(CloseReason::KeepaliveTimeout);
+      close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
       return;
     case Reading:
       refuse(CloseReason::HeaderTimeout, in_.size());
@@ -178,7 +192,7 @@ void ClientConnection::after_response(CloseReason close_reason) {
   const bool input_left = readable_ || !in_.empty() || transport_->probe() == net::Probe::Data ||
                           info(close_reason).severity == Severity::Error ||
                           close_reason == CloseReason::EarlyResponse;
-  if (!input_left || fin_seen_) {
+  if (!input_left) {
     close(close_reason);
     return;
   }

@@ -46,6 +46,9 @@ class ClientConnection final : public event::Disposable,
 
   ClientState state() const { return state_; }
   void close(CloseReason reason) noexcept;
+  // Idle: closes, unless a request is here already, or may be on its way because the client has
+  // only just connected.
+  void drain();
 
  private:
   // Events.

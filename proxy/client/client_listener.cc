@@ -69,7 +69,7 @@ size_t ClientListener::evict_idle(size_t most) {
 
 void ClientListener::drain() {
   draining_ = true;
-  idle_.for_each([](ClientConnection& c) { c.close(CloseReason::Shutdown); });
+  idle_.for_each([](ClientConnection& c) { c.drain(); });
 }
 
 void ClientListener::link(ClientConnection& connection, ClientState state, int by) {

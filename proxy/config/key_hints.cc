@@ -195,7 +195,7 @@ std::string right_places(std::string_view key, std::string_view path) {
 }
 
 std::string listed(std::span<const std::string_view> known) {
-  constexpr size_t kMost = 6;
+  constexpr size_t kMost = 9;
   if (known.empty() || known.size() > kMost) return {};
   std::string out = known.size() == 1 ? "the only key here is" : "the keys here are";
   for (size_t i = 0; i < known.size(); ++i) {

@@ -102,9 +102,19 @@ bool Reader::is_off(const YamlNode& node) {
 // For a single value that is not `off` where only a map or `off` can be.
 void Reader::neither_map_nor_off(const YamlNode& node) {
   static constexpr std::string_view kOffs[] = {"off", "false", "no", "none", "disabled"};
-  const bool off = node.text != "on" && !nearest(node.text, kOffs).empty();
-  diagnostics_.error(node.mark, path_ + " must be a map or off, not " + in_quotes(node.text),
-                     off ? "did you mean off?" : "write 'key: value' lines below it");
+  const std::string& text = node.text;
+  std::string hint = "write 'key: value' lines below it";
+  if (path_ == "admin" && text.find(':') != std::string::npos) {
+    hint = "did you mean {address: " + text + "}?";
+  } else if (path_ == "access_log" && (text == "json" || text == "combined")) {
+    hint = "did you mean {format: " + text + "}?";
+  } else if (path_ == "access_log" && text.starts_with('/')) {
+    hint = "did you mean {path: " + text + "}?";
+  } else if (text != "on" && !nearest(text, kOffs).empty()) {
+    hint = "did you mean off?";
+  }
+  diagnostics_.error(node.mark, path_ + " must be a map or off, not " + in_quotes(text),
+                     std::move(hint));
 }
 
 std::vector<const YamlNode*> Reader::items(const YamlNode& node) {

@@ -40,6 +40,13 @@ constexpr size_t kUnsentToServer = 64 * 1024;
 Exchange::Exchange(Context& context, ClientStream& stream, const ClientFacts& client)
     : context_(context), stream_(stream), client_(client), router_(context.router) {}
 
+// Counted in its upstream until it is destroyed: what it names lives as long.
+Exchange::~Exchange() {
+  cancel();
+  if (retrying_) target_.cluster->retry_budget().retry_ended();
+  if (counted_) target_.cluster->request_ended();
+}
+
 // --- The request.
 
 void Exchange::start(const http::RequestHead& head, size_t received_size, std::string_view body,
@@ -385,6 +392,9 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   const bool stale =
       failure.reused && !failure.response_seen &&
       (failure.reason == CloseReason::ServerClosed || failure.reason == CloseReason::ServerReset);
+  // A server that fails a second time is going down: the next attempt goes to another one.
+  if (server_ == failed_on_ && other_server_left()) tried_.add(server_);
+  failed_on_ = server_;
   const auto cause = may_replay(failure, replayable());
   const bool again = cause.has_value() && retry(*cause, nullptr);
   if (stale) {
@@ -398,6 +408,13 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   }
   progress_ = RequestProgress::Waiting;
   acquire({});
+}
+
+bool Exchange::other_server_left() const {
+  const auto& servers = target_.cluster->servers();
+  return std::any_of(servers.begin(), servers.end(), [&](auto* pool) {
+    return &pool->server() != server_ && !tried_.contains(&pool->server());
+  });
 }
 
 // Whether another attempt is allowed; counts it if so. `unreachable`: a server that is not to be
@@ -445,8 +462,6 @@ void Exchange::cancel() {
   response_ = ResponseProgress::Complete;
   give_up();
   lease_.give_back(CloseReason::None);
-  if (std::exchange(retrying_, false)) target_.cluster->retry_budget().retry_ended();
-  if (std::exchange(counted_, false)) target_.cluster->request_ended();
 }
 
 void Exchange::describe(AccessRecord& record) const {

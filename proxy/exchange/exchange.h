@@ -41,7 +41,7 @@ enum class ResponseProgress : uint8_t { None, Body, Tunnel, Complete };
 class Exchange final : private upstream::ResponseHandler, private upstream::Waiter {
  public:
   Exchange(Context& context, ClientStream& stream, const ClientFacts& client);
-  ~Exchange() { cancel(); }
+  ~Exchange();
 
   // The head and as much of the body as has come with it. `received_size`: of the head, in bytes.
   void start(const http::RequestHead& head, size_t received_size, std::string_view body,
@@ -86,6 +86,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void end_tunnel_side(bool& side);
   void finish_response();
   bool retry(stats::RetryCause cause, const upstream::SharedServer* unreachable);
+  bool other_server_left() const;
   void answer(CloseReason reason);
   Replayable replayable() const;
   bool keeps_body() const;
@@ -125,7 +126,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool reused_ = false;
   std::optional<stats::AcquireSource> source_;
   const upstream::SharedServer* server_ = nullptr;
-  TimePoint asked_at_{};  // for a connection
+  const upstream::SharedServer* failed_on_ = nullptr;  // the server of the last failed attempt
+  TimePoint asked_at_{};                               // for a connection
   TimePoint leased_at_{};
   TimePoint sent_at_{};      // the request was complete
   TimePoint answered_at_{};  // the response's head came

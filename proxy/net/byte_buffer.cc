@@ -109,7 +109,10 @@ void Chain::append(std::string_view bytes) {
     size_ += bytes.size();
     return;
   }
-  push(ByteBuffer::copy_of(bytes));
+  // The first block is small, as most of what has to wait is; further ones are large, so that
+  // memory_budget sees them.
+  constexpr size_t kSpare = 16 * 1024;
+  push(ByteBuffer::copy_of(bytes, empty() ? 0 : kSpare));
 }
 
 ByteBuffer Chain::pop() {

@@ -37,7 +37,7 @@ constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 100'000};
 void remove_stale_socket(const sockaddr_un& address) {
   struct stat facts {};
   if (::lstat(address.sun_path, &facts) != 0 || !S_ISSOCK(facts.st_mode)) return;
-  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
       errno == ECONNREFUSED) {
     ::unlink(address.sun_path);

@@ -97,12 +97,12 @@ void Worker::take_listeners(std::vector<ListenerPlan> plans) {
         context_, plan.settings, plan.count, registry_.listener(plan.settings->name));
     next[plan.key] = std::make_unique<Port>(loop_, std::move(plan.fd), *this, std::move(clients));
   }
-  for (auto& [key, port] : ports_) {
+  ports_.swap(next);  // what is left in `next` is gone from the configuration
+  for (auto& [key, port] : next) {
     port->stop_accepting();
     port->clients().drain();
     closing_.push_back(std::move(port));
   }
-  ports_ = std::move(next);
 }
 
 void Worker::begin_drain() {

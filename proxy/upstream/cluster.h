@@ -47,6 +47,10 @@ class Cluster {
   // Every request that acquires is counted, from its first acquire() until nothing of it is left.
   void request_began() { retry_budget_.request_began(); }
   void request_ended();
+  // Whether the plan that this worker applied last names it. (The shared flag is ahead of the
+  // worker.)
+  bool named() const { return named_; }
+  void set_named(bool named) { named_ = named; }
   bool in_use() const { return retry_budget_.in_flight() > 0; }
 
  private:
@@ -67,6 +71,7 @@ class Cluster {
   std::vector<ServerPool*> servers_;
   Balancer balancer_;
   RetryBudget retry_budget_;
+  bool named_ = true;
 };
 
 }  // namespace berth::upstream

@@ -5,6 +5,8 @@
 namespace berth::upstream {
 
 void SharedServer::connect_failed(TimePoint now) {
+  // Connects that were under way together fail together: that is one failure.
+  if (backing_off(now)) return;
   const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed);
   const Duration backoff = std::min(kMaxBackoff, kFirstBackoff * (1 << std::min(failures, 8U)));
   down_until_.store((now + backoff).time_since_epoch().count(), std::memory_order_relaxed);

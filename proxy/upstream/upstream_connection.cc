@@ -17,6 +17,8 @@ using enum ConnectionState;
 constexpr uint8_t kMaxInterims = 64;
 // An idle connection older than this is looked at before it is used.
 constexpr Duration kProbeAfter = std::chrono::seconds(1);
+// How soon a write to a connection that the server has closed comes back.
+constexpr Duration kStaleShowsWithin = std::chrono::seconds(1);
 constexpr uint64_t kJitterRange = 103;  // up to 10 % of 1024
 
 constexpr uint8_t bit(ConnectionState state) {
@@ -102,6 +104,7 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
 // --- The request.
 
 void UpstreamConnection::lease_out() {
+  leased_at_ = pool_->env().now();
   set_state(Busy);
 }
 
@@ -130,14 +133,10 @@ bool UpstreamConnection::send(const iovec* parts, int count) {
   const net::IoResult sent = out_.send(*transport_, parts, count, pool_->env().scratch);
   accepted_ += sent.bytes;
   if (sent.status == net::IoStatus::Reset) {
-    // The server may have answered before it hung up: what it sent is read first, when the caller
-    // is done.
-    write_broken_ = true;
-    out_.clear();
-    pool_->env().runtime.turn.later(*this);
+    on_write_broken();
     return false;
   }
-  if (!out_.empty() || state_ == Upgraded) arm_timer();
+  if (!out_.empty() || phase_ == Phase::Body) arm_timer();
   return true;
 }
 
@@ -156,9 +155,7 @@ void UpstreamConnection::flush() {
   const net::IoResult sent = out_.flush(*transport_);
   accepted_ += sent.bytes;
   if (sent.status == net::IoStatus::Reset) {
-    write_broken_ = true;
-    out_.clear();
-    pool_->env().runtime.turn.later(*this);
+    on_write_broken();
     return;
   }
   arm_timer();
@@ -167,13 +164,22 @@ void UpstreamConnection::flush() {
   if (handler_ != nullptr) handler_->on_request_drained();
 }
 
+// What the server had sent before it hung up is read at the end of the turn.
+void UpstreamConnection::on_write_broken() {
+  write_broken_ = true;
+  fin_before_break_ = fin_seen_;
+  out_.clear();
+  pool_->env().runtime.turn.later(*this);
+}
+
 void UpstreamConnection::run() {
   if (handler_ == nullptr || state_ == Closed) return;
   const uint32_t request = requests_;
   readable_ = readable_ || write_broken_;
   read_response();
   if (!write_broken_) return;
-  if (leased_as(request) && phase_ == Phase::Head) fail(CloseReason::ServerReset);
+  // Nothing more comes, or half of a tunnel is left that leads nowhere.
+  if (leased_as(request) && phase_ != Phase::Body) fail(CloseReason::ServerReset);
 }
 
 // --- The response.
@@ -220,7 +226,7 @@ void UpstreamConnection::read_response() {
       case net::IoStatus::Eof:
         // Of an RST the failed write has been told already; then only the end is left to read. (Not
         // if it came behind a FIN.)
-        on_end(write_broken_ && !fin_seen_);
+        on_end(write_broken_ && !fin_before_break_);
         return;
       case net::IoStatus::Reset:
         on_end(true);
@@ -370,7 +376,10 @@ void UpstreamConnection::fail(CloseReason reason, bool eof) {
   Waiter* waiter = std::exchange(waiter_, nullptr);
   ResponseHandler* handler = handler_;
   close(stale ? CloseReason::StaleReuse : reason);
-  if (stale) pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0);
+  // An app that crashes over a request is no server that had closed an idle connection: that shows
+  // at once.
+  const bool at_once = pool_->env().now() - leased_at_ < kStaleShowsWithin;
+  if (stale && at_once) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0);
   if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
   if (handler != nullptr) handler->on_upstream_failed(failure);
 }
@@ -392,6 +401,7 @@ void UpstreamConnection::resume() {
 void UpstreamConnection::give_back(CloseReason why_unfit) {
   handler_ = nullptr;
   paused_ = false;
+  event::TurnTask::unlink();
   upgrade_slot_.give_back();
   if (state_ == Closed) return;
   const CloseReason reason =
@@ -494,6 +504,7 @@ bool UpstreamConnection::in_last_quarter() const {
 }
 
 void UpstreamConnection::leave_worker() {
+  event::TurnTask::unlink();
   pool_->env().runtime.cancel(timer_);
   transport_->detach();
   pool_->on_state(*this, Idle, std::nullopt);

@@ -100,6 +100,7 @@ class UpstreamConnection final : public event::Disposable,
   void finish_connect(net::Ready ready);
   void check_idle();
   void flush();
+  void on_write_broken();
   void read_response();
   void process(char* data, size_t size);
   bool process_head(char*& data, size_t& size);
@@ -129,6 +130,7 @@ class UpstreamConnection final : public event::Disposable,
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;
   bool write_broken_ = false;
+  bool fin_before_break_ = false;
   bool paused_ = false;
   bool leftover_ = false;
   bool until_close_ = false;
@@ -145,6 +147,7 @@ class UpstreamConnection final : public event::Disposable,
   IdleLimit idle_limit_;
   TimePoint opened_{};
   TimePoint idle_since_{};
+  TimePoint leased_at_{};
   TimePoint sent_at_{};  // when the request was complete
   http::HeadProgress progress_;
   http::BodyDecoder body_;

@@ -83,6 +83,12 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
     }
     cluster->apply(upstream.settings, std::move(servers));
   }
+  for (auto& [shared, cluster] : clusters_) {
+    cluster->set_named(
+        std::any_of(plan.begin(), plan.end(), [&cluster = *cluster](const auto& upstream) {
+          return upstream.cluster == cluster.shared();
+        }));
+  }
   for (auto& [server, pool] : pools_) {
     if (!kept.contains(server)) pool->retire();
   }
@@ -92,8 +98,7 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
 // What left the configuration goes when nothing uses it any more.
 void WorkerPools::sweep() {
   std::erase_if(clusters_, [](const auto& entry) {
-    return entry.second->shared()->retired.load(std::memory_order_relaxed) &&
-           !entry.second->in_use();
+    return !entry.second->named() && !entry.second->in_use();
   });
   std::unordered_set<const ServerPool*> used;
   for (const auto& [shared, cluster] : clusters_) {
@@ -109,9 +114,8 @@ void WorkerPools::sweep() {
 }
 
 bool WorkerPools::has_retired_cluster() const {
-  return std::any_of(clusters_.begin(), clusters_.end(), [](const auto& entry) {
-    return entry.second->shared()->retired.load(std::memory_order_relaxed);
-  });
+  return std::any_of(clusters_.begin(), clusters_.end(),
+                     [](const auto& entry) { return !entry.second->named(); });
 }
 
 void WorkerPools::close_idle() {
