@@ -193,6 +193,18 @@ const Row kShape[] = {
     {"NeitherMapNorOff",
      kGood + "access_log: false\n",
      {"3:13: error: access_log must be a map or off, not 'false' (did you mean off?)"}},
+    {"AdminIsAnAddress",
+     kGood + "admin: 127.0.0.1:9145\n",
+     {"3:8: error: admin must be a map or off, not '127.0.0.1:9145' (did you mean {address: "
+      "127.0.0.1:9145}?)"}},
+    {"AccessLogIsAFormat",
+     kGood + "access_log: combined\n",
+     {"3:13: error: access_log must be a map or off, not 'combined' (did you mean {format: "
+      "combined}?)"}},
+    {"AccessLogIsAPath",
+     kGood + "access_log: /a.log\n",
+     {"3:13: error: access_log must be a map or off, not '/a.log' (did you mean {path: "
+      "/a.log}?)"}},
     {"TextForMapOrOff",
      kGood + "admin: on\n",
      {"3:8: error: admin must be a map or off, not 'on' (write 'key: value' lines below it)"}},

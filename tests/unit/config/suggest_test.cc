@@ -76,10 +76,13 @@ TEST(ConfigSuggest, ListsTheKeysWhereThereAreFew) {
   constexpr std::array<std::string_view, 3> kRoute = {"host", "path", "upstream"};
   EXPECT_EQ(unknown_key_hint("priority", "routes[0]", kRoute),
             "the keys here are host, path and upstream");
-  constexpr std::array<std::string_view, 6> kSix = {"a1", "b2", "c3", "d4", "e5", "f6"};
-  EXPECT_EQ(unknown_key_hint("priority", "x", kSix), "the keys here are a1, b2, c3, d4, e5 and f6");
-  constexpr std::array<std::string_view, 7> kSeven = {"a1", "b2", "c3", "d4", "e5", "f6", "g7"};
-  EXPECT_EQ(unknown_key_hint("priority", "x", kSeven), "");
+  constexpr std::array<std::string_view, 9> kNine = {"a1", "b2", "c3", "d4", "e5",
+                                                     "f6", "g7", "h8", "i9"};
+  EXPECT_EQ(unknown_key_hint("priority", "x", kNine),
+            "the keys here are a1, b2, c3, d4, e5, f6, g7, h8 and i9");
+  constexpr std::array<std::string_view, 10> kTen = {"a1", "b2", "c3", "d4", "e5",
+                                                     "f6", "g7", "h8", "i9", "j0"};
+  EXPECT_EQ(unknown_key_hint("priority", "x", kTen), "");
   constexpr std::array<std::string_view, 1> kServer = {"address"};
   EXPECT_EQ(unknown_key_hint("weight", "upstreams.app.servers[0]", kServer),
             "the only key here is address");
