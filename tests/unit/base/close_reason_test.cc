@@ -13,7 +13,9 @@
 namespace berth {
 namespace {
 
-std::string_view label(CloseReason reason) { return info(reason).label; }
+std::string_view label(CloseReason reason) {
+  return info(reason).label;
+}
 
 TEST(CloseReasonTest, EachReasonFindsItsOwnRow) {
   EXPECT_EQ(label(CloseReason::None), "none");
@@ -58,7 +60,8 @@ TEST(CloseReasonTest, AnswersAreErrorStatuses) {
   }
 }
 
-// 4xx blames the client; what a server did, and what Berth could not do, is 5xx (404: Berth found no route).
+// 4xx blames the client; what a server did, and what Berth could not do, is 5xx (404: Berth found
+// no route).
 TEST(CloseReasonTest, TheStatusBlamesTheOneWhoCausedIt) {
   const std::set<std::string_view> beyond_berth = {"bad_version", "method_not_allowed"};
   for (const CloseReasonInfo& reason : kCloseReasons) {

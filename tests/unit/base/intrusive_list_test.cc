@@ -28,7 +28,9 @@ std::string names(List& list) {
   return all;
 }
 
-bool in_state_list(const Item& item) { return item.ListHook<ByState>::linked(); }
+bool in_state_list(const Item& item) {
+  return item.ListHook<ByState>::linked();
+}
 
 TEST(IntrusiveListTest, StartsEmpty) {
   StateList list;

@@ -78,7 +78,8 @@ TEST_F(UniqueFdTest, MovingHandsOwnershipOver) {
     EXPECT_FALSE(writer_closed());
   }
   EXPECT_TRUE(writer_closed());
-  EXPECT_FALSE(from);  // NOLINT(bugprone-use-after-move): a moved-from descriptor is empty by contract
+  EXPECT_FALSE(
+      from);  // NOLINT(bugprone-use-after-move): a moved-from descriptor is empty by contract
 }
 
 TEST_F(UniqueFdTest, MoveAssignmentClosesWhatWasOwned) {
