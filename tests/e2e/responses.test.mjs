@@ -1,6 +1,6 @@
 // App servers that answer wrongly: 502, the connection closed, and never a byte of it in another response.
 import assert from 'node:assert/strict';
-import { scenario } from './lib/scenario.mjs';
+import { config, scenario } from './lib/scenario.mjs';
 import { deferred } from './lib/wait.mjs';
 
 const MALFORMED = [
@@ -272,4 +272,24 @@ scenario('HEAD answered with a body: not passed on, the connection not used agai
     assert.equal((await wire.response('HEAD')).get('content-length'), '5');
   }
   assert.equal(origin.connections, 3);
+});
+
+scenario('a server that fails twice is passed over by the third attempt, however little it has to do', async (s) => {
+  const held = [];
+  const busy = await s.origin((request, response) => { if (request.url === '/held') held.push(response); else response.end('ok'); });
+  let failures = 0;
+  const dying = await s.wireOrigin(async (wire) => {
+    const seen = await wire.request();
+    if (seen.target !== '/held') ++failures;
+    wire.destroy();
+  });
+  const berth = await s.front(busy, { workers: 1 });
+  const waiting = Array.from({ length: 3 }, () => s.request(berth, { path: '/held' }));
+  await busy.seen(() => held.length === 3);
+  // Now the dying one is the one with the fewest requests, and is asked first.
+  await berth.reload(config([busy, dying]));
+  assert.equal((await s.request(berth)).body, 'ok');
+  assert.equal(failures, 2);
+  for (const response of held) response.end();
+  await Promise.all(waiting);
 });
