@@ -2,9 +2,9 @@
 // a window.
 //
 // As on Linux: bytes arrive in order after a delay; an end that has been reset still yields what
-// had arrived before; the error is told once, by whichever call comes first (behind a FIN only to those who write); data for a closed end
-// is answered with RST; closing with unread data sends RST; what is acknowledged is known only when
-// the peer's segment with the acknowledgement has arrived.
+// had arrived before; the error is told once, by whichever call comes first (behind a FIN only to
+// those who write); data for a closed end is answered with RST; closing with unread data sends RST;
+// what is acknowledged is known only when the peer's segment with the acknowledgement has arrived.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@ LinkManners draw_link(Dice& dice) {
   constexpr Duration kDelays[] = {0us, 200us, 2ms, 2ms, 15ms};
   out.most_delay = dice.of(kDelays);
   if (dice.percent(30)) out.least_delay = out.most_delay / 2;
-  constexpr uint32_t kWindows[] = {65536, 65536, 4096, 300, 17};
+  constexpr uint32_t kWindows[] = {65536, 65536, 65536, 65536, 4096, 4096, 300, 300, 17};
   out.window = dice.of(kWindows);
   out.short_percent = maybe(dice, 30, 50);
   return out;

@@ -94,6 +94,7 @@ class ServerModel {
 
   const net::Address& address() const { return address_; }
   const std::string& name() const { return name_; }
+  uint32_t index() const { return index_; }  // also the last number of its address, less one
   const ServerManners& manners() const { return manners_; }
   Site& site() { return site_; }
 

@@ -105,9 +105,10 @@ void Simulation::on_transport_gone(SimTransport& transport) {
 }
 
 uint32_t Simulation::connections_to(const void* self, const net::Address& server) {
+  const uint32_t index = server.ip()[3] - 1U;
   uint32_t count = 0;
   for (const Dialled& dialled : static_cast<const Simulation*>(self)->dialled_) {
-    if (dialled.server->address() == server && !dialled.transport->link().upgraded()) ++count;
+    if (dialled.server->index() == index && !dialled.transport->link().upgraded()) ++count;
   }
   return count;
 }
