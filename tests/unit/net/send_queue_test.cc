@@ -153,7 +153,7 @@ TEST_F(SendQueueTest, ALongQueueIsFlushedInSeveralWrites) {
   std::string expected;
   take(0);
   for (int i = 0; i < 40; ++i) {
-    const std::string part(2000, static_cast<char>('A' + i));
+    const std::string part(20000, static_cast<char>('A' + i));
     send({part});
     expected += part;
   }
