@@ -86,7 +86,7 @@ void Cluster::give_up(Waiter& waiter) {
   std::unique_ptr<Ticket> ticket(waiter.ticket_);
   left_queue(waiter);
   ticket->waiter = nullptr;
-  if (!shared_->queue.remove(*ticket)) ticket.release();
+  if (!shared_->queue.remove(*ticket)) static_cast<void>(ticket.release());
 }
 
 void Cluster::on_queue_timeout(Waiter& waiter) {
