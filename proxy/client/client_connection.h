@@ -45,6 +45,8 @@ class ClientConnection final : public event::Disposable,
   net::TransportHandler& handler() { return *this; }
 
   ClientState state() const { return state_; }
+  // More to read, or read already and not yet looked at.
+  bool has_input() const { return readable_ || !in_.empty(); }
   void close(CloseReason reason) noexcept;
   // Idle: closes, unless a request is here already, or may be on its way because the client has
   // only just connected.

@@ -63,7 +63,13 @@ ClientConnection* ClientListener::admit(const net::Address& peer) {
 
 size_t ClientListener::evict_idle(size_t most) {
   size_t closed = 0;
-  for (; closed < most && !idle_.empty(); ++closed) idle_.front().close(CloseReason::Evicted);
+  for (; closed < most; ++closed) {
+    // Not one that has its next request here already.
+    ClientConnection* idle =
+        idle_.find_if([](const ClientConnection& c) { return !c.has_input(); });
+    if (idle == nullptr) break;
+    idle->close(CloseReason::Evicted);
+  }
   return closed;
 }
 
