@@ -70,8 +70,8 @@ TEST(Random, TheSameSeedGivesTheSameNumbers) {
 
 TEST(Random, BelowStaysBelow) {
   Random random(3);
-  for (const uint64_t bound : {UINT64_C(1), UINT64_C(2), UINT64_C(3), UINT64_C(103), UINT64_C(1) << 40,
-                               std::numeric_limits<uint64_t>::max()}) {
+  for (const uint64_t bound : {UINT64_C(1), UINT64_C(2), UINT64_C(3), UINT64_C(103),
+                               UINT64_C(1) << 40, std::numeric_limits<uint64_t>::max()}) {
     for (int i = 0; i < 1000; ++i) ASSERT_LT(random.below(bound), bound);
   }
 }

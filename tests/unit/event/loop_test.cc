@@ -263,12 +263,24 @@ TEST(Loop, WhatWasNotDeliveredIsDestroyedWithIt) {
 }
 
 TEST(Loop, DeferredDeletionsAreDoneWhenItGoes) {
-  bool gone = false;
+  std::string log;
   {
     Loop loop;
-    loop.runtime().turn.dispose(std::make_unique<Goner>([&] { gone = true; }));
+    Task task([&] { log += 't'; });
+    loop.runtime().turn.dispose(std::make_unique<Goner>([&] {
+      log += 'x';
+      loop.runtime().turn.dispose(std::make_unique<Goner>([&] { log += 'y'; }));
+      loop.runtime().turn.later(task);
+    }));
+    // The task goes before the loop does, as everything that lives in a worker.
+    loop.runtime().turn.run();
+    EXPECT_EQ(log, "xty");
+    loop.runtime().turn.dispose(std::make_unique<Goner>([&] {
+      log += 'a';
+      loop.runtime().turn.dispose(std::make_unique<Goner>([&] { log += 'b'; }));
+    }));
   }
-  EXPECT_TRUE(gone);
+  EXPECT_EQ(log, "xtyab");
 }
 
 TEST(LoopThreaded, PostWakesALoopThatSleeps) {

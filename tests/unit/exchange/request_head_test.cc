@@ -413,6 +413,10 @@ TEST_F(RequestHeadTest, TheLargestHeadsFit) {
   EXPECT_EQ(out.referer, lump);
   forward("GET http://" + long_host + "/" + lump + " HTTP/1.1", "Host:" + long_host + "\r\n");
   forward("GET http://" + long_host + " HTTP/1.0", "");
+  // Many short rules, each with its colon, blank and line end.
+  for (int i = 0; i < 300; ++i) rules.set.emplace_back("X", "");
+  forward("GET /" + lump + " HTTP/1.1", "Host:h\r\nUser-Agent:" + lump + "\r\n");
+  rules.set.clear();
   // Rules of the largest kind.
   for (int i = 0; i < 50; ++i)
     rules.set.emplace_back("X-" + std::to_string(i), std::string(8192, 'v'));
