@@ -205,6 +205,7 @@ void UpstreamConnection::on_ready(net::Ready ready) {
   // looks like a clean end.
   if (ready.readable) {
     readable_ = true;
+    ready_at_ = pool_->env().now();
     if (leased_as(request)) read_response();
   }
   if (ready.writable && leased_as(request) && !out_.empty()) flush();
@@ -440,7 +441,8 @@ std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
 void UpstreamConnection::park() {
   // A lease that was not used does not make it any younger.
   if (phase_ == Phase::Done || idle_since_ == TimePoint{}) {
-    idle_since_ = pool_->env().now();
+    // The server's clock runs since its last byte came, not since a slow client let us read it.
+    idle_since_ = phase_ == Phase::Done ? ready_at_ : pool_->env().now();
     idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout,
                              pool_->server().learner.closes_after(idle_since_));
     pool_->on_idle_limit(idle_limit_);

@@ -146,6 +146,7 @@ class UpstreamConnection final : public event::Disposable,
   uint64_t acked_before_ = UINT64_MAX;
   IdleLimit idle_limit_;
   TimePoint opened_{};
+  TimePoint ready_at_{};  // when bytes last came
   TimePoint idle_since_{};
   TimePoint leased_at_{};
   TimePoint sent_at_{};  // when the request was complete
