@@ -10,6 +10,12 @@ namespace {
 
 // A local answer needs a cause that the scenario can give.
 bool has_cause(const std::string& label, const Scenario& s, const ServerManners& m) {
+  if (s.client.stalls > 0 &&
+      (label == "header_timeout" || label == "body_timeout" || label == "request_stalled" ||
+       label == "response_stalled" || label == "response_timeout")) {
+    return true;
+  }
+  if (label == "no_route") return s.upstreams > 1 && s.reloads > 0;
   const bool restarts = s.restarts > 0;
   const bool faulty_end = m.fin_before + m.rst_before + m.fin_within + m.rst_within + m.early > 0;
   if (label == "queue_full" || label == "queue_timeout" || label == "upgrade_limit") return true;
@@ -36,8 +42,30 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
 
 }  // namespace
 
+// Servers that do nothing worse than to close idle connections without notice cost no idempotent
+// request anything.
+bool ClientModel::should_have_been_replayed(const RequestRecord& request,
+                                            const std::string& label) const {
+  const Scenario& s = site_.scenario;
+  const bool only_idle_closes = s.server.polite && s.server.early == 0 && s.restarts == 0;
+  const bool may_retry =
+      s.upstream.retry.attempts >= 3 && s.upstream.retry.budget_min >= s.client.count;
+  return only_idle_closes && may_retry && request.idempotent &&
+         request.body_size < s.upstream.request_buffer && !request.upgrade &&
+         (label == "server_closed" || label == "server_reset" || label == "stale_reuse");
+}
+
 void ClientModel::check_answer(const RequestRecord& request, const Message& response) {
   const auto id = static_cast<unsigned long long>(request.id);
+  if (request.garbage) {
+    if (response.find("Proxy-Status") == nullptr || response.status() < 400 ||
+        !response.lists("Connection", "close")) {
+      site_.world.fail("client %u: nonsense was answered with '%s'", index_,
+                       response.start_line.c_str());
+    }
+    site_.ledger.count("nonsense refused");
+    return;
+  }
   if (response.find("Proxy-Status") != nullptr) {
     check_local(request, response);
     return;
@@ -56,6 +84,10 @@ void ClientModel::check_answer(const RequestRecord& request, const Message& resp
     return;
   }
   site_.ledger.count("answered");
+  const std::string fill = response.value("X-Fill");
+  if (fill.size() != attempt->fill || pattern_mismatch(fill, attempt->serial, 0) != fill.size()) {
+    site_.world.fail("client %u: request %llu: a field of its answer has changed", index_, id);
+  }
   if (attempt->request != request.id) {
     site_.world.fail("client %u: request %llu got the answer to request %llu", index_, id,
                      static_cast<unsigned long long>(attempt->request));
@@ -90,7 +122,8 @@ void ClientModel::check_local(const RequestRecord& request, const Message& respo
   site_.world.note("client %u: request %llu refused: %d %s", index_,
                    static_cast<unsigned long long>(request.id), response.status(), label.c_str());
   site_.ledger.count(label);
-  if (!has_cause(label, site_.scenario, site_.scenario.server)) {
+  if (!has_cause(label, site_.scenario, site_.scenario.server) ||
+      should_have_been_replayed(request, label)) {
     site_.world.fail("client %u: request %llu (%s) failed without a cause: %d %s", index_,
                      static_cast<unsigned long long>(request.id), request.method.c_str(),
                      response.status(), label.c_str());
@@ -124,6 +157,10 @@ void ClientModel::judge_end(bool reset) {
 }
 
 bool ClientModel::may_be_closed(const Asked& front) const {
+  if (stalled_ || site_.draining) return true;
+  // Evicted for another, or refused when there was nobody to evict. (The request may have been on
+  // its way.)
+  if (site_.scenario.listener.max_connections != 0 && !reader_.started()) return true;
   // The client was idle for so long that the proxy may have closed before the request came.
   const Duration travel = 2 * site_.scenario.client_link.most_delay + site_.scenario.most_lag + 5ms;
   const bool raced =

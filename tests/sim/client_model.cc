@@ -34,7 +34,7 @@ void ClientModel::connect() {
   queued_ = 0;
   answered_ = 0;
   heard_at_ = idle_since_ = site_.world.now();
-  announced_close_ = paused_ = write_paced_ = read_paced_ = shut_ = tunnel_ = sent_garbage_ = false;
+  announced_close_ = paused_ = write_paced_ = read_paced_ = shut_ = tunnel_ = stalled_ = false;
   requests_here_ = requests_left_;
   leaving_ = Leaving::Politely;
   if (dice_.percent(m.stays)) leaving_ = Leaving::Stay;
@@ -52,7 +52,25 @@ void ClientModel::connect() {
       close_end(leaving_ == Leaving::AbortRst);
     });
   }
+  if (dice_.percent(m.stalls)) {
+    site_.world.after(dice_.between(0ms, 40ms), [this, mine = connections_] {
+      if (mine == connections_ && end_ != nullptr) stall();
+    });
+  }
   pump();
+}
+
+// Longer than any timeout lets it.
+void ClientModel::stall() {
+  site_.world.note("client %u falls silent on #%u", index_, end_->link().serial());
+  stalled_ = true;
+  const bool reading = dice_.percent(50);
+  (reading ? read_paced_ : write_paced_) = true;
+  site_.world.after(dice_.between(5s, 45s), [this, reading, mine = connections_] {
+    if (mine != connections_) return;
+    (reading ? read_paced_ : write_paced_) = false;
+    pump();
+  });
 }
 
 std::string ClientModel::describe() const {
@@ -119,6 +137,7 @@ void ClientModel::ask() {
 
 std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
   const ClientManners& m = site_.scenario.client;
+  if (dice_.permille(m.garbage)) return compose_garbage(request);
   constexpr const char* kSafe[] = {"GET", "GET", "GET", "GET", "OPTIONS", "DELETE"};
   constexpr const char* kUnsafe[] = {"POST", "POST", "PATCH", "PUT", "BREW"};
   const bool post = dice_.percent(m.posts);
@@ -137,8 +156,17 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
 
   std::string text = request.method + " /r/" + std::to_string(request.id) +
                      (http10_ ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
-  text += "Host: app\r\nX-Sim-Id: " + std::to_string(request.id) + "\r\n";
+  request.host = site_.scenario.upstreams > 1 && dice_.percent(40) ? "web" : "app";
+  text += "Host: " + request.host + "\r\nX-Sim-Id: " + std::to_string(request.id) + "\r\n";
   if (keyed) text += "Idempotency-Key: k" + std::to_string(request.id) + "\r\n";
+  if (dice_.percent(20)) {
+    const bool wide =
+        site_.scenario.client_link.window > 100 && site_.scenario.server_link.window > 100;
+    request.fill = dice_.between(1, wide && dice_.percent(20) ? 3000 : 100);
+    text += "X-Fill: ";
+    append_pattern(text, request.id, 0, request.fill);
+    text += "\r\n";
+  }
   if (dice_.percent(20)) text += "X-Forwarded-For: 6.6.6.6\r\n";
   if (request.upgrade) {
     text += "Connection: Upgrade\r\nUpgrade: websocket\r\n";
@@ -156,6 +184,7 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
     text += "Content-Length: " + std::to_string(request.body_size) + "\r\n";
   }
   text += "\r\n";
+  asked.head_ends = queued_ + text.size();
   std::string sent_body;
   append_pattern(sent_body, request.id, 0, request.body_size);
   std::string framed;
@@ -189,6 +218,23 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
   return text;
 }
 
+// Nothing that a server may ever see.
+std::string ClientModel::compose_garbage(RequestRecord& request) {
+  request.garbage = true;
+  request.method = "GARBAGE";
+  constexpr const char* kGarbage[] = {
+      "GET /r/1 HTTP/1.1\r\nHost: app\r\nContent-Length: 5\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n0\r\n\r\n",
+      "GET /r/1 HTTP/1.1\nHost: app\n\n",
+      "GET /r/1 HTTP/1.1\r\n\r\n",
+      "GET /r/1 HTTP/1.1\r\nHost: app\r\nHost: web\r\n\r\n",
+      "CONNECT app:80 HTTP/1.1\r\nHost: app\r\n\r\n",
+      "POST /r/1 HTTP/1.1\r\nHost: app\r\nContent-Length: 0x5\r\n\r\nhello",
+      "\x16\x03\x01 hello\r\n\r\n",
+      "GET /r/1 HTTP/3.7\r\nHost: app\r\n\r\n"};
+  return dice_.of(kGarbage);
+}
+
 void ClientModel::send() {
   while (!outbox_.empty() && !write_paced_ && end_ != nullptr) {
     size_t piece = outbox_.size();
@@ -215,6 +261,7 @@ void ClientModel::note_sent() {
   const uint64_t sent = end_->written_total();
   for (Asked& asked : asked_) {
     if (asked.begun == TimePoint::max() && sent > asked.begins) asked.begun = site_.world.now();
+    if (sent >= asked.head_ends) asked.head_sent = true;
     if (!asked.complete && sent >= asked.ends) {
       asked.complete = true;
       watch(asked.request->id);
@@ -263,7 +310,13 @@ size_t ClientModel::take(std::string_view bytes) {
                      end_->link().serial(), std::string(bytes).c_str());
     return bytes.size();
   }
-  reader_.expect_response(asked_.front().request->method == "HEAD");
+  if (announced_close_) {
+    site_.world.fail("client %u on #%u: bytes behind the last response", index_,
+                     end_->link().serial());
+    return bytes.size();
+  }
+  // Of a head that was not sent to its end, the proxy does not know the method.
+  reader_.expect_response(asked_.front().request->method == "HEAD" && asked_.front().head_sent);
   const size_t used = reader_.feed(bytes);
   switch (reader_.state()) {
     case MessageReader::State::Broken:
@@ -313,6 +366,10 @@ void ClientModel::on_final(Message& response) {
   if (end_ == nullptr) return;
   site_.world.mix(static_cast<uint64_t>(response.status()));
   ++answered_;
+  if (answered_ > site_.scenario.listener.keepalive_requests) {
+    site_.world.fail("client %u on #%u: %u answers on one connection", index_,
+                     end_->link().serial(), answered_);
+  }
   const bool lists_close = response.lists("Connection", "close");
   announced_close_ = lists_close || (http10_ && !response.lists("Connection", "keep-alive"));
   if (announced_close_) {
@@ -418,6 +475,7 @@ void ClientModel::finish_connection() {
   end_ = nullptr;
   asked_.clear();
   ++connections_;
+  if (site_.draining) requests_left_ = 0;
   if (requests_left_ == 0) return;
   site_.world.after(dice_.between(0ms, site_.scenario.client.most_pause),
                     [this, mine = connections_] {

@@ -26,9 +26,11 @@ class ClientModel final : private EndObserver {
   struct Asked {
     RequestRecord* request;
     uint64_t begins = 0;  // in the stream of the connection
+    uint64_t head_ends = 0;
     uint64_t ends = 0;
     TimePoint begun = TimePoint::max();  // its first byte has been sent
-    bool complete = false;               // and its last
+    bool head_sent = false;
+    bool complete = false;  // and its last
     bool waits_for_100 = false;
     bool idle_before = false;  // nothing else was on its way then
     Duration idle_for{};
@@ -40,6 +42,7 @@ class ClientModel final : private EndObserver {
   void pump();
   void ask();
   std::string compose(RequestRecord& request, Asked& asked);
+  std::string compose_garbage(RequestRecord& request);
   void send();
   void note_sent();
   void receive();
@@ -48,6 +51,7 @@ class ClientModel final : private EndObserver {
   void on_final(Message& response);
   void check_answer(const RequestRecord& request, const Message& response);
   void check_misdelivery(const RequestRecord& request, const AttemptRecord& attempt);
+  bool should_have_been_replayed(const RequestRecord& request, const std::string& label) const;
   void check_local(const RequestRecord& request, const Message& response);
   void begin_tunnel(const Message& response);
   void tunnel_bytes(std::string_view bytes);
@@ -56,6 +60,7 @@ class ClientModel final : private EndObserver {
   bool may_be_closed(const Asked& front) const;
   void finish_connection();
   void after_answer();
+  void stall();
   void close_end(bool with_reset);
   void watch(uint64_t request);
   bool slow() const { return slow_reader_ || slow_writer_; }
@@ -89,7 +94,7 @@ class ClientModel final : private EndObserver {
   bool read_paced_ = false;
   bool shut_ = false;
   bool tunnel_ = false;
-  bool sent_garbage_ = false;
+  bool stalled_ = false;  // for long, at least once
   AttemptRecord* tunnel_attempt_ = nullptr;
   uint64_t tunnel_got_ = 0;
 };

@@ -112,6 +112,34 @@ void Invariants::check_quiet(const void* network, CountConnections connections) 
     if (worker->generation() != generation_) return;
   }
   for (const Queue& queue : queues_) check_nobody_waits_in_vain(queue);
+  for (const Bound& bound : bounds_) check_idle(*bound.server);
+}
+
+// What lies idle is what a configuration wants.
+void Invariants::check_idle(const upstream::SharedServer& server) {
+  int64_t idle = 0;
+  uint32_t most = UINT32_MAX;
+  for (const auto& worker : workers_) {
+    upstream::Cluster* cluster = worker->pools().find(*server.cluster);
+    if (cluster == nullptr) continue;
+    for (upstream::ServerPool* pool : cluster->servers()) {
+      if (&pool->server() != &server) continue;
+      idle += pool->stats().connections[static_cast<size_t>(stats::UpstreamState::Idle)].value();
+      most = cluster->settings().pool.max_idle;
+    }
+  }
+  if (server.retired.load()) {
+    if (workers_.size() > 1 && server.idle_total() > 0) {
+      world_.fail("%s has left the configuration, and has idle connections", server.name.c_str());
+    }
+    return;
+  }
+  if (idle > 0 && server.slots.over_limit()) {
+    world_.fail("%s: idle connections beyond the limit", server.name.c_str());
+  }
+  if (idle > static_cast<int64_t>(most)) {
+    world_.fail("%s: %lld idle connections", server.name.c_str(), static_cast<long long>(idle));
+  }
 }
 
 void Invariants::check_nobody_waits_in_vain(const Queue& queue) {

@@ -50,6 +50,7 @@ class Invariants {
   Counts count(const upstream::SharedCluster& cluster) const;
   void check_queue(Queue& queue);
   void check_nobody_waits_in_vain(const Queue& queue);
+  void check_idle(const upstream::SharedServer& server);
 
   World& world_;
   const std::vector<std::unique_ptr<SimWorker>>& workers_;

@@ -22,6 +22,9 @@ struct RequestRecord {
   bool expects = false;
   bool upgrade = false;
   bool trailers = false;
+  bool garbage = false;  // must never reach a server
+  uint64_t fill = 0;     // of X-Fill
+  std::string host;
   uint64_t body_size = 0;
   uint32_t client = 0;
   std::string client_ip;
@@ -37,6 +40,7 @@ struct AttemptRecord {
   uint64_t request = 0;
   int status = 0;
   uint64_t body_size = 0;
+  uint64_t fill = 0;
   bool complete = true;  // the server gives all of it
   bool tunnel = false;
   bool unsolicited = false;  // nobody has asked

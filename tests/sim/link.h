@@ -132,6 +132,8 @@ class Link {
   void mark(std::vector<Mark>& marks, uint64_t upto) {
     marks.push_back({upto, world_.now(), ++marked_});
   }
+  // The server has closed it between two requests.
+  bool closed_idle = false;
   // What the proxy has read, what it has written, and what had arrived for it, and when.
   std::vector<Mark> reads;
   std::vector<Mark> writes;

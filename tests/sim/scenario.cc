@@ -75,6 +75,8 @@ void draw_client(Dice& dice, Scenario& s) {
   m.slow_writing = maybe(dice, 20, 60);
   m.aborts = maybe(dice, 25, 60);
   m.half_closes = maybe(dice, 20, 60);
+  m.garbage = maybe(dice, 15, 200);
+  m.stalls = maybe(dice, 12, 40);
   constexpr uint64_t kBodies[] = {20, 300, 300, 3000};
   m.most_body = dice.of(kBodies);
   constexpr Duration kPauses[] = {0ms, 2ms, 30ms, 1500ms};
@@ -94,6 +96,8 @@ void draw_limits(Dice& dice, Scenario& s) {
   l.keepalive_timeout = dice.of(kKeepalives);
   if (dice.percent(20)) l.keepalive_requests = static_cast<uint32_t>(dice.between(1, 4));
   if (dice.percent(10)) l.keepalive_time = dice.between(10ms, 5s);
+  if (dice.percent(10)) l.max_connections = static_cast<uint32_t>(dice.between(1, 4));
+  if (dice.percent(30)) l.max_head = 4096;
 
   config::Upstream& u = s.upstream;
   u.name = "app";
@@ -150,6 +154,8 @@ Scenario Scenario::draw(uint64_t seed) {
   constexpr Duration kSpreads[] = {0ms, 100ms, 2s};
   s.spread = dice.of(kSpreads);
   s.killed = dice.percent(10);
+  s.drained = dice.percent(8);
+  if (dice.percent(25)) s.upstreams = 2;
   return s;
 }
 

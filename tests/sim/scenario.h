@@ -65,6 +65,7 @@ struct ClientManners {
   uint32_t half_closes = 0;   // percent of the connections
   uint32_t stays = 20;        // percent that leave it to the proxy to close
   uint32_t garbage = 0;       // permille of the requests
+  uint32_t stalls = 0;        // percent of the connections that stop sending, or reading, for long
   uint64_t most_body = 300;
   uint32_t large = 0;         // permille of bodies of more than 64 KiB
   Duration most_pause = 5ms;  // between an answer and the next request
@@ -81,7 +82,7 @@ struct Scenario {
   LinkManners server_link;
   config::Listener listener;
   config::Upstream upstream;  // without its servers
-  uint32_t upstreams = 1;
+  uint32_t upstreams = 1;     // two: the second one for another host, with as many servers
   uint32_t reloads = 0;
   uint32_t restarts = 0;
   uint32_t freezes = 0;  // a server's event loop is blocked
@@ -90,6 +91,7 @@ struct Scenario {
   uint32_t attach_failures = 0;  // permille
   Duration spread = 100ms;       // clients arrive within
   bool killed = false;           // the proxy is stopped in the midst of it
+  bool drained = false;          // it drains: accepts no more, and lets the others finish
 
   static Scenario draw(uint64_t seed);
   std::string describe() const;

@@ -124,6 +124,13 @@ std::string ServerConnection::compose(const Message& request, AttemptRecord& att
           " Fine\r\n";
   text += "X-Sim-Id: " + std::to_string(attempt.request) + "\r\n";
   text += "X-Sim-Serial: " + std::to_string(attempt.serial) + "\r\n";
+  if (dice_.percent(20)) {
+    const bool wide = link().manners().window > 100;
+    attempt.fill = dice_.between(1, wide && dice_.percent(20) ? 3000 : 100);
+    text += "X-Fill: ";
+    append_pattern(text, attempt.serial, 0, attempt.fill);
+    text += "\r\n";
+  }
   std::string fields = connection_fields();
   if (until_close) {
     fields = dice_.percent(50) && !http10 ? "" : "Connection: close\r\n";

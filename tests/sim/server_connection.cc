@@ -22,7 +22,11 @@ const Mark* passing(const std::vector<Mark>& marks, uint64_t upto) {
 }  // namespace
 
 ServerConnection::ServerConnection(ServerModel& server, End& end)
-    : server_(server), end_(end), site_(server.site()), dice_(site_.world.dice().next()) {
+    : server_(server),
+      end_(end),
+      site_(server.site()),
+      dice_(site_.world.dice().next()),
+      opened_(site_.world.now()) {
   end_.observe(this);
   reads_slowly_ = dice_.percent(server.manners().slow_reading);
   pump();
@@ -54,6 +58,7 @@ void ServerConnection::hang_up(bool with_reset) {
   site_.world.note("  server %s #%u %s", server_.name().c_str(), link().serial(),
                    with_reset ? "resets" : "closes");
   ++timer_;
+  link().closed_idle = served_ > 0 && !answering_ && body_done_ && !end_.fin_arrived();
   if (answering_ && attempt_ != nullptr) {
     // What it has not said yet will not be said; only a body until close does not mind.
     const bool cut_body = until_close_ && !with_reset && !end_.fin_arrived() &&
@@ -154,7 +159,15 @@ void ServerConnection::check_reuse() {
   request_start_ = end_.read_total();
   if (served_ == 0) return;
   const Mark* sent = passing(link().writes, request_start_ + 1);
-  const Mark* heard = passing(link().reads, answer_end_);
+  const Mark* heard = passing(link().arrivals, answer_end_);
+  const config::Pool& pool = site_.scenario.upstream.pool;
+  if (served_ >= pool.keepalive_requests && site_.scenario.reloads == 0) {
+    site_.world.fail("server #%u: more than keepalive_requests", link().serial());
+  }
+  if (heard != nullptr &&
+      heard->at - opened_ > pool.keepalive_time + site_.scenario.most_lag + 3ms) {
+    site_.world.fail("server #%u: used after keepalive_time", link().serial());
+  }
   if (max_left_ == 0) site_.world.fail("server #%u: a request beyond its max=", link().serial());
   if (sent == nullptr || heard == nullptr) return;
   const Duration idle = sent->at - heard->at;
@@ -219,6 +232,15 @@ void ServerConnection::on_request_head() {
 void ServerConnection::check_request_head(const Message& head) {
   const auto id = static_cast<unsigned long long>(request_->id);
   const std::string path = "/r/" + std::to_string(request_->id);
+  if (request_->garbage) site_.world.fail("request %llu, which is nonsense, was sent on", id);
+  if (head.value("Host") != request_->host || server_.host() != request_->host) {
+    site_.world.fail("request %llu for %s went to %s of %s", id, request_->host.c_str(),
+                     head.value("Host").c_str(), server_.host().c_str());
+  }
+  const std::string fill = head.value("X-Fill");
+  if (fill.size() != request_->fill || pattern_mismatch(fill, request_->id, 0) != fill.size()) {
+    site_.world.fail("request %llu: a field has changed", id);
+  }
   if (head.word(0) != request_->method || head.word(1) != path || head.word(2) != "HTTP/1.1") {
     site_.world.fail("request %llu arrived as '%s'", id, head.start_line.c_str());
   }

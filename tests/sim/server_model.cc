@@ -4,9 +4,10 @@
 
 namespace berth::sim {
 
-ServerModel::ServerModel(Site& site, uint32_t index, ServerManners manners)
+ServerModel::ServerModel(Site& site, uint32_t index, std::string host, ServerManners manners)
     : site_(site),
       index_(index),
+      host_(std::move(host)),
       manners_(manners),
       name_("10.0.0." + std::to_string(index + 1) + ":80"),
       address_(*net::Address::parse(name_)),

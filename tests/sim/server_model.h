@@ -64,6 +64,7 @@ class ServerConnection final : private EndObserver {
   AttemptRecord* attempt_ = nullptr;
   std::string outbox_;
   Then then_ = Then::KeepAlive;
+  const TimePoint opened_;
   uint32_t served_ = 0;
   uint32_t timer_ = 0;  // which keep-alive timer counts
   uint64_t request_start_ = 0;
@@ -90,11 +91,13 @@ class ServerConnection final : private EndObserver {
 
 class ServerModel {
  public:
-  ServerModel(Site& site, uint32_t index, ServerManners manners);
+  // `host`: whose requests it serves.
+  ServerModel(Site& site, uint32_t index, std::string host, ServerManners manners);
 
   const net::Address& address() const { return address_; }
   const std::string& name() const { return name_; }
   uint32_t index() const { return index_; }  // also the last number of its address, less one
+  const std::string& host() const { return host_; }
   const ServerManners& manners() const { return manners_; }
   Site& site() { return site_; }
 
@@ -110,6 +113,7 @@ class ServerModel {
  private:
   Site& site_;
   uint32_t index_;
+  std::string host_;
   ServerManners manners_;
   std::string name_;
   net::Address address_;

@@ -59,6 +59,7 @@ void SimTransport::report() {
   if (!std::exchange(edge_, false)) return;
   End& end = link_.near();
   net::Ready ready;
+  end_told_ = end.fin_arrived() && !end.rst_arrived();
   switch (stage_) {
     case Stage::Connecting:
       // Registered before the connection stands: a pending socket is hung up, so to speak.
@@ -102,6 +103,10 @@ net::IoResult SimTransport::read(char* into, size_t size) {
 }
 
 net::IoResult SimTransport::write(const iovec* parts, int count) {
+  if (link_.closed_idle && end_told_) {
+    link_.world().fail("#%u: used although the server had hung up, and the proxy had been told",
+                       link_.serial());
+  }
   size_t total = 0;
   size_t offered = 0;
   for (int i = 0; i < count; ++i) {

@@ -84,6 +84,7 @@ class SimTransport final : public net::Transport, private EndObserver {
   bool listed_ = false;
   bool edge_ = false;  // something has happened since the last report
   bool abort_ = false;
+  bool end_told_ = false;  // the handler has been told of the peer's FIN
 };
 
 // Makes the connections of one worker to the servers.

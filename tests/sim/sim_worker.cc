@@ -64,7 +64,18 @@ void SimWorker::take(const server::WorkerPlan& plan,
   }
 }
 
+void SimWorker::drain() {
+  draining_ = true;
+  listener_->drain();
+  pools_.close_idle();
+  // What the kernel has queued is accepted and served (server::Port).
+}
+
 void SimWorker::connect(Link& link, const net::Address& peer) {
+  if (draining_) {
+    link.near().reset();  // nobody listens any more
+    return;
+  }
   backlog_.push_back({&link, peer});
 }
 

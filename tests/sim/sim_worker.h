@@ -58,7 +58,7 @@ class SimWorker {
 
   // A client is in the listener's backlog.
   void connect(Link& link, const net::Address& peer);
-  void drain() { listener_->drain(); }
+  void drain();
 
   bool in_turn() const { return in_turn_; }
   // Something to do at this moment?
@@ -105,6 +105,7 @@ class SimWorker {
   std::unique_ptr<client::ClientListener> listener_;
   config::SnapshotPtr snapshot_;
   bool in_turn_ = false;
+  bool draining_ = false;
   size_t callbacks_left_ = 0;  // of this turn
   TimePoint next_deadline_ = TimePoint::max();
 };

@@ -20,6 +20,15 @@ class ApplyMessage final : public event::Message {
   std::shared_ptr<const config::Listener> listener_;
 };
 
+class DrainMessage final : public event::Message {
+ public:
+  explicit DrainMessage(SimWorker& worker) : worker_(worker) {}
+  void deliver() override { worker_.drain(); }
+
+ private:
+  SimWorker& worker_;
+};
+
 // A simulation that takes more steps than this goes round in circles.
 constexpr uint64_t kMostSteps = 3'000'000;
 // How long everything may take to end by itself once the clients are gone.
@@ -34,7 +43,9 @@ Simulation::Simulation(World& of, const Scenario& played)
       invariants_(of, workers_),
       sender_(played.workers),
       listener_(std::make_shared<config::Listener>(played.listener)) {
-  for (uint32_t i = 0; i < played.servers; ++i) servers_.emplace_back(*this, i, played.server);
+  for (uint32_t i = 0; i < played.servers * played.upstreams; ++i) {
+    servers_.emplace_back(*this, i, i < played.servers ? "app" : "web", played.server);
+  }
   const auto count = std::make_shared<client::ConnectionCount>();
   for (uint32_t i = 0; i < played.workers; ++i) {
     workers_.push_back(std::make_unique<SimWorker>(
@@ -115,28 +126,39 @@ uint32_t Simulation::connections_to(const void* self, const net::Address& server
 
 // --- Configurations.
 
-config::Upstream Simulation::draw_upstream() {
+config::Upstream Simulation::draw_upstream(const std::string& name) {
   config::Upstream upstream = scenario.upstream;
-  for (const ServerModel& server : servers_) upstream.servers.push_back({server.name()});
+  upstream.name = name;
+  for (const ServerModel& server : servers_) {
+    if (server.host() == name) upstream.servers.push_back({server.name()});
+  }
   if (generation_ == 0) return upstream;
   // Some other servers, some other limits.
-  if (dice_.percent(60) && servers_.size() > 1) {
-    upstream.servers.erase(upstream.servers.begin() +
-                           static_cast<int64_t>(dice_.below(servers_.size())));
+  auto& servers = upstream.servers;
+  if (dice_.percent(60) && servers.size() > 1) {
+    servers.erase(servers.begin() + static_cast<int64_t>(dice_.below(servers.size())));
   }
-  if (dice_.percent(60)) upstream.pool.max_connections = static_cast<uint32_t>(dice_.between(1, 4));
-  if (dice_.percent(20)) upstream.pool.max_idle = static_cast<uint32_t>(dice_.between(0, 2));
-  if (dice_.percent(20)) upstream.pool.queue_size = static_cast<uint32_t>(dice_.between(0, 3));
-  if (dice_.percent(20))
-    upstream.pool.keepalive_requests = static_cast<uint32_t>(dice_.between(1, 4));
-  if (dice_.percent(20)) upstream.pool.max_upgraded = static_cast<uint32_t>(dice_.between(0, 2));
+  config::Pool& pool = upstream.pool;
+  if (dice_.percent(60)) pool.max_connections = static_cast<uint32_t>(dice_.between(1, 4));
+  if (dice_.percent(20)) pool.max_idle = static_cast<uint32_t>(dice_.between(0, 2));
+  if (dice_.percent(20)) pool.queue_size = static_cast<uint32_t>(dice_.between(0, 3));
+  if (dice_.percent(20)) pool.keepalive_requests = static_cast<uint32_t>(dice_.between(1, 4));
+  if (dice_.percent(20)) pool.max_upgraded = static_cast<uint32_t>(dice_.between(0, 2));
   return upstream;
 }
 
 void Simulation::reload() {
   config::Config config;
-  config.upstreams.push_back(draw_upstream());
-  config.routes.emplace_back().upstream = "app";
+  for (const char* const name : {"app", "web"}) {
+    if (std::string(name) == "web" &&
+        (scenario.upstreams == 1 || (generation_ > 0 && dice_.percent(40)))) {
+      continue;
+    }
+    config.upstreams.push_back(draw_upstream(name));
+    config::Route& route = config.routes.emplace_back();
+    route.host = name;
+    route.upstream = name;
+  }
   world.note("configuration %llu: %zu servers, %u connections each",
              static_cast<unsigned long long>(generation_ + 1), config.upstreams[0].servers.size(),
              config.upstreams[0].pool.max_connections);
@@ -154,9 +176,19 @@ void Simulation::reload() {
   }
 }
 
+// As server::Worker does it when the process is told to stop.
+void Simulation::drain() {
+  world.note("the proxy drains");
+  draining = true;
+  for (const auto& worker : workers_) {
+    worker->mailbox().post(std::make_unique<DrainMessage>(*worker));
+  }
+}
+
 void Simulation::schedule_troubles() {
   const auto sometime = [this] { return dice_.between(0ms, scenario.spread + 3s); };
   for (uint32_t i = 0; i < scenario.reloads; ++i) world.after(sometime(), [this] { reload(); });
+  if (scenario.drained) world.after(sometime(), [this] { drain(); });
   for (uint32_t i = 0; i < scenario.restarts; ++i) {
     world.after(sometime(), [this] {
       servers_[dice_.below(servers_.size())].restart(dice_.between(0ms, 1500ms), dice_.percent(50));

@@ -46,9 +46,10 @@ class Simulation final : public Site, private Dialer, private SimTransport::Obse
   void on_transport_gone(SimTransport& transport) override;
   static uint32_t connections_to(const void* self, const net::Address& server);
 
-  config::Upstream draw_upstream();
+  config::Upstream draw_upstream(const std::string& name);
   void reload();
   void schedule_troubles();
+  void drain();
   bool step();
   bool step_worker();
   bool advance();

@@ -22,6 +22,7 @@ class Site {
   World& world;
   const Scenario& scenario;
   Ledger ledger;
+  bool draining = false;  // the proxy stops: it may close what is idle, and refuse new clients
   std::deque<Link> links;
 
  protected:
