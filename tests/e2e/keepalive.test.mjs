@@ -217,8 +217,8 @@ const app = path.join(path.dirname(fileURLToPath(import.meta.url)), 'lib/race_ap
 async function raceApps(s, keepAlive, count, mode) {
   const child = spawn(process.execPath, [app, String(keepAlive), String(count), ...(mode ? [mode] : [])], { stdio: ['ignore', 'pipe', 'inherit'] });
   s.behind({ close: () => { child.kill('SIGKILL'); } });
-  const ports = await within(new Promise((resolve) => child.stdout.once('data', (text) => resolve(String(text).trim().split(' ')))), 'the ports of the apps');
-  return ports.map((port) => `127.0.0.1:${port}`);
+  const [extra, ...ports] = await within(new Promise((resolve) => child.stdout.once('data', (text) => resolve(String(text).trim().split(' ')))), 'the ports of the apps');
+  return { extra: Number(extra), servers: ports.map((port) => `127.0.0.1:${port}`) };
 }
 
 const BURST = 25;
@@ -226,10 +226,12 @@ const BURST = 25;
 for (const keepAlive of [1000, 5000]) {
   for (const mode of ['quiet', 'stall']) {
     scenario(`bursts of POSTs as Node closes after ${keepAlive / 1000} s, its event loop ${mode === 'stall' ? 'blocked now and then' : 'quiet'}: none fails, none is applied twice`, { timeout: 120_000 }, async (s) => {
-      // Around Node's limit, and around Berth's own.
-      const own = keepAlive === 1000 ? 500 : 4000;
-      const moments = [keepAlive, own].flatMap((at) => [-60, -30, -15, -5, 0, 5, 15, 30, 60].map((off) => at + off));
-      const servers = await raceApps(s, keepAlive, moments.length, mode === 'stall' ? 'stall' : undefined);
+      // Around the moment at which Node closes, within the time that its event loop may be blocked; and around Berth's own.
+      const range = (from, to, step) => Array.from({ length: Math.ceil((to - from) / step) }, (_, i) => from + i * step);
+      const close = mode === 'stall' ? range(-105, 15, 6) : range(-70, 5, 3);
+      const own = [-20, -5, 0, 5, 20];
+      const { extra, servers } = await raceApps(s, keepAlive, close.length + own.length, mode === 'stall' ? 'stall' : undefined);
+      const moments = [...close.map((off) => keepAlive + extra + off), ...own.map((off) => (keepAlive === 1000 ? 500 : 4000) + off)];
       const name = (i) => `app${i}`;
       const berth = await s.berth({
         workers: 2,
@@ -239,7 +241,7 @@ for (const keepAlive of [1000, 5000]) {
         admin: { address: '127.0.0.1:0' },
         access_log: 'off',
       });
-      const agent = new http.Agent({ keepAlive: true, maxSockets: 200 });
+      const agent = new http.Agent({ keepAlive: true, maxSockets: 1000 });
       s.client(() => agent.destroy());
       const sent = servers.map(() => []);
       const post = async (i, round, n) => {

@@ -1,12 +1,14 @@
 // App servers for the keep-alive race: plain Node, COUNT of them on ports of their own, each with the keepAliveTimeout given.
 //
-//   node race_app.mjs KEEP_ALIVE_MS COUNT [stall]      prints its ports when all listen
+//   node race_app.mjs KEEP_ALIVE_MS COUNT [stall]      prints its ports when all listen, and how much later than that it
+//                                                      really closes: some versions of Node add a second
 //
 //   POST /?hold=MS   the body is an id; answered with it after MS
 //   GET /applied     {id: times}, of this server
 //
 // With `stall` the event loop is blocked again and again for 20 to 100 ms, as by a large JSON.parse or a garbage collection.
 import http from 'node:http';
+import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const [, , keepAlive, count, mode] = process.argv;
@@ -36,6 +38,22 @@ function stall() {
   setTimeout(stall, Math.random() * 80);
 }
 
+// How much later than keepAliveTimeout does this Node close?
+async function extra() {
+  const announced = 50;
+  const server = http.createServer((request, response) => response.end());
+  server.keepAliveTimeout = announced;
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const socket = net.connect(server.address().port, '127.0.0.1');
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+  await new Promise((resolve) => socket.once('data', resolve));
+  const answered = performance.now();
+  await new Promise((resolve) => socket.once('end', resolve));
+  server.close();
+  socket.destroy();
+  return Math.max(0, Math.round((performance.now() - answered - announced) / 100) * 100);
+}
+
 const ports = await Promise.all(Array.from({ length: Number(count) }, start));
-console.log(ports.join(' '));
+console.log(await extra(), ports.join(' '));
 if (mode === 'stall') stall();
