@@ -75,7 +75,9 @@ scenario('a rolling restart of all app servers, each by SIGTERM: no request fail
   await load.stop();
 });
 
-scenario('few file descriptors: the longest-idle clients make room, and everybody is served', async (s) => {
+// UBSan looks at objects through a pipe of its own, and takes them for broken when it gets none.
+const descriptors = process.env.BERTH_SANITIZED ? 'sanitizers need file descriptors themselves' : false;
+scenario('few file descriptors: the longest-idle clients make room, and everybody is served', { skip: descriptors }, async (s) => {
   const origin = await s.origin();
   const berth = await s.berth(config(origin, { workers: 1, access_log: 'off', pool: { max_connections: 4 } }), { files: 64 });
   const wires = [];
