@@ -1,9 +1,11 @@
 #include "proxy/server/healthcheck.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -28,7 +30,11 @@ class OneAnswer {
       : listener_(net::listen_on(*net::Address::parse_listen(address), 1, 0600)),
         thread_([this, answer] { serve(answer); }) {}
   OneAnswer(const OneAnswer&) = delete;
-  ~OneAnswer() { thread_.join(); }
+  ~OneAnswer() {
+    stopping_ = true;
+    ::shutdown(listener_.get(), SHUT_RDWR);  // nobody came: wakes the accept
+    thread_.join();
+  }
 
   net::Address address() const { return bound_to(listener_); }
   // Of the request, once the check is over.
@@ -40,9 +46,12 @@ class OneAnswer {
 
  private:
   void serve(const std::string& answer) {
-    const int flags = 0;
     UniqueFd fd;
-    while (!fd) fd = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, flags));
+    while (!fd && !stopping_) {
+      pollfd ready{.fd = listener_.get(), .events = POLLIN, .revents = 0};
+      ::poll(&ready, 1, -1);
+      fd = UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    }
     char bytes[1024];
     while (request_.find("\r\n\r\n") == std::string::npos) {
       const ssize_t got = ::recv(fd.get(), bytes, sizeof bytes, 0);
@@ -54,6 +63,7 @@ class OneAnswer {
   }
 
   UniqueFd listener_;
+  std::atomic<bool> stopping_{false};
   std::string request_;
   std::thread thread_;
 };

@@ -349,6 +349,17 @@ TEST_F(WorkerThreaded, AReloadKeepsConnectionsOfBothSides) {
   EXPECT_EQ(Client(address()).get("/three"), "/three 1");
 }
 
+TEST_F(WorkerThreaded, NewSettingsOfAListenerHoldForConnectionsThatStand) {
+  start(1);
+  Client client(address());
+  client.get("/one");
+  EXPECT_NE(client.head().find("Connection: keep-alive"), std::string::npos) << client.head();
+  config.listeners.front().keepalive_requests = 2;
+  apply();
+  EXPECT_EQ(client.get("/two"), "/two 1");
+  EXPECT_NE(client.head().find("Connection: close"), std::string::npos) << client.head();
+}
+
 TEST_F(WorkerThreaded, AReloadAddsAndRemovesListeners) {
   start(2);
   const std::string first = address();
