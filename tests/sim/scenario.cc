@@ -129,6 +129,23 @@ void draw_limits(Dice& dice, Scenario& s) {
   u.response_buffer = dice.of(kBuffers);
 }
 
+// Many clients of many workers for few connections, which come and go: the queue at work.
+void make_crowd(Dice& dice, Scenario& s) {
+  s.workers = static_cast<uint32_t>(dice.between(2, 4));
+  s.client.count = 16;
+  s.client.most_requests = 4;
+  s.client.aborts = dice.percent(50) ? 60 : 0;
+  s.client.slow_writing = s.client.slow_reading = 0;
+  s.upstream.pool.max_connections = static_cast<uint32_t>(dice.between(1, 2));
+  s.upstream.pool.queue_size = 1024;
+  s.upstream.pool.queue_timeout = dice.percent(40) ? Duration(30ms) : Duration(2s);
+  s.upstreams = 1;
+  s.spread = dice.percent(50) ? Duration(0) : Duration(60ms);
+  s.server.close_after = dice.percent(60) ? 500 : 0;
+  s.server.most_think = dice.percent(50) ? Duration(1ms) : Duration(10ms);
+  s.most_lag = dice.percent(50) ? Duration(10ms) : Duration(1ms);
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -153,6 +170,7 @@ Scenario Scenario::draw(uint64_t seed) {
   if (dice.percent(10)) s.attach_failures = 100;
   constexpr Duration kSpreads[] = {0ms, 100ms, 2s};
   s.spread = dice.of(kSpreads);
+  if (dice.percent(25)) make_crowd(dice, s);
   s.killed = dice.percent(10);
   s.drained = dice.percent(8);
   if (dice.percent(25)) s.upstreams = 2;
