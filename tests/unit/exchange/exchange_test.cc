@@ -311,6 +311,39 @@ TEST_F(ExchangeTest, ASlowClientHoldsTheServerBack) {
   EXPECT_EQ(call.client.completions, 1);
 }
 
+// --- When memory is short
+
+TEST_F(ExchangeTest, WhenMemoryIsShortABodyIsNotCollected) {
+  config.memory_budget = 0;
+  apply();
+  Call& call = post(10, "01");
+  ASSERT_EQ(connections(), 1u);
+  EXPECT_TRUE(call.client.paused);
+  accept();
+  EXPECT_FALSE(call.client.paused);
+  EXPECT_EQ(heard_body(), "01");
+  body(call, "23456789", true);
+  EXPECT_EQ(heard(), "23456789");
+}
+
+TEST_F(ExchangeTest, WhenMemoryIsShortAResponseIsNotReadAhead) {
+  config.memory_budget = 0;
+  apply();
+  Call& call = get();
+  accept();
+  say(0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n012");
+  say(0, "345");
+  EXPECT_EQ(call.client.body, "012345") << "a client that takes everything is not held back";
+  call.client.not_taken = 1;
+  say(0, "67");
+  say(0, "8");
+  EXPECT_EQ(call.client.body, "01234567");
+  call.client.not_taken = 0;
+  call.exchange.on_response_drained();
+  end_turn();
+  EXPECT_EQ(call.client.body, "012345678");
+}
+
 // --- What Berth answers itself
 
 TEST_F(ExchangeTest, WithoutARouteItIsNotFound) {
@@ -592,6 +625,27 @@ TEST_F(ExchangeTest, ABodyThatIsStillAtHandIsSentAgain) {
   EXPECT_EQ(heard_body(1), "abcdefgh");
 }
 
+TEST_F(ExchangeTest, AServerThatFailsTwiceIsNotAskedAThirdTime) {
+  settings().servers = {{"10.0.0.1:3000"}, {"10.0.0.2:3000"}};
+  apply();
+  Call& first = get();
+  refuse(0);  // asked last for a while
+  accept(1);
+  say(1, "HTTP/1.1 204 No Content\r\n\r\n");
+  EXPECT_EQ(first.client.status, 204);
+  Call& call = get();
+  hang_up(1);
+  ASSERT_EQ(connections(), 3u);
+  EXPECT_EQ(server(2).address, server(1).address) << "once may have been a stale connection";
+  accept(2);
+  hang_up(2);
+  ASSERT_EQ(connections(), 4u);
+  EXPECT_EQ(server(3).address, server(0).address);
+  accept(3);
+  say(3, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(call.client.status, 200);
+}
+
 TEST_F(ExchangeTest, ARequestIsNotSentForEver) {
   settings().retry.attempts = 3;
   apply();
@@ -821,6 +875,25 @@ TEST_F(UpgradeTest, TheServerMayEndFirst) {
   body(call, "still");
   EXPECT_EQ(heard_body(), "still");
   body(call, "", true);
+  EXPECT_EQ(call.client.completions, 1);
+}
+
+TEST_F(UpgradeTest, EndsOnlyWhenItsLastBytesHaveGone) {
+  apply();
+  Call& call = upgrade();
+  accept();
+  switch_protocols();
+  heard();
+  server().room = 3;
+  body(call, "last words");
+  body(call, "", true);
+  hang_up(0);
+  EXPECT_FALSE(call.client.done());
+  EXPECT_FALSE(server().closed);
+  EXPECT_FALSE(server().proxy_fin);
+  server().room = SIZE_MAX;
+  ready(0, {.writable = true});
+  EXPECT_EQ(heard(), "last words");
   EXPECT_EQ(call.client.completions, 1);
 }
 
