@@ -1,0 +1,311 @@
+// What the simulator once found in the pools, each told as it happens.
+#include <gtest/gtest.h>
+
+#include "tests/sim/stage.h"
+
+namespace berth::sim {
+namespace {
+
+constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+
+bool answered(std::string_view heard, std::string_view status = "200") {
+  return heard.starts_with("HTTP/1.1 " + std::string(status));
+}
+
+TEST(Pool, AHandedOverConnectionThatCannotBeAttachedLeavesItsRequestWaiting) {
+  Stage stage(2);
+  stage.upstream().pool.max_connections = 1;
+  stage.apply();
+  stage.stand_at_once();
+  auto first = stage.call(0);
+  first.say(kGet);
+  stage.settle();
+  ASSERT_EQ(stage.dialled(), 1U);
+  auto second = stage.call(1);
+  second.say(kGet);
+  stage.settle();
+  EXPECT_EQ(stage.waiting(), 1U);
+
+  stage.worker(1).network().set_attach_failures(1000);
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(answered(first.hear()));
+  // The connection died on its way to worker 1; its slot makes room for another.
+  ASSERT_EQ(stage.dialled(), 2U);
+  stage.server(1).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(answered(second.hear()));
+}
+
+TEST(Pool, AHandedOverConnectionIsNotTrimmedBeforeItIsUsed) {
+  Stage stage(2);
+  stage.upstream().pool.max_connections = 1;
+  stage.upstream().pool.max_idle = 0;
+  stage.apply();
+  stage.stand_at_once();
+  auto first = stage.call(0);
+  first.say(kGet);
+  stage.settle();
+  auto second = stage.call(1);
+  second.say(kGet);
+  stage.settle();
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(answered(first.hear()));
+  EXPECT_TRUE(answered(second.hear()));
+  EXPECT_EQ(stage.dialled(), 1U);
+  EXPECT_TRUE(stage.server(0).hung_up());  // and then it is one too many
+}
+
+TEST(Pool, WhoComesBackToTheQueueKeepsItsPlace) {
+  upstream::WaiterQueue queue;
+  upstream::Ticket tickets[4];
+  for (upstream::Ticket& ticket : tickets) ASSERT_TRUE(queue.push(ticket, 10));
+  const upstream::SharedServer server(nullptr, "s", {}, 1, nullptr);
+  upstream::Ticket* first = queue.pop_for(server);
+  upstream::Ticket* second = queue.pop_for(server);
+  ASSERT_TRUE(queue.remove(tickets[2]));
+  queue.put_back(*first);
+  queue.put_back(*second);
+  std::vector<const upstream::Ticket*> order;
+  queue.for_each([&](const upstream::Ticket& ticket) { order.push_back(&ticket); });
+  EXPECT_EQ(order, (std::vector<const upstream::Ticket*>{&tickets[0], &tickets[1], &tickets[3]}));
+  for (const size_t left : {0, 1, 3}) queue.remove(tickets[left]);
+}
+
+TEST(Pool, TheQueueIsServedWhenABackOffEnds) {
+  Stage stage;
+  stage.upstream().servers = {{"10.0.0.1:80"}, {"10.0.0.2:80"}};
+  stage.upstream().pool.max_connections = 1;
+  stage.upstream().retry.attempts = 1;
+  stage.apply();
+  auto first = stage.call();
+  first.say(kGet);
+  stage.settle();
+  stage.stand(0);  // one server is busy
+  auto second = stage.call();
+  second.say(kGet);
+  stage.settle();
+  ASSERT_EQ(stage.dialled(), 2U);
+  stage.refuse(1);  // the other one is away
+  EXPECT_TRUE(answered(second.hear(), "502"));
+  auto third = stage.call();
+  third.say(kGet);
+  stage.settle();
+  EXPECT_EQ(stage.waiting(), 1U);
+  EXPECT_EQ(stage.dialled(), 2U);
+
+  stage.pass(upstream::SharedServer::kFirstBackoff + 2ms);
+  ASSERT_EQ(stage.dialled(), 3U);
+  EXPECT_EQ(stage.server_address(2), stage.server_address(1));
+}
+
+TEST(Pool, TheQueueIsServedWhenAServerIsBack) {
+  Stage stage;
+  stage.upstream().pool.max_connections = 2;
+  stage.upstream().retry.attempts = 1;
+  stage.apply();
+  auto first = stage.call();
+  first.say(kGet);
+  auto second = stage.call();
+  second.say(kGet);
+  stage.settle();
+  ASSERT_EQ(stage.dialled(), 2U);
+  auto third = stage.call();
+  third.say(kGet);
+  stage.settle();
+  EXPECT_EQ(stage.waiting(), 1U);
+  stage.refuse(0);
+  EXPECT_EQ(stage.dialled(), 2U);  // it backs off
+  stage.stand(1);                  // and is there after all
+  EXPECT_EQ(stage.dialled(), 3U);
+}
+
+TEST(Pool, AConnectionThatNobodyWaitsForAnyMoreIsNotKeptForAServerThatIsGone) {
+  Stage stage;
+  stage.upstream().servers = {{"10.0.0.1:80"}, {"10.0.0.2:80"}};
+  stage.apply();
+  auto client = stage.call();
+  client.say(kGet);
+  stage.settle();
+  ASSERT_EQ(stage.dialled(), 1U);
+  const std::string gone = stage.server_address(0).to_string();
+  client.end().reset();
+  stage.settle();
+  stage.upstream().servers = {{gone == "10.0.0.1:80" ? "10.0.0.2:80" : "10.0.0.1:80"}};
+  stage.apply();
+  stage.stand(0);
+  EXPECT_TRUE(stage.server(0).hung_up());
+}
+
+TEST(Pool, ALeaseThatWasNotUsedMakesNothingYounger) {
+  Stage stage;
+  stage.upstream().pool.max_connections = 1;
+  stage.upstream().pool.max_upgraded = 0;
+  stage.apply();
+  stage.stand_at_once();
+  auto client = stage.call();
+  client.say(kGet);
+  stage.settle();
+  stage.server(0).say("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=5\r\n\r\n");
+  stage.settle();
+  EXPECT_TRUE(answered(client.hear()));
+  stage.pass(3s);
+  // Refused for want of an upgrade, after it had got the connection.
+  client.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  stage.settle();
+  EXPECT_TRUE(answered(client.hear(), "503"));
+  EXPECT_FALSE(stage.server(0).hung_up());
+  stage.pass(1500ms);
+  EXPECT_TRUE(stage.server(0).hung_up());  // 4 s after its last response
+}
+
+TEST(Pool, ASlowReaderDoesNotMakeAConnectionYounger) {
+  Stage stage;
+  stage.upstream().response_buffer = 1000;
+  stage.apply();
+  stage.stand_at_once();
+  auto client = stage.call();
+  client.say(kGet);
+  stage.settle();
+  const std::string body(300'000, 'x');
+  stage.server(0).say("HTTP/1.1 200 OK\r\nContent-Length: 300000\r\nKeep-Alive: timeout=5\r\n\r\n");
+  size_t said = 0;
+  size_t heard = 0;
+  const auto say_more = [&] {
+    bool error = false;
+    said += stage.server(0).end().write(std::string_view(body).substr(said), error);
+    stage.settle();
+  };
+  while (said < body.size()) {
+    say_more();
+    if (said < body.size()) heard += client.hear().size();
+  }
+  // The server has said everything, and counts its five seconds. The client reads on after three.
+  stage.pass(3s);
+  while (heard < body.size()) {
+    heard += client.hear().size();
+    stage.settle();
+  }
+  EXPECT_FALSE(stage.server(0).hung_up());
+  stage.pass(1500ms);
+  EXPECT_TRUE(stage.server(0).hung_up());
+}
+
+TEST(Pool, AStreamedUploadIsNotTimedByConnecting) {
+  Stage stage;
+  stage.upstream().connect_timeout = 2s;
+  stage.upstream().request_buffer = 100;
+  stage.apply();
+  stage.stand_at_once();
+  auto client = stage.call();
+  client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n\r\n" + std::string(200, 'x'));
+  for (int i = 0; i < 10; ++i) {
+    stage.pass(1s);
+    client.say(std::string(20, 'x'));
+  }
+  stage.settle();
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(answered(client.hear()));
+}
+
+// --- Tunnels.
+
+struct Tunnel : testing::Test {
+  Tunnel() {
+    stage.apply();
+    stage.stand_at_once();
+    client = stage.call();
+    client.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    stage.settle();
+    server = stage.server(0);
+    server.hear();
+    server.say(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    stage.settle();
+    client.hear();
+  }
+  // As much as all windows and buffers between the two take.
+  size_t fill(Stage::Peer& from) {
+    size_t taken = 0;
+    for (bool more = true; more;) {
+      bool error = false;
+      const size_t now = from.end().write(std::string(10'000, 'x'), error);
+      stage.settle();
+      taken += now;
+      more = now > 0;
+    }
+    return taken;
+  }
+  size_t drain(Stage::Peer& to) {
+    size_t heard = 0;
+    for (bool more = true; more;) {
+      const size_t now = to.hear().size();
+      heard += now;
+      stage.settle();
+      more = now > 0;
+    }
+    return heard;
+  }
+  Stage stage;
+  Stage::Peer client;
+  Stage::Peer server;
+};
+
+TEST_F(Tunnel, IsNotShutDownByAPartialWrite) {
+  const size_t said = fill(client);
+  EXPECT_EQ(drain(server), said);
+  EXPECT_FALSE(server.hung_up());
+  client.say("more");
+  stage.settle();
+  EXPECT_EQ(server.hear(), "more");
+}
+
+TEST_F(Tunnel, DeliversEverythingBeforeItEnds) {
+  const size_t said = fill(client);
+  server.end().shut_down();
+  stage.settle();
+  client.end().shut_down();
+  stage.settle();
+  EXPECT_EQ(drain(server), said);
+  EXPECT_TRUE(server.end().fin_arrived());
+  EXPECT_FALSE(server.end().rst_arrived());
+}
+
+TEST_F(Tunnel, HalfOfItMayEndFirst) {
+  server.end().shut_down();
+  stage.settle();
+  EXPECT_TRUE(client.end().fin_arrived());
+  const size_t said = fill(client);  // with writes that wait for the server
+  EXPECT_EQ(drain(server), said);
+  client.say("the last");
+  client.end().shut_down();
+  stage.settle();
+  EXPECT_EQ(server.hear(), "the last");
+}
+
+// --- FIN and RST.
+
+TEST(Pool, ABodyUntilCloseThatEndsByResetIsNotComplete) {
+  Stage stage;
+  stage.upstream().request_buffer = 10;
+  stage.apply();
+  stage.stand_at_once();
+  auto client = stage.call();
+  client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + std::string(50, 'x'));
+  stage.settle();
+  stage.server(0).say("HTTP/1.1 200 OK\r\n\r\nhalf of");
+  stage.settle();
+  EXPECT_TRUE(answered(client.hear()));
+  stage.server(0).end().reset();
+  client.say(std::string(50, 'x'));  // may be written before the reset is read
+  stage.settle();
+  EXPECT_TRUE(client.end().rst_arrived());
+}
+
+}  // namespace
+}  // namespace berth::sim

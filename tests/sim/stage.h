@@ -1,0 +1,82 @@
+// A stage for tests that play client and server themselves: the proxy's workers on the simulated
+// network, without chance.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/server/topology.h"
+#include "tests/sim/sim_worker.h"
+
+namespace berth::sim {
+
+class Stage : private Dialer {
+ public:
+  explicit Stage(uint32_t workers = 1);
+  ~Stage();
+
+  // Before the first client: what is configured. Afterwards: a reload, which all workers but those
+  // in `late` take over.
+  config::Upstream& upstream() { return upstream_; }
+  config::Listener& listener() { return listener_; }
+  void apply(const std::vector<uint32_t>& late = {});
+  void apply_late();
+
+  // One end of a connection, played by the test.
+  struct Peer {
+    Link* link = nullptr;
+    End& end() { return link->far(); }
+    void say(std::string_view text);
+    // Everything that has come and was not heard yet.
+    std::string hear();
+    bool hung_up() { return end().fin_arrived() || end().rst_arrived(); }
+  };
+
+  Peer call(uint32_t worker = 0);
+  // The connections to servers, in the order in which they were made. The test decides when each
+  // stands.
+  size_t dialled() const { return dialled_.size(); }
+  Peer server(size_t index) { return Peer{dialled_[index].link}; }
+  net::Address server_address(size_t index) const { return dialled_[index].address; }
+  void stand(size_t index);
+  void refuse(size_t index);
+  // Connections are made as soon as they are asked for.
+  void stand_at_once() { at_once_ = true; }
+
+  // Runs until nothing more happens at this moment.
+  void settle();
+  void pass(Duration time);
+
+  SimWorker& worker(uint32_t index) { return *workers_[index]; }
+  upstream::SharedServer& shared(size_t server = 0) { return *clusters_[0].servers[server]; }
+  size_t waiting() const { return clusters_[0].cluster->queue.waiting(); }
+
+ private:
+  std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
+
+  struct Dialled {
+    Link* link;
+    SimTransport* transport;
+    net::Address address;
+  };
+
+  World world_{1, false};
+  std::deque<Link> links_;
+  stats::Registry registry_;
+  server::Topology topology_;
+  size_t sender_;
+  std::vector<std::unique_ptr<SimWorker>> workers_;
+  std::vector<upstream::Peer> peers_;
+  std::vector<Dialled> dialled_;
+  config::Upstream upstream_;
+  config::Listener listener_;
+  std::vector<upstream::ClusterPlan> clusters_;  // of the newest configuration
+  std::vector<server::WorkerPlan> late_;
+  uint64_t generation_ = 0;
+  bool at_once_ = false;
+};
+
+}  // namespace berth::sim
