@@ -397,9 +397,10 @@ void ClientModel::after_answer() {
     return;
   }
   const ClientManners& m = site_.scenario.client;
-  const Duration pause = dice_.percent(m.long_pauses) ? dice_.between(500ms, 6500ms)
-                                                      : dice_.between(0ms, m.most_pause);
-  if (pause == Duration(0)) return;
+  Duration pause = dice_.percent(m.long_pauses) ? dice_.between(500ms, 6500ms)
+                                                : dice_.between(0ms, m.most_pause);
+  if (dice_.percent(m.near_pauses)) pause = m.near + dice_.between(0ms, 10ms) - 6ms;
+  if (pause <= Duration(0)) return;
   paused_ = true;
   site_.world.after(pause, [this, mine = connections_] {
     if (mine != connections_) return;

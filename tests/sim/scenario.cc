@@ -144,6 +144,40 @@ void make_crowd(Dice& dice, Scenario& s) {
   s.server.close_after = dice.percent(60) ? 500 : 0;
   s.server.most_think = dice.percent(50) ? Duration(1ms) : Duration(10ms);
   s.most_lag = dice.percent(50) ? Duration(10ms) : Duration(1ms);
+  if (dice.percent(40)) {
+    s.servers = static_cast<uint32_t>(dice.between(2, 3));
+    s.reloads = static_cast<uint32_t>(dice.between(2, 8));
+  }
+}
+
+// Requests that come just as the server closes, or has gone over to speak.
+void make_race(Dice& dice, Scenario& s) {
+  ServerManners& m = s.server;
+  m.keepalive = dice.percent(50) ? Duration(1s) : Duration(2s);
+  m.hints = dice.percent(50);
+  m.max_style = ServerManners::MaxStyle::None;
+  m.close_after = m.until_close = m.http10 = m.early = 0;
+  m.most_think = 1ms;
+  s.client.count = 3;
+  s.client.most_requests = 6;
+  s.client.posts = 50;
+  s.client.slow_reading = s.client.slow_writing = s.client.stalls = 0;
+  s.client.upgrades = dice.percent(40) ? 30 : 0;
+  s.client.near = m.hints && dice.percent(50) ? m.keepalive / 2 : m.keepalive;
+  s.client.near_pauses = 70;
+  config::Pool& pool = s.upstream.pool;
+  pool.max_upgraded = dice.percent(70) ? 0 : 1;
+  pool.max_connections = static_cast<uint32_t>(dice.between(1, 3));
+  pool.queue_timeout = 2s;
+  pool.keepalive_timeout.reset();
+  if (!m.hints) pool.keepalive_timeout = 6s;
+  pool.keepalive_requests = 1000;
+  pool.keepalive_time = 1h;
+  s.server_link.window = s.client_link.window = 65536;
+  s.server_link.most_delay = dice.percent(50) ? Duration(100us) : Duration(5ms);
+  s.client_link.most_delay = 100us;
+  s.server_link.least_delay = s.client_link.least_delay = Duration(0);
+  s.most_lag = dice.percent(50) ? Duration(10ms) : Duration(0);
 }
 
 }  // namespace
@@ -170,7 +204,10 @@ Scenario Scenario::draw(uint64_t seed) {
   if (dice.percent(10)) s.attach_failures = 100;
   constexpr Duration kSpreads[] = {0ms, 100ms, 2s};
   s.spread = dice.of(kSpreads);
-  if (dice.percent(25)) make_crowd(dice, s);
+  if (dice.percent(40)) s.most_mail_delay = dice.percent(50) ? Duration(500us) : Duration(10ms);
+  const uint64_t theme = dice.below(100);
+  if (theme < 25) make_crowd(dice, s);
+  if (theme >= 25 && theme < 40) make_race(dice, s);
   s.killed = dice.percent(10);
   s.drained = dice.percent(8);
   if (dice.percent(25)) s.upstreams = 2;

@@ -70,6 +70,8 @@ struct ClientManners {
   uint32_t large = 0;         // permille of bodies of more than 64 KiB
   Duration most_pause = 5ms;  // between an answer and the next request
   uint32_t long_pauses = 10;  // percent of the pauses that reach the keep-alive timeouts
+  Duration near{};            // some pauses are as long as this, give or take a little
+  uint32_t near_pauses = 0;   // percent
 };
 
 struct Scenario {
@@ -88,6 +90,7 @@ struct Scenario {
   uint32_t freezes = 0;  // a server's event loop is blocked
   Duration longest_freeze{};
   Duration most_lag{};           // how late a worker may be
+  Duration most_mail_delay{};    // between two workers
   uint32_t attach_failures = 0;  // permille
   Duration spread = 100ms;       // clients arrive within
   bool killed = false;           // the proxy is stopped in the midst of it

@@ -107,6 +107,7 @@ net::IoResult SimTransport::write(const iovec* parts, int count) {
     link_.world().fail("#%u: used although the server had hung up, and the proxy had been told",
                        link_.serial());
   }
+  check_looked();
   size_t total = 0;
   size_t offered = 0;
   for (int i = 0; i < count; ++i) {
@@ -123,6 +124,21 @@ net::IoResult SimTransport::write(const iovec* parts, int count) {
   if (total > 0) link_.mark(link_.writes, link_.near().written_total());
   if (total == 0 && offered > 0) return {net::IoStatus::Again, 0};
   return {net::IoStatus::Ok, total};
+}
+
+// A connection that has been idle for more than a second is looked at before it is used: then it is
+// known what has come.
+void SimTransport::check_looked() {
+  const End& end = link_.near();
+  if (!link_.closed_idle || link_.arrivals.empty() || link_.writes.empty()) return;
+  if (!end.fin_arrived() && !end.rst_arrived()) return;
+  const Mark& heard = link_.arrivals.back();
+  const Duration idle = link_.world().now() - heard.at;
+  constexpr Duration kClocksDiffer = 200ms;  // the worker's turn may have begun earlier
+  if (link_.writes.back().order < heard.order && idle > 1s + kClocksDiffer) {
+    link_.world().fail("#%u: used without a look after %.3f s idle", link_.serial(),
+                       to_seconds(idle));
+  }
 }
 
 void SimTransport::shutdown_write() {

@@ -74,6 +74,7 @@ class SimTransport final : public net::Transport, private EndObserver {
 
  private:
   void on_edge(End& end) override;
+  void check_looked();
 
   Link& link_;
   Observer* observer_ = nullptr;

@@ -1,25 +1,43 @@
 #include "tests/sim/sim_worker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace berth::sim {
 
 void SimMailbox::post(std::unique_ptr<event::Message> message) {
-  lanes_[sender_].push_back(std::move(message));
+  Lane& lane = lanes_[sender_];
+  TimePoint at = world_.now();
+  if (most_delay_ > Duration(0)) {
+    at += world_.dice().between(Duration(0), most_delay_);
+    if (!lane.empty()) at = std::max(at, lane.back().at);
+    world_.after(at - world_.now(), [] {});  // so that time stops there
+  }
+  lane.push_back({at, std::move(message)});
   ++waiting_;
+}
+
+size_t SimMailbox::size() const {
+  if (waiting_ == 0) return 0;
+  size_t here = 0;
+  for (const Lane& lane : lanes_) {
+    here += static_cast<size_t>(std::count_if(
+        lane.begin(), lane.end(), [&](const Letter& letter) { return letter.at <= world_.now(); }));
+  }
+  return here;
 }
 
 std::unique_ptr<event::Message> SimMailbox::take(Dice& dice) {
   size_t at = dice.below(lanes_.size());
-  while (lanes_[at].empty()) at = (at + 1) % lanes_.size();
-  std::unique_ptr<event::Message> message = std::move(lanes_[at].front());
+  while (!has_one(lanes_[at])) at = (at + 1) % lanes_.size();
+  std::unique_ptr<event::Message> message = std::move(lanes_[at].front().message);
   lanes_[at].pop_front();
   --waiting_;
   return message;
 }
 
 void SimMailbox::clear() {
-  for (auto& lane : lanes_) lane.clear();
+  for (Lane& lane : lanes_) lane.clear();
   waiting_ = 0;
 }
 
@@ -28,7 +46,7 @@ SimWorker::SimWorker(const Setup& setup)
       index_(setup.index),
       timers_(setup.world.now()),
       runtime_{time_, timers_, turn_},
-      mailbox_(setup.workers + 1, setup.sender),
+      mailbox_(setup.world, setup.workers + 1, setup.sender),
       dice_(setup.world.dice().next()),
       network_(setup.dialer, ready_, dice_),
       random_(setup.world.dice().next()),
@@ -91,7 +109,7 @@ void SimWorker::accept(const Caller& caller) {
 }
 
 bool SimWorker::runnable() const {
-  return in_turn_ || turn_.has_yielded() || !ready_.empty() || !mailbox_.empty() ||
+  return in_turn_ || turn_.has_yielded() || !ready_.empty() || mailbox_.size() > 0 ||
          !backlog_.empty() || next_deadline_ <= world_.now();
 }
 

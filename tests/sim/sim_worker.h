@@ -15,21 +15,35 @@
 
 namespace berth::sim {
 
-// Messages for one worker, in the order of each sender; between senders the order is chance.
+// Messages for one worker, in the order of each sender; between senders the order is chance, and
+// each takes its time.
 class SimMailbox final : public event::Mailbox {
  public:
   // `sender`: who is acting now; one lane for each.
-  SimMailbox(size_t lanes, const size_t& sender) : lanes_(lanes), sender_(sender) {}
+  SimMailbox(World& world, size_t lanes, const size_t& sender)
+      : world_(world), lanes_(lanes), sender_(sender) {}
+  void take_up_to(Duration delay) { most_delay_ = delay; }
   void post(std::unique_ptr<event::Message> message) override;
+  // Nothing here, and nothing on its way.
   bool empty() const { return waiting_ == 0; }
-  size_t size() const { return waiting_; }
-  // One message of a lane by chance.
+  // Those that are here.
+  size_t size() const;
+  // One of those that are here, of a lane by chance.
   std::unique_ptr<event::Message> take(Dice& dice);
   void clear();
 
  private:
-  std::vector<std::deque<std::unique_ptr<event::Message>>> lanes_;
+  struct Letter {
+    TimePoint at;
+    std::unique_ptr<event::Message> message;
+  };
+  using Lane = std::deque<Letter>;
+  bool has_one(const Lane& lane) const { return !lane.empty() && lane.front().at <= world_.now(); }
+
+  World& world_;
+  std::vector<Lane> lanes_;
   const size_t& sender_;
+  Duration most_delay_{};
   size_t waiting_ = 0;
 };
 

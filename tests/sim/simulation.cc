@@ -58,6 +58,7 @@ Simulation::Simulation(World& of, const Scenario& played)
                          .count = count,
                          .listener_stats = registry_.listener("front")}));
     workers_.back()->network().set_attach_failures(played.attach_failures);
+    workers_.back()->mailbox().take_up_to(played.most_mail_delay);
     peers_.push_back(workers_.back()->peer());
   }
   for (const auto& worker : workers_) worker->set_peers(peers_);
@@ -248,7 +249,8 @@ bool Simulation::advance() {
 
 void Simulation::check() {
   invariants_.check(this, connections_to);
-  if (std::none_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->runnable(); }))
+  if (std::none_of(workers_.begin(), workers_.end(),
+                   [](const auto& w) { return w->runnable() || !w->mailbox().empty(); }))
     invariants_.check_quiet(this, connections_to);
 }
 
