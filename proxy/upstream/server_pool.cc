@@ -100,6 +100,11 @@ void ServerPool::pump_later() {
 
 void ServerPool::run() {
   serve_queue();
+  // Kept for those who waited; it serves nobody else.
+  if (server_->retired.load(std::memory_order_relaxed) && has_idle() &&
+      !server_->cluster->queue.has_for(*server_)) {
+    close_idle(CloseReason::Retired);
+  }
   trim_idle();
 }
 
