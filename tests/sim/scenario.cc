@@ -144,9 +144,14 @@ void make_crowd(Dice& dice, Scenario& s) {
   s.server.close_after = dice.percent(60) ? 500 : 0;
   s.server.most_think = dice.percent(50) ? Duration(1ms) : Duration(10ms);
   s.most_lag = dice.percent(50) ? Duration(10ms) : Duration(1ms);
-  if (dice.percent(40)) {
+  if (dice.percent(65)) {
     s.servers = static_cast<uint32_t>(dice.between(2, 3));
-    s.reloads = static_cast<uint32_t>(dice.between(2, 8));
+    s.reloads = static_cast<uint32_t>(dice.between(3, 12));
+    s.most_mail_delay = 10ms;
+    s.spread = 30ms;
+    s.reload_within = 100ms;
+    s.client.aborts = 0;
+    s.upstream.pool.queue_timeout = 2s;
   }
 }
 
@@ -162,9 +167,16 @@ void make_race(Dice& dice, Scenario& s) {
   s.client.most_requests = 6;
   s.client.posts = 50;
   s.client.slow_reading = s.client.slow_writing = s.client.stalls = 0;
-  s.client.upgrades = dice.percent(40) ? 30 : 0;
   s.client.near = m.hints && dice.percent(50) ? m.keepalive / 2 : m.keepalive;
-  s.client.near_pauses = 70;
+  s.client.near_pauses = 80;
+  if (dice.percent(30)) {
+    // Requests that get a connection and cannot use it.
+    m.keepalive = 2s;
+    m.hints = true;
+    s.client.near = 700ms;
+    s.client.upgrades = 50;
+    s.client.count = 1;
+  }
   config::Pool& pool = s.upstream.pool;
   pool.max_upgraded = dice.percent(70) ? 0 : 1;
   pool.max_connections = static_cast<uint32_t>(dice.between(1, 3));

@@ -86,6 +86,7 @@ struct Scenario {
   config::Upstream upstream;  // without its servers
   uint32_t upstreams = 1;     // two: the second one for another host, with as many servers
   uint32_t reloads = 0;
+  Duration reload_within = 3s;
   uint32_t restarts = 0;
   uint32_t freezes = 0;  // a server's event loop is blocked
   Duration longest_freeze{};

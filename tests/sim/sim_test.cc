@@ -60,23 +60,6 @@ TEST(Simulation, HoldsForFreshSeeds) {
   for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) expect_holds(seed);
 }
 
-// What each of these once showed.
-TEST(Simulation, HoldsForTheSeedsThatFoundSomething) {
-  if (one_seed_only()) return;
-  constexpr uint64_t kKept[] = {
-      93,     // a streamed upload was timed by the connect timer
-      168,    // an unused lease made a connection younger
-      223,    // max_idle closed a connection that was just being handed over
-      318,    // nobody looked at the queue when a server came back
-      741,    // nor when its back-off had ended
-      1124,   // the end of half a tunnel was taken for a failure
-      3507,   // a tunnel was shut down after its first partial write
-      7117,   // a pipelined request before the client's FIN was dropped
-      16528,  // FIN and RST at once looked like RST alone
-  };
-  for (const uint64_t seed : kKept) expect_holds(seed);
-}
-
 TEST(Simulation, ReplaysExactly) {
   for (uint64_t seed = 1; seed <= 30; ++seed) {
     const Outcome once = simulate(seed);

@@ -188,7 +188,9 @@ void Simulation::drain() {
 
 void Simulation::schedule_troubles() {
   const auto sometime = [this] { return dice_.between(0ms, scenario.spread + 3s); };
-  for (uint32_t i = 0; i < scenario.reloads; ++i) world.after(sometime(), [this] { reload(); });
+  for (uint32_t i = 0; i < scenario.reloads; ++i) {
+    world.after(dice_.between(0ms, scenario.spread + scenario.reload_within), [this] { reload(); });
+  }
   if (scenario.drained) world.after(sometime(), [this] { drain(); });
   for (uint32_t i = 0; i < scenario.restarts; ++i) {
     world.after(sometime(), [this] {
@@ -224,7 +226,7 @@ bool Simulation::step() {
     return true;
   }
   // A worker may be late: the outside goes on meanwhile.
-  if (scenario.most_lag > Duration(0) && dice_.percent(20) &&
+  if (scenario.most_lag > Duration(0) && dice_.percent(60) &&
       world.next_event() != TimePoint::max() && world.next_event() <= lag_until_) {
     world.advance_to(world.next_event());
     world.run_one();
