@@ -15,6 +15,8 @@ Cluster::Cluster(WorkerPools& pools, std::shared_ptr<SharedCluster> shared,
 void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> servers) {
   settings_ = std::move(settings);
   servers_ = std::move(servers);
+  // Those who wait here may use servers that they did not know: other workers may have some idle.
+  if (shared_->queue.waiting() > 0) look_again({});
 }
 
 void Cluster::request_ended() {
