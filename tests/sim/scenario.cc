@@ -216,6 +216,7 @@ Scenario Scenario::draw(uint64_t seed) {
   if (dice.percent(10)) s.attach_failures = 100;
   constexpr Duration kSpreads[] = {0ms, 100ms, 2s};
   s.spread = dice.of(kSpreads);
+  if (dice.percent(15)) s.memory_budget = dice.between(0, 600'000);
   if (dice.percent(40)) s.most_mail_delay = dice.percent(50) ? Duration(500us) : Duration(10ms);
   const uint64_t theme = dice.below(100);
   if (theme < 25) make_crowd(dice, s);

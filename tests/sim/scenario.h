@@ -85,6 +85,7 @@ struct Scenario {
   config::Listener listener;
   config::Upstream upstream;  // without its servers
   uint32_t upstreams = 1;     // two: the second one for another host, with as many servers
+  uint64_t memory_budget = 256 * config::kMiB;  // a reload may change it
   uint32_t reloads = 0;
   Duration reload_within = 3s;
   uint32_t restarts = 0;

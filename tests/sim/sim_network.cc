@@ -131,7 +131,8 @@ net::IoResult SimTransport::write(const iovec* parts, int count) {
 void SimTransport::check_looked() {
   const End& end = link_.near();
   if (!link_.closed_idle || link_.arrivals.empty() || link_.writes.empty()) return;
-  if (!end.fin_arrived() && !end.rst_arrived()) return;
+  // (Behind an RST nothing can be sent: that harms nobody.)
+  if (!end.fin_arrived() || end.rst_arrived()) return;
   const Mark& heard = link_.arrivals.back();
   const Duration idle = link_.world().now() - heard.at;
   constexpr Duration kClocksDiffer = 200ms;  // the worker's turn may have begun earlier

@@ -150,6 +150,7 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
 
 void Simulation::reload() {
   config::Config config;
+  config.memory_budget = generation_ > 0 && dice_.percent(30) ? 0 : scenario.memory_budget;
   for (const char* const name : {"app", "web"}) {
     if (std::string(name) == "web" &&
         (scenario.upstreams == 1 || (generation_ > 0 && dice_.percent(40)))) {
@@ -306,12 +307,14 @@ void Simulation::wind_down() {
 Outcome simulate(const Scenario& scenario, bool trace) {
   World world(scenario.seed, trace);
   Outcome out;
+  const size_t memory_before = net::buffered_memory();
   {
     Simulation simulation(world, scenario);
     simulation.run();
     out.counts = simulation.ledger.outcomes;
     out.steps = simulation.steps();
   }
+  if (net::buffered_memory() != memory_before) world.fail("buffers were not given back");
   out.failure = world.failure();
   out.trace = world.trace();
   out.fingerprint = world.fingerprint();
