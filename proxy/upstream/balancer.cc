@@ -15,14 +15,17 @@ ServerPool* Balancer::pick(config::Balance policy, const std::vector<ServerPool*
   for (size_t i = 0; i < count; ++i) {
     ServerPool* pool = servers[(next_ + i) % count];
     if (tried.contains(&pool->server())) continue;
-    if (pool->server().backing_off(now)) {
-      if (backing_off == nullptr || pool->active() < backing_off->active()) backing_off = pool;
-      continue;
-    }
-    if (pool->can_serve_now()) {
-      candidates_.push_back(pool);
-    } else {
-      must_wait = true;
+    switch (pool->server().availability(now)) {
+      case Availability::Ready:
+        if (pool->can_serve_now()) {
+          candidates_.push_back(pool);
+        } else {
+          must_wait = true;
+        }
+        break;
+      case Availability::BackingOff:
+        if (backing_off == nullptr || pool->active() < backing_off->active()) backing_off = pool;
+        break;
     }
   }
   if (!candidates_.empty()) {

@@ -25,6 +25,14 @@ struct SharedCluster {
       false};  // the configuration no longer names it; its last requests are still served
 };
 
+// What a server may be given now. Whoever adds a state says in Balancer what it means for new
+// requests, for sticky sessions and for those who wait. A server that left the configuration is not
+// a state: workers that have not heard of the reload yet still use it.
+enum class Availability : uint8_t {
+  Ready,
+  BackingOff,  // it refused connections: only if no other server is ready
+};
+
 // Thread: any. Written rarely (connect, close, reload) but for idle counts, which each have their
 // own cache line.
 class SharedServer {
@@ -50,6 +58,12 @@ class SharedServer {
   bool may_serve() const {
     return !retired.load(std::memory_order_relaxed) ||
            cluster->retired.load(std::memory_order_relaxed);
+  }
+
+  // The one predicate that decides whether a new request may go to this server. (Whether there is
+  // room for it is another question.)
+  Availability availability(TimePoint now) const {
+    return backing_off(now) ? Availability::BackingOff : Availability::Ready;
   }
 
   uint32_t workers() const { return static_cast<uint32_t>(idle_.size()); }
