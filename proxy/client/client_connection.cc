@@ -34,19 +34,16 @@ constexpr std::array<uint8_t, 7> kTransitions = {
 }  // namespace
 
 ClientConnection::ClientConnection(ClientListener& listener, const net::Address& peer)
-    : listener_(listener), timer_(*this), peer_(peer), opened_(listener.env().now()) {
-  listener_.on_state(*this, Closed, Idle);
+    : Connection(listener, peer, listener.env().now()), timer_(*this) {
   arm(listener_.settings().keepalive_timeout);
 }
 
 ClientConnection::~ClientConnection() = default;
 
 void ClientConnection::set_state(ClientState next) {
-  if (state_ == next) return;
-  BERTH_DCHECK((kTransitions[static_cast<size_t>(state_)] & bit(next)) != 0);
-  const ClientState before = state_;
-  state_ = next;
-  listener_.on_state(*this, before, next);
+  if (state() == next) return;
+  BERTH_DCHECK((kTransitions[static_cast<size_t>(state())] & bit(next)) != 0);
+  move_to(next);
 }
 
 void ClientConnection::arm(Duration after) {
@@ -58,22 +55,23 @@ void ClientConnection::arm(Duration after) {
 void ClientConnection::on_ready(net::Ready ready) {
   fin_seen_ = fin_seen_ || ready.peer_closed;
   if (ready.writable && !out_.empty()) flush();
-  if (!ready.readable || state_ == Closed) return;
+  if (!ready.readable || state() == Closed) return;
   readable_ = true;
   pump_input();
 }
 
 void ClientConnection::run() {
-  if (state_ == Closed) return;
+  if (state() == Closed) return;
   if (broken_) {
     close(CloseReason::ClientReset);
     return;
   }
   pump_input();
-  if (state_ == Idle && listener_.draining() && requests_ > 0) close(CloseReason::Shutdown);
+  if (state() == Idle && listener_.draining() && requests_ > 0) close(CloseReason::Shutdown);
 }
 
 void ClientConnection::drain() {
+  if (state() != Idle) return;  // after_response() sees that the listener is draining
   if (!in_.empty() || transport_->probe() == net::Probe::Data) {
     readable_ = true;
     listener_.env().runtime.turn.later(*this);
@@ -85,7 +83,7 @@ void ClientConnection::drain() {
 }
 
 void ClientConnection::on_timer(event::Timer&) {
-  switch (state_) {
+  switch (state()) {
     case Idle:
       close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
       return;
@@ -123,7 +121,7 @@ void ClientConnection::on_timer(event::Timer&) {
 // --- Output.
 
 void ClientConnection::write(const iovec* parts, int count) {
-  if (broken_ || state_ == Closed) return;
+  if (broken_ || state() == Closed) return;
   const net::IoResult sent = out_.send(*transport_, parts, count, listener_.env().scratch);
   listener_.stats().sent_bytes.add(sent.bytes);
   if (active_) {
@@ -150,7 +148,7 @@ void ClientConnection::flush() {
     return;
   }
   arm(active_ && !active_->body.complete() ? listener_.settings().body_timeout : kForever);
-  if (state_ == Writing) {
+  if (state() == Writing) {
     if (active_) {
       end_exchange();
     } else {
@@ -158,7 +156,7 @@ void ClientConnection::flush() {
     }
     return;
   }
-  if (state_ == Upgraded && active_->response_complete) {
+  if (state() == Upgraded && active_->response_complete) {
     // The server has shut down its side of the tunnel.
     transport_->shutdown_write();
     return;
@@ -235,7 +233,7 @@ void ClientConnection::finish_record(exchange::AccessRecord& record, uint16_t st
 }
 
 void ClientConnection::abort(CloseReason reason) {
-  if (state_ == Closed) return;
+  if (state() == Closed) return;
   // RST: neither a close-delimited nor a chunked body must look complete.
   transport_->abort_on_close();
   if (active_) active_->exchange.set_failure(reason);
@@ -243,7 +241,7 @@ void ClientConnection::abort(CloseReason reason) {
 }
 
 void ClientConnection::close(CloseReason reason) noexcept {
-  if (state_ == Closed) return;
+  if (state() == Closed) return;
   net::WorkerEnv& env = listener_.env();
   if (active_) {
     active_->exchange.cancel();
@@ -258,9 +256,7 @@ void ClientConnection::close(CloseReason reason) noexcept {
   transport_.reset();
   in_.reset();
   out_.clear();
-  const ClientState before = state_;
-  state_ = Closed;
-  listener_.on_closed(*this, before, reason, env.now() - opened_, requests_);
+  end(reason);
 }
 
 }  // namespace berth::client

@@ -7,31 +7,19 @@
 #include <cstdint>
 #include <memory>
 
-#include "proxy/base/intrusive_list.h"
 #include "proxy/client/active_exchange.h"
+#include "proxy/client/connection.h"
 #include "proxy/event/timer_queue.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/exchange/client_stream.h"
 #include "proxy/http/head_parser.h"
-#include "proxy/net/address.h"
 #include "proxy/net/send_queue.h"
 #include "proxy/net/transport.h"
 
 namespace berth::client {
 
-class ClientListener;
-struct ClientTag {};
-
-// Idle: between requests, or before the first. Reading: part of a head has come. Active: an
-// exchange is under way. Writing: its response is complete and on its way out. Lingering: our side
-// is shut down; what still comes is thrown away, so that the client gets to read the response (RFC
-// 9112 section 9.6).
-enum class ClientState : uint8_t { Idle, Reading, Active, Writing, Upgraded, Lingering, Closed };
-
-// Owned by its ClientListener. Thread: its worker's. An idle one costs this object and its
-// transport, no buffer.
-class ClientConnection final : public event::Disposable,
-                               public ListHook<ClientTag>,
+// Thread: its worker's. An idle one costs this object and its transport, no buffer.
+class ClientConnection final : public Connection,
                                private net::TransportHandler,
                                private event::TimerHandler,
                                private event::TurnTask,
@@ -44,13 +32,11 @@ class ClientConnection final : public event::Disposable,
   void open(std::unique_ptr<net::Transport> transport) { transport_ = std::move(transport); }
   net::TransportHandler& handler() { return *this; }
 
-  ClientState state() const { return state_; }
-  // More to read, or read already and not yet looked at.
-  bool has_input() const { return readable_ || !in_.empty(); }
-  void close(CloseReason reason) noexcept;
+  bool has_input() const override { return readable_ || !in_.empty(); }
+  void close(CloseReason reason) noexcept override;
   // Idle: closes, unless a request is here already, or may be on its way because the client has
-  // only just connected.
-  void drain();
+  // only just connected. Busy: closes after the response.
+  void drain() override;
 
  private:
   // Events.
@@ -98,17 +84,12 @@ class ClientConnection final : public event::Disposable,
   void set_state(ClientState next);
   void arm(Duration after);
 
-  ClientListener& listener_;
   std::unique_ptr<net::Transport> transport_;
   std::unique_ptr<ActiveExchange> active_;
   event::Timer timer_;
-  const net::Address peer_;
   http::HeadProgress progress_;
   net::ByteBuffer in_;  // a head that has not come whole, or pipelined requests
   net::SendQueue out_;
-  TimePoint opened_;
-  uint32_t requests_ = 0;
-  ClientState state_ = ClientState::Idle;
   CloseReason pending_close_ = CloseReason::None;  // once everything is sent
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;

@@ -33,7 +33,7 @@ ClientListener::ClientListener(exchange::Context& context,
 }
 
 ClientListener::~ClientListener() {
-  const auto close = [](ClientConnection& c) { c.close(CloseReason::Shutdown); };
+  const auto close = [](Connection& c) { c.close(CloseReason::Shutdown); };
   idle_.for_each(close);
   others_.for_each(close);
   env().runtime.turn.run();
@@ -65,8 +65,7 @@ size_t ClientListener::evict_idle(size_t most) {
   size_t closed = 0;
   for (; closed < most; ++closed) {
     // Not one that has its next request here already.
-    ClientConnection* idle =
-        idle_.find_if([](const ClientConnection& c) { return !c.has_input(); });
+    Connection* idle = idle_.find_if([](const Connection& c) { return !c.has_input(); });
     if (idle == nullptr) break;
     idle->close(CloseReason::Evicted);
   }
@@ -75,10 +74,12 @@ size_t ClientListener::evict_idle(size_t most) {
 
 void ClientListener::drain() {
   draining_ = true;
-  idle_.for_each([](ClientConnection& c) { c.drain(); });
+  const auto drain = [](Connection& c) { c.drain(); };
+  idle_.for_each(drain);
+  others_.for_each(drain);
 }
 
-void ClientListener::link(ClientConnection& connection, ClientState state, int by) {
+void ClientListener::link(Connection& connection, ClientState state, int by) {
   stats_->connections[static_cast<size_t>(gauge_of(state))].add(by);
   if (by < 0) {
     static_cast<List::Hook&>(connection).unlink();
@@ -87,12 +88,12 @@ void ClientListener::link(ClientConnection& connection, ClientState state, int b
   }
 }
 
-void ClientListener::on_state(ClientConnection& connection, ClientState before, ClientState after) {
+void ClientListener::on_state(Connection& connection, ClientState before, ClientState after) {
   if (before != ClientState::Closed) link(connection, before, -1);
   link(connection, after, +1);
 }
 
-void ClientListener::on_closed(ClientConnection& connection, ClientState before, CloseReason reason,
+void ClientListener::on_closed(Connection& connection, ClientState before, CloseReason reason,
                                Duration age, uint32_t requests) {
   link(connection, before, -1);
   --open_;
@@ -100,6 +101,12 @@ void ClientListener::on_closed(ClientConnection& connection, ClientState before,
   stats_->connections_closed[static_cast<size_t>(reason)].add();
   stats_->requests_per_connection.observe(requests);
   stats_->connection_age.observe(stats::as_millis(age));
+  env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
+}
+
+// Its successor has taken the place in open_ and in count_ over.
+void ClientListener::on_replaced(Connection& connection, ClientState before) {
+  link(connection, before, -1);
   env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
 }
 

@@ -48,7 +48,7 @@ class ClientListener {
   // Closes the connections that have been idle for longest; returns how many there were (at most
   // `most`).
   size_t evict_idle(size_t most);
-  // From now on: idle connections are closed, the others after their response.
+  // From now on: idle connections are closed, the others after their last response.
   void drain();
   bool draining() const { return draining_; }
   bool empty() const { return open_ == 0; }
@@ -62,14 +62,15 @@ class ClientListener {
   std::string_view keep_alive_fields() const { return keep_alive_fields_; }
 
   // --- For its connections: moves gauges, relinks.
-  void on_state(ClientConnection& connection, ClientState before, ClientState after);
-  void on_closed(ClientConnection& connection, ClientState before, CloseReason reason, Duration age,
+  void on_state(Connection& connection, ClientState before, ClientState after);
+  void on_closed(Connection& connection, ClientState before, CloseReason reason, Duration age,
                  uint32_t requests);
+  void on_replaced(Connection& connection, ClientState before);
 
  private:
-  using List = IntrusiveList<ClientConnection, ClientTag>;
+  using List = IntrusiveList<Connection, ClientTag>;
   ClientConnection* admit(const net::Address& peer);
-  void link(ClientConnection& connection, ClientState state, int by);
+  void link(Connection& connection, ClientState state, int by);
 
   exchange::Context& context_;
   std::shared_ptr<const config::Listener> settings_;

@@ -24,7 +24,7 @@ http::RequestHead& shared_head() {
 }  // namespace
 
 void ClientConnection::pump_input() {
-  switch (state_) {
+  switch (state()) {
     case Idle:
     case Reading:
       read_head();
@@ -50,13 +50,13 @@ void ClientConnection::pump_input() {
 
 void ClientConnection::read_head() {
   net::Scratch& scratch = listener_.env().scratch;
-  for (int rounds = 0; state_ == Idle || state_ == Reading; ++rounds) {
+  for (int rounds = 0; state() == Idle || state() == Reading; ++rounds) {
     if (rounds == net::Scratch::kReadsPerTurn) {
       listener_.env().runtime.turn.next_turn(*this);
       return;
     }
     // A pipelined request that is here already comes before what the client does next: its FIN too.
-    if (state_ == Idle && !in_.empty()) {
+    if (state() == Idle && !in_.empty()) {
       net::ByteBuffer waiting = std::move(in_);
       parse_head(waiting.data(), waiting.size());
       continue;
@@ -78,7 +78,7 @@ void ClientConnection::read_head() {
       parse_head(joined.data(), joined.size());
     }
     // An RST that came with these bytes shows only at the next read.
-    if (state_ == Reading) readable_ = true;
+    if (state() == Reading) readable_ = true;
   }
 }
 
@@ -95,7 +95,7 @@ void ClientConnection::parse_head(char* data, size_t size) {
       return;
     case http::ParseStatus::Incomplete:
       in_ = net::ByteBuffer::copy_of({data, size});
-      if (state_ == Idle) {
+      if (state() == Idle) {
         set_state(Reading);
         arm(settings.header_timeout);
       }
@@ -217,7 +217,7 @@ void ClientConnection::read_tunnel() {
     active_->exchange.on_request_body(waiting.view(), false, {});
   }
   net::Scratch& scratch = listener_.env().scratch;
-  for (int reads = 0; readable_ && state_ == Upgraded && !active_->body_paused; ++reads) {
+  for (int reads = 0; readable_ && state() == Upgraded && !active_->body_paused; ++reads) {
     if (reads == net::Scratch::kReadsPerTurn) {
       listener_.env().runtime.turn.next_turn(*this);
       return;
@@ -278,7 +278,7 @@ void ClientConnection::on_client_end(bool reset) {
   if (reset) {
     close(CloseReason::ClientReset);
   } else {
-    close(state_ == Idle ? CloseReason::PeerClosed : CloseReason::ClientAborted);
+    close(state() == Idle ? CloseReason::PeerClosed : CloseReason::ClientAborted);
   }
 }
 

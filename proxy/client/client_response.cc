@@ -114,7 +114,7 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
 }
 
 void ClientConnection::send_body(std::string_view bytes, bool complete, std::string_view trailers) {
-  if (state_ == Upgraded) {
+  if (state() == Upgraded) {
     const iovec out = part(bytes);
     if (!bytes.empty()) write(&out, 1);
     if (complete) {
@@ -214,7 +214,7 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
 }
 
 void ClientConnection::response_complete() {
-  if (state_ == Closed) return;
+  if (state() == Closed) return;
   active_->response_complete = true;
   set_state(Writing);
   if (broken_) return;  // closed at the end of the turn
@@ -228,7 +228,7 @@ void ClientConnection::pause_request_body() {
 void ClientConnection::resume_request_body() {
   if (!active_ || !active_->body_paused) return;
   active_->body_paused = false;
-  if (state_ == Active && out_.empty()) arm(listener_.settings().body_timeout);
+  if (state() == Active && out_.empty()) arm(listener_.settings().body_timeout);
   // Not from within the exchange: at the end of the turn.
   readable_ = true;
   listener_.env().runtime.turn.later(*this);

@@ -1,0 +1,57 @@
+// What a ClientListener owns: one client's connection, whatever protocol it speaks.
+#pragma once
+
+#include <cstdint>
+
+#include "proxy/base/close_reason.h"
+#include "proxy/base/intrusive_list.h"
+#include "proxy/base/time.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/net/address.h"
+
+namespace berth::client {
+
+class ClientListener;
+struct ClientTag {};
+
+// Idle: between requests, or before the first. Reading: part of a head has come. Active: a request
+// is under way (HTTP/2: one or more). Writing: the last response is complete and on its way out.
+// Lingering: our side is shut down; what still comes is thrown away, so that the client gets to
+// read the response (RFC 9112 section 9.6).
+enum class ClientState : uint8_t { Idle, Reading, Active, Writing, Upgraded, Lingering, Closed };
+
+// Owned by its ClientListener, in whose lists it is from its construction to its end. Thread: its
+// worker's.
+class Connection : public event::Disposable, public ListHook<ClientTag> {
+ public:
+  ClientState state() const { return state_; }
+  const net::Address& peer() const { return peer_; }
+  // More to read, or read already and not yet looked at.
+  virtual bool has_input() const = 0;
+  virtual void close(CloseReason reason) noexcept = 0;
+  // The listener is going: finishes what is under way and takes nothing new, as soon as the client
+  // can know.
+  virtual void drain() = 0;
+
+ protected:
+  // `opened`: when the client connected.
+  Connection(ClientListener& listener, const net::Address& peer, TimePoint opened);
+
+  // Gauges and lists follow. Each kind of connection checks its own transitions.
+  void move_to(ClientState next);
+  // The one way to ClientState::Closed: counted, and destroyed at the end of the turn.
+  void end(CloseReason reason);
+  // The same client goes on as another Connection object, which exists already: neither counted as
+  // closed nor as accepted.
+  void end_replaced();
+
+  ClientListener& listener_;
+  const net::Address peer_;
+  const TimePoint opened_;
+  uint32_t requests_ = 0;
+
+ private:
+  ClientState state_ = ClientState::Idle;
+};
+
+}  // namespace berth::client
