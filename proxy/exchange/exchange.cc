@@ -477,7 +477,7 @@ void Exchange::describe(AccessRecord& record) const {
   record.attempts = attempts_;
   record.source = source_;
   record.reused = reused_;
-  if (server_ != nullptr) record.server = server_->name;
+  if (server_ != nullptr) record.server = server_->name();
   if (!source_) return;
   const Duration wait = leased_at_ - asked_at_;
   if (*source_ == stats::AcquireSource::New) {

@@ -52,7 +52,7 @@ stats::ConfiguredLabels labels_of(const config::Config& config,
   for (const upstream::ClusterPlan& cluster : clusters) {
     labels.upstreams.push_back(cluster.cluster->name);
     for (const auto& server : cluster.servers) {
-      labels.servers.emplace_back(cluster.cluster->name, server->name);
+      labels.servers.emplace_back(cluster.cluster->name, std::string(server->name()));
     }
   }
   return labels;

@@ -58,6 +58,19 @@ UniqueFd open_socket(const std::string& text, net::Address& address,
   }
 }
 
+// The same for every spelling of an address.
+std::string listener_key(const config::Listener& listener) {
+  const auto address = net::Address::parse_listen(listener.address);
+  if (!address) throw std::runtime_error("cannot listen on '" + listener.address + "'");
+  return address->to_string();
+}
+
+// A name with several addresses is several servers, each under its own.
+std::string server_name(const config::Server& server, const std::vector<net::Address>& found,
+                        const net::Address& address) {
+  return found.size() == 1 ? server.address : address.to_string();
+}
+
 }  // namespace
 
 SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
@@ -118,24 +131,29 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
   }
   Sockets opened;
   for (const config::Listener& listener : config.listeners) {
-    if (!listeners_.contains(listener.address)) opened[listener.address] = open(listener);
+    const std::string key = listener_key(listener);
+    if (!listeners_.contains(key)) opened[key] = open(listener);
   }
 
+  rename(config, addresses);
   std::vector<WorkerPlan> plans(workers_);
   const std::vector<upstream::ClusterPlan> clusters = plan_clusters(snapshot, addresses);
   Sockets listeners;
   listening_.clear();
   for (const config::Listener& listener : config.listeners) {
-    const bool is_new = opened.contains(listener.address);
-    OpenListener& entry = listeners[listener.address];
-    entry = std::move(is_new ? opened[listener.address] : listeners_[listener.address]);
+    const std::string key = listener_key(listener);
+    const bool is_new = opened.contains(key);
+    OpenListener& entry = listeners[key];
+    entry = std::move(is_new ? opened[key] : listeners_[key]);
+    entry.name = listener.name;
     listening_.push_back(entry.address);
     for (uint32_t worker = 0; worker < workers_; ++worker) {
       plans[worker].listeners.push_back(
-          {.key = listener.address,
+          {.key = key,
            .settings = std::shared_ptr<const config::Listener>(snapshot, &listener),
            .count = entry.count,
-           .fd = is_new ? std::move(entry.fds[worker]) : UniqueFd()});
+           .fd = is_new ? std::move(entry.fds[worker]) : UniqueFd(),
+           .stats = is_new ? registry_.listener(listener.name) : nullptr});
     }
     entry.fds.clear();
   }
@@ -149,6 +167,9 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
 
 std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::SnapshotPtr& snapshot,
                                                            const Addresses& addresses) {
+  const auto nobody_uses = [](const auto& entry) { return entry.second.expired(); };
+  std::erase_if(clusters_, nobody_uses);
+  std::erase_if(servers_, nobody_uses);
   std::vector<upstream::ClusterPlan> plans;
   std::set<const void*> named;
   queue_facts_.clear();
@@ -171,12 +192,11 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
     for (const config::Server& server : settings.servers) {
       const std::vector<net::Address>& found = addresses.at(server.address);
       for (const net::Address& address : found) {
-        // A name with several addresses is several servers, each under its own.
-        const std::string name = found.size() == 1 ? server.address : address.to_string();
         const auto same = [&](const auto& other) { return other->address == address; };
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
-        plan.servers.push_back(share_server(cluster, settings, name, address));
+        plan.servers.push_back(
+            share_server(cluster, settings, server_name(server, found, address), address));
         named.insert(plan.servers.back().get());
       }
     }
@@ -190,19 +210,48 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
   return plans;
 }
 
+// Listeners and servers that stay and are called otherwise from now on: their counters go on under
+// the new label.
+void Topology::rename(const config::Config& config, const Addresses& addresses) {
+  stats::Renames renames;
+  for (const config::Listener& listener : config.listeners) {
+    const auto known = listeners_.find(listener_key(listener));
+    if (known == listeners_.end() || known->second.name == listener.name) continue;
+    renames.listeners.push_back({.from = known->second.name, .to = listener.name});
+  }
+  for (const config::Upstream& upstream : config.upstreams) {
+    std::set<const void*> seen;
+    for (const config::Server& server : upstream.servers) {
+      const std::vector<net::Address>& found = addresses.at(server.address);
+      for (const net::Address& address : found) {
+        const auto known = find_server(upstream.name, address);
+        const std::string name = server_name(server, found, address);
+        // Named twice, it goes by its first name.
+        if (known == nullptr || !seen.insert(known.get()).second || known->name() == name) continue;
+        renames.servers.push_back({.upstream = upstream.name, .from = known->name(), .to = name});
+        known->rename(name);
+      }
+    }
+  }
+  registry_.rename(renames);
+}
+
+std::shared_ptr<upstream::SharedServer> Topology::find_server(const std::string& upstream,
+                                                              const net::Address& address) const {
+  const auto known = servers_.find({upstream, address.to_string()});
+  return known == servers_.end() ? nullptr : known->second.lock();
+}
+
 // The same object for the same server, as long as anybody uses it: its bound counts what is still
 // draining.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
     const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
     const std::string& name, const net::Address& address) {
-  std::weak_ptr<upstream::SharedServer>& known = servers_[{settings.name, address.to_string()}];
-  std::shared_ptr<upstream::SharedServer> server = known.lock();
-  if (server == nullptr || server->cluster != cluster || server->name != name) {
-    // Under a new name it is a new server; the old one is known to nobody but its last users.
-    if (server != nullptr) server->retired.store(true, std::memory_order_relaxed);
+  std::shared_ptr<upstream::SharedServer> server = find_server(settings.name, address);
+  if (server == nullptr) {
     server = std::make_shared<upstream::SharedServer>(cluster, name, address, workers_,
                                                       registry_.server_facts(settings.name, name));
-    known = server;
+    servers_[{settings.name, address.to_string()}] = server;
   }
   server->retired.store(false, std::memory_order_relaxed);
   server->slots.set_limit(settings.pool.max_connections);

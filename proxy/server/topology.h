@@ -23,7 +23,9 @@ struct ListenerPlan {
   std::string key;  // its address; the same key: the same sockets
   std::shared_ptr<const config::Listener> settings;
   std::shared_ptr<client::ConnectionCount> count;
-  UniqueFd fd;  // only if the worker does not have the listener yet
+  // Only if the worker does not have the listener yet.
+  UniqueFd fd;
+  std::shared_ptr<stats::ListenerStats> stats;
 };
 
 // A configuration made ready for one worker.
@@ -65,6 +67,7 @@ class Topology {
  private:
   struct OpenListener {
     std::shared_ptr<client::ConnectionCount> count = std::make_shared<client::ConnectionCount>();
+    std::string name;           // in the metrics
     std::string address;        // as bound
     std::vector<UniqueFd> fds;  // new ones, one for each worker; moved into the plans
     SocketFile file;
@@ -74,8 +77,12 @@ class Topology {
   using Addresses = std::map<std::string, std::vector<net::Address>>;
 
   OpenListener open(const config::Listener& listener) const;
+  void rename(const config::Config& config, const Addresses& addresses);
   std::vector<upstream::ClusterPlan> plan_clusters(const config::SnapshotPtr& snapshot,
                                                    const Addresses& addresses);
+  // The server at this address, if anybody uses it.
+  std::shared_ptr<upstream::SharedServer> find_server(const std::string& upstream,
+                                                      const net::Address& address) const;
   std::shared_ptr<upstream::SharedServer> share_server(
       const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
       const std::string& name, const net::Address& address);

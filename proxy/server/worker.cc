@@ -93,8 +93,8 @@ void Worker::take_listeners(std::vector<ListenerPlan> plans) {
       next.insert(ports_.extract(at));
       continue;
     }
-    auto clients = std::make_unique<client::ClientListener>(
-        context_, plan.settings, plan.count, registry_.listener(plan.settings->name));
+    auto clients = std::make_unique<client::ClientListener>(context_, plan.settings, plan.count,
+                                                            std::move(plan.stats));
     next[plan.key] = std::make_unique<Port>(loop_, std::move(plan.fd), *this, std::move(clients));
   }
   ports_.swap(next);  // what is left in `next` is gone from the configuration

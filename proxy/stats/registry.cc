@@ -19,10 +19,23 @@ template <class Stats, class Facts = NoFacts>
 struct Entry {
   Stats remainder;
   std::vector<Stats*> live;
-  std::weak_ptr<Facts> facts;
+  std::vector<std::weak_ptr<Facts>> facts;  // the last that lives is shown
   bool retained = false;
 
-  bool dead() const { return live.empty() && facts.expired() && !retained; }
+  bool dead() const {
+    return live.empty() && !retained &&
+           std::all_of(facts.begin(), facts.end(), [](const auto& f) { return f.expired(); });
+  }
+  std::shared_ptr<Facts> known() const {
+    for (auto at = facts.rbegin(); at != facts.rend(); ++at) {
+      if (auto alive = at->lock()) return alive;
+    }
+    return nullptr;
+  }
+  bool has(const std::shared_ptr<Facts>& one) const {
+    return std::any_of(facts.begin(), facts.end(),
+                       [&](const auto& f) { return !f.owner_before(one) && !one.owner_before(f); });
+  }
 
   std::unique_ptr<Stats> sum() const {
     auto total = std::make_unique<Stats>();
@@ -35,16 +48,38 @@ struct Entry {
 using ServerKey = std::pair<std::string, std::string>;  // upstream, address
 
 template <class Entries>
-void drop_if_dead(Entries& entries, const typename Entries::key_type& key) {
-  const auto at = entries.find(key);
-  if (at != entries.end() && at->second.dead()) entries.erase(at);
+void drop_dead(Entries& entries) {
+  std::erase_if(entries, [](const auto& item) { return item.second.dead(); });
 }
 
 template <class Entries, class Keys>
 void retain_only(Entries& entries, const Keys& keys) {
   for (auto& [key, entry] : entries) entry.retained = false;
   for (const auto& key : keys) entries[key].retained = true;
-  std::erase_if(entries, [](const auto& item) { return item.second.dead(); });
+  drop_dead(entries);
+}
+
+// `moves`: pairs of keys. What is known under the second already stays known under it.
+template <class Entries>
+void move_entries(
+    Entries& entries,
+    const std::vector<std::pair<typename Entries::key_type, typename Entries::key_type>>& moves) {
+  std::vector<typename Entries::node_type> moving;
+  for (const auto& [from, to] : moves) {
+    typename Entries::node_type node = entries.extract(from);
+    if (node.empty()) continue;
+    node.key() = to;
+    moving.push_back(std::move(node));
+  }
+  for (auto& node : moving) {
+    const auto inserted = entries.insert(std::move(node));
+    if (inserted.inserted) continue;
+    auto& there = inserted.position->second;
+    const auto& come = inserted.node.mapped();
+    merge(there.remainder, come.remainder);
+    there.live.insert(there.live.end(), come.live.begin(), come.live.end());
+    there.facts.insert(there.facts.end(), come.facts.begin(), come.facts.end());
+  }
 }
 
 }  // namespace
@@ -57,50 +92,54 @@ struct Registry::State {
   std::map<uint32_t, Entry<WorkerStats>> workers;
 
   // In add() and share(), whatever a deleter may run for is declared before the lock, so that it
-  // runs after it.
+  // runs after it. A deleter finds its entry by what it holds: the label may have changed.
 
-  // New counters under `key`, which are folded into the label's remainder when their holder lets go
-  // of them.
-  template <class Stats, class Entries>
+  // New counters in the entry that `find` looks up under the lock. They are folded into its
+  // remainder when their holder lets go of them.
+  template <class Stats, class Entries, class Find>
   static std::shared_ptr<Stats> add(const std::shared_ptr<State>& state, Entries State::*entries,
-                                    const typename Entries::key_type& key) {
-    std::shared_ptr<Stats> stats(new Stats,
-                                 [weak = std::weak_ptr(state), entries, key](Stats* gone) {
-                                   const std::unique_ptr<Stats> owned(gone);
-                                   if (const auto home = weak.lock())
-                                     home->fold(*home.*entries, key, gone);
-                                 });
+                                    Find find) {
+    std::shared_ptr<Stats> stats(new Stats, [weak = std::weak_ptr(state), entries](Stats* gone) {
+      const std::unique_ptr<Stats> owned(gone);
+      if (const auto home = weak.lock()) home->fold(*home.*entries, gone);
+    });
     std::lock_guard lock(state->mutex);
-    (*state.*entries)[key].live.push_back(stats.get());
+    find(*state.*entries).live.push_back(stats.get());
     return stats;
   }
 
   template <class Stats, class Entries>
-  void fold(Entries& entries, const typename Entries::key_type& key, Stats* gone) {
+  static std::shared_ptr<Stats> add_under(const std::shared_ptr<State>& state,
+                                          Entries State::*entries,
+                                          const typename Entries::key_type& key) {
+    return add<Stats>(
+        state, entries, [&](Entries & all) -> auto& { return all[key]; });
+  }
+
+  template <class Stats, class Entries>
+  void fold(Entries& entries, Stats* gone) {
     std::lock_guard lock(mutex);
-    const auto at = entries.find(key);
-    if (at == entries.end()) return;
-    merge(at->second.remainder, *gone);
-    std::erase(at->second.live, gone);
-    drop_if_dead(entries, key);
+    for (auto& [key, entry] : entries) {
+      if (std::erase(entry.live, gone) > 0) merge(entry.remainder, *gone);
+    }
+    drop_dead(entries);
   }
 
   // The facts under `key`; new ones if nobody holds any.
   template <class Facts, class Entries>
   static std::shared_ptr<Facts> share(const std::shared_ptr<State>& state, Entries State::*entries,
                                       const typename Entries::key_type& key) {
-    std::shared_ptr<Facts> facts(new Facts,
-                                 [weak = std::weak_ptr(state), entries, key](Facts* gone) {
-                                   delete gone;
-                                   const auto home = weak.lock();
-                                   if (home == nullptr) return;
-                                   std::lock_guard drop_lock(home->mutex);
-                                   drop_if_dead(*home.*entries, key);
-                                 });
+    std::shared_ptr<Facts> facts(new Facts, [weak = std::weak_ptr(state), entries](Facts* gone) {
+      delete gone;
+      const auto home = weak.lock();
+      if (home == nullptr) return;
+      std::lock_guard drop_lock(home->mutex);
+      drop_dead(*home.*entries);
+    });
     std::lock_guard lock(state->mutex);
     auto& entry = (*state.*entries)[key];
-    if (auto known = entry.facts.lock()) return known;
-    entry.facts = facts;
+    if (auto known = entry.known()) return known;
+    entry.facts = {facts};
     return facts;
   }
 };
@@ -109,20 +148,24 @@ Registry::Registry() : state_(std::make_shared<State>()) {}
 Registry::~Registry() = default;
 
 std::shared_ptr<ListenerStats> Registry::listener(const std::string& listener) {
-  return State::add<ListenerStats>(state_, &State::listeners, listener);
+  return State::add_under<ListenerStats>(state_, &State::listeners, listener);
 }
 
-std::shared_ptr<ServerStats> Registry::server(const std::string& upstream,
-                                              const std::string& server) {
-  return State::add<ServerStats>(state_, &State::servers, ServerKey{upstream, server});
+std::shared_ptr<ServerStats> Registry::server(const std::shared_ptr<ServerFacts>& facts) {
+  return State::add<ServerStats>(
+      state_, &State::servers, [&](auto& servers) -> auto& {
+        return std::find_if(servers.begin(), servers.end(),
+                            [&](const auto& item) { return item.second.has(facts); })
+            ->second;
+      });
 }
 
 std::shared_ptr<QueueStats> Registry::queue(const std::string& upstream) {
-  return State::add<QueueStats>(state_, &State::queues, upstream);
+  return State::add_under<QueueStats>(state_, &State::queues, upstream);
 }
 
 std::shared_ptr<WorkerStats> Registry::worker(uint32_t worker) {
-  auto stats = State::add<WorkerStats>(state_, &State::workers, worker);
+  auto stats = State::add_under<WorkerStats>(state_, &State::workers, worker);
   std::lock_guard lock(state_->mutex);
   state_->workers[worker].retained = true;  // its numbers are the process's: they outlive it
   return stats;
@@ -137,6 +180,18 @@ std::shared_ptr<QueueFacts> Registry::queue_facts(const std::string& upstream) {
   return State::share<QueueFacts>(state_, &State::queues, upstream);
 }
 
+void Registry::rename(const Renames& renames) {
+  std::vector<std::pair<std::string, std::string>> listeners;
+  for (const auto& [from, to] : renames.listeners) listeners.emplace_back(from, to);
+  std::vector<std::pair<ServerKey, ServerKey>> servers;
+  for (const auto& [upstream, from, to] : renames.servers) {
+    servers.emplace_back(ServerKey{upstream, from}, ServerKey{upstream, to});
+  }
+  std::lock_guard lock(state_->mutex);
+  move_entries(state_->listeners, listeners);
+  move_entries(state_->servers, servers);
+}
+
 void Registry::retain(const ConfiguredLabels& labels) {
   std::lock_guard lock(state_->mutex);
   retain_only(state_->listeners, labels.listeners);
@@ -149,10 +204,10 @@ Snapshot Registry::snapshot() const {
   std::lock_guard lock(state_->mutex);
   for (const auto& [name, entry] : state_->listeners) all.listeners.push_back({name, entry.sum()});
   for (const auto& [key, entry] : state_->servers) {
-    all.servers.push_back({key.first, key.second, entry.sum(), entry.facts.lock()});
+    all.servers.push_back({key.first, key.second, entry.sum(), entry.known()});
   }
   for (const auto& [name, entry] : state_->queues) {
-    all.queues.push_back({name, entry.sum(), entry.facts.lock()});
+    all.queues.push_back({name, entry.sum(), entry.known()});
   }
   for (const auto& [id, entry] : state_->workers) {
     merge(*all.workers, *entry.sum());

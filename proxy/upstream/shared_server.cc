@@ -4,6 +4,15 @@
 
 namespace berth::upstream {
 
+void SharedServer::rename(const std::string& to) {
+  auto known = std::find(names_.begin(), names_.end(), to);
+  if (known == names_.end()) {
+    names_.push_front(to);
+    known = names_.begin();
+  }
+  name_.store(&*known, std::memory_order_release);
+}
+
 void SharedServer::connect_failed(TimePoint now) {
   // Connects that were under way together fail together: that is one failure.
   if (backing_off(now)) return;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,16 +38,13 @@ enum class Availability : uint8_t {
 // own cache line.
 class SharedServer {
  public:
-  SharedServer(std::shared_ptr<SharedCluster> of, std::string configured, net::Address at,
+  SharedServer(std::shared_ptr<SharedCluster> of, const std::string& configured, net::Address at,
                uint32_t workers, std::shared_ptr<stats::ServerFacts> known)
-      : cluster(std::move(of)),
-        name(std::move(configured)),
-        address(std::move(at)),
-        facts(std::move(known)),
-        idle_(workers) {}
+      : cluster(std::move(of)), address(std::move(at)), facts(std::move(known)), idle_(workers) {
+    rename(configured);
+  }
 
   const std::shared_ptr<SharedCluster> cluster;
-  const std::string name;  // as configured
   const net::Address address;
   const std::shared_ptr<stats::ServerFacts> facts;
   SlotCounter slots;
@@ -65,6 +63,11 @@ class SharedServer {
   Availability availability(TimePoint now) const {
     return backing_off(now) ? Availability::BackingOff : Availability::Ready;
   }
+
+  // As configured: what people and metrics call it. Valid for as long as the server.
+  const std::string& name() const { return *name_.load(std::memory_order_acquire); }
+  // A reload may spell the same address otherwise. Thread: the main thread.
+  void rename(const std::string& to);
 
   uint32_t workers() const { return static_cast<uint32_t>(idle_.size()); }
   uint32_t idle(uint32_t worker) const {
@@ -108,6 +111,8 @@ class SharedServer {
   struct alignas(64) IdleCount {
     std::atomic<uint32_t> count{0};
   };
+  std::forward_list<std::string> names_;  // with the former ones: somebody may be reading them
+  std::atomic<const std::string*> name_{nullptr};
   std::vector<IdleCount> idle_;
   std::atomic<int64_t> down_until_{0};
   std::atomic<int64_t> idle_dropped_until_{INT64_MIN};

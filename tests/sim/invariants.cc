@@ -31,11 +31,12 @@ void Invariants::check(const void* network, CountConnections connections) {
     // A lowered limit takes effect as slots come back: never more than there were.
     bound.allowed = std::max(limit, std::min(bound.allowed, used));
     if (used > bound.allowed) {
-      world_.fail("%s: %u slots are out, the limit is %u", bound.server->name.c_str(), used, limit);
+      world_.fail("%s: %u slots are out, the limit is %u", bound.server->name().c_str(), used,
+                  limit);
     }
     const uint32_t open = connections(network, bound.server->address);
     if (open > used) {
-      world_.fail("%s: %u connections and only %u slots", bound.server->name.c_str(), open, used);
+      world_.fail("%s: %u connections and only %u slots", bound.server->name().c_str(), open, used);
     }
     bound.allowed = std::max(limit, used);
   }
@@ -105,7 +106,7 @@ void Invariants::check_quiet(const void* network, CountConnections connections) 
   for (Bound& bound : bounds_) {
     const uint32_t open = connections(network, bound.server->address);
     if (open != bound.server->slots.used()) {
-      world_.fail("%s: %u slots are out for %u connections", bound.server->name.c_str(),
+      world_.fail("%s: %u slots are out for %u connections", bound.server->name().c_str(),
                   bound.server->slots.used(), open);
     }
   }
@@ -131,15 +132,15 @@ void Invariants::check_idle(const upstream::SharedServer& server) {
   }
   if (server.retired.load()) {
     if (workers_.size() > 1 && server.idle_total() > 0) {
-      world_.fail("%s has left the configuration, and has idle connections", server.name.c_str());
+      world_.fail("%s has left the configuration, and has idle connections", server.name().c_str());
     }
     return;
   }
   if (idle > 0 && server.slots.over_limit()) {
-    world_.fail("%s: idle connections beyond the limit", server.name.c_str());
+    world_.fail("%s: idle connections beyond the limit", server.name().c_str());
   }
   if (idle > static_cast<int64_t>(most)) {
-    world_.fail("%s: %lld idle connections", server.name.c_str(), static_cast<long long>(idle));
+    world_.fail("%s: %lld idle connections", server.name().c_str(), static_cast<long long>(idle));
   }
 }
 
@@ -152,7 +153,7 @@ void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
           ticket.tried.contains(&server))
         continue;
       if (server.slots.has_room() && !server.backing_off(world_.now() - kTimersMayBeLate)) {
-        world_.fail("one waits although %s has a free slot", server.name.c_str());
+        world_.fail("one waits although %s has a free slot", server.name().c_str());
       }
     }
     for (const auto& worker : workers_) {
@@ -160,7 +161,8 @@ void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
       if (cluster == nullptr) continue;
       for (upstream::ServerPool* pool : cluster->servers()) {
         if (pool->has_idle() && !ticket.tried.contains(&pool->server())) {
-          world_.fail("one waits although %s has an idle connection", pool->server().name.c_str());
+          world_.fail("one waits although %s has an idle connection",
+                      pool->server().name().c_str());
         }
       }
     }
@@ -171,7 +173,7 @@ void Invariants::check_end(const stats::Registry& registry) {
   for (const Bound& bound : bounds_) {
     if (bound.server->slots.used() != 0 || bound.server->upgraded.used() != 0) {
       world_.fail("%s: %u slots and %u for upgrades were never given back",
-                  bound.server->name.c_str(), bound.server->slots.used(),
+                  bound.server->name().c_str(), bound.server->slots.used(),
                   bound.server->upgraded.used());
     }
   }

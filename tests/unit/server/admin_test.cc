@@ -92,8 +92,8 @@ TEST(AdminPagesTest, UnknownPathListsThePages) {
 TEST(AdminPagesTest, StatusTellsBothSides) {
   FakeContext context;
   const auto listener = context.stats.listener(":80");
-  const auto server = context.stats.server("app", "a:1");
-  const auto second = context.stats.server("app", "b:1");
+  const auto server = context.stats.server(context.stats.server_facts("app", "a:1"));
+  const auto second = context.stats.server(context.stats.server_facts("app", "b:1"));
   const auto facts = context.stats.server_facts("app", "a:1");
   const auto queue = context.stats.queue("app");
   const auto limit = context.stats.queue_facts("app");

@@ -295,7 +295,7 @@ TEST_F(TopologyTest, AllWorkersShareEachServer) {
   const upstream::ClusterPlan& app = plans.front().clusters[0];
   EXPECT_EQ(app.cluster->name, "app");
   ASSERT_EQ(app.servers.size(), 2u);
-  EXPECT_EQ(app.servers[0]->name, "127.0.0.1:1");
+  EXPECT_EQ(app.servers[0]->name(), "127.0.0.1:1");
   EXPECT_EQ(app.servers[0]->address.to_string(), "127.0.0.1:1");
   EXPECT_EQ(app.servers[0]->cluster, app.cluster);
   EXPECT_EQ(app.servers[0]->workers(), kWorkers);
@@ -356,18 +356,37 @@ TEST_F(TopologyTest, AServerThatNobodyUsesAnyMoreIsForgotten) {
   EXPECT_TRUE(server.expired());
 }
 
-TEST_F(TopologyTest, AServerUnderANewNameReplacesTheOldOneWhichIsRetired) {
-  // One address, two spellings: its label changes, so its object does.
+// One address, two spellings: one bound, and its counters go on under the new label.
+TEST_F(TopologyTest, AServerUnderANewNameIsTheSameServer) {
   config.upstreams = {upstream("app", {"[::1]:9"})};
   const std::vector<WorkerPlan> first = apply();
-  const auto old = first.front().clusters.front().servers.front();
+  const auto server = first.front().clusters.front().servers.front();
+  const auto counters = registry.server(server->facts);
+  counters->connections_opened.add(3);
   config.upstreams = {upstream("app", {"[0::1]:9"})};
   const std::vector<WorkerPlan> second = apply();
-  ASSERT_EQ(second.front().clusters.front().servers.size(), 1u);
-  const auto fresh = second.front().clusters.front().servers.front();
-  EXPECT_NE(fresh, old);
-  EXPECT_TRUE(old->retired) << "or its connections would be kept beside the new ones";
-  EXPECT_FALSE(fresh->retired);
+  EXPECT_EQ(second.front().clusters.front().servers, std::vector{server});
+  EXPECT_EQ(server->name(), "[0::1]:9");
+  EXPECT_FALSE(server->retired);
+  registry.server(server->facts)->connections_opened.add(4);
+  const stats::Snapshot now = registry.snapshot();
+  ASSERT_EQ(now.servers.size(), 1u);
+  EXPECT_EQ(now.servers[0].address, "[0::1]:9");
+  EXPECT_EQ(now.servers[0].stats->connections_opened.value(), 7u);
+}
+
+TEST_F(TopologyTest, AListenerUnderANewNameKeepsItsCounters) {
+  config.listeners = {listener("127.0.0.1:0")};
+  const std::vector<WorkerPlan> first = apply();
+  ASSERT_NE(first.front().listeners.front().stats, nullptr);
+  first.front().listeners.front().stats->connections_accepted.add(2);
+  config.listeners.front().name = "front";
+  const std::vector<WorkerPlan> second = apply();
+  EXPECT_EQ(second.front().listeners.front().stats, nullptr) << "the worker has them already";
+  const stats::Snapshot now = registry.snapshot();
+  ASSERT_EQ(now.listeners.size(), 1u);
+  EXPECT_EQ(now.listeners[0].name, "front");
+  EXPECT_EQ(now.listeners[0].stats->connections_accepted.value(), 2u);
 }
 
 // The bound is one per server, however often the configuration names it.
@@ -376,7 +395,7 @@ TEST_F(TopologyTest, TwoSpellingsOfOneAddressAreOneServer) {
   const std::vector<WorkerPlan> first = apply();
   const auto servers = first.front().clusters.front().servers;
   ASSERT_EQ(servers.size(), 2u);
-  EXPECT_EQ(servers[0]->name, "[::1]:9");
+  EXPECT_EQ(servers[0]->name(), "[::1]:9");
   EXPECT_FALSE(servers[0]->retired);
   const std::vector<WorkerPlan> second = apply();
   EXPECT_EQ(second.front().clusters.front().servers, servers);
@@ -390,9 +409,9 @@ TEST_F(TopologyTest, AHostNameIsEveryAddressThatItHas) {
   for (const auto& server : servers) {
     EXPECT_EQ(server->address.port(), 7);
     if (servers.size() == 1) {
-      EXPECT_EQ(server->name, "localhost:7");
+      EXPECT_EQ(server->name(), "localhost:7");
     } else {
-      EXPECT_EQ(server->name, server->address.to_string());
+      EXPECT_EQ(server->name(), server->address.to_string());
     }
   }
 }
