@@ -160,6 +160,31 @@ scenario('a shorter queue refuses newcomers, not those who wait', async (s) => {
   for (const wire of wires) assert.equal((await wire.response()).status, 200);
 });
 
+scenario('a server and a listener that are spelled or called otherwise are the same: one bound, one series of counters', async (s) => {
+  const waiting = [];
+  const origin = await s.origin((request, response) => waiting.push(response), { where: { host: '::1', port: 0 } });
+  const { port } = origin.server.address();
+  const settings = (address, name) => config(address, {
+    pool: { max_connections: 2, queue_timeout: '30s' }, listener: { name },
+  });
+  const berth = await s.berth(settings(`[::1]:${port}`, 'before'));
+  const wires = [];
+  for (let i = 0; i < 5; ++i) wires.push(await ask(s, berth));
+  await origin.seen(() => waiting.length === 2);
+  await berth.measured((m) => m.sum('berth_upstream_queue_length') === 3);
+  assert.match(await berth.reload(settings(`[0:0:0:0:0:0:0:1]:${port}`, 'after')), /servers: 1 kept; listeners: 1 resized/);
+  for (let left = 5; left > 0; --left) {
+    await origin.seen(() => waiting.length === Math.min(left, 2));
+    waiting.shift().end();
+  }
+  for (const wire of wires) assert.equal((await wire.response()).status, 200);
+  assert.equal(origin.mostOpen, 2);
+  const m = await berth.measured((now) => now.sum('berth_client_requests_total', { listener: 'after' }) === 5);
+  assert.equal(m.sum('berth_client_connections_accepted_total', { listener: 'after' }), 5);
+  assert.equal(m.sum('berth_upstream_connections_opened_total', { server: `[0:0:0:0:0:0:0:1]:${port}` }), 2);
+  assert.equal(m.sum('berth_upstream_connections_opened_total'), 2);
+});
+
 scenario('a removed server finishes its requests and gets no more; its idle connections close at once', async (s) => {
   const goes = await hold(s), stays = await s.origin();
   const settings = { upstream: { balance: 'round_robin' } };
