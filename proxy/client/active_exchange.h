@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "proxy/base/time.h"
+#include "proxy/client/pace.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/http/body.h"
@@ -31,8 +33,11 @@ struct ActiveExchange final : event::Disposable {
   CloseReason close_reason = CloseReason::None;  // !keep_alive: why
   uint16_t status = 0;
   uint64_t body_received = 0;
-  uint64_t received = 0;  // bytes of the request
-  uint64_t sent = 0;      // bytes of the response
+  uint64_t received = 0;          // bytes of the request
+  uint64_t sent = 0;              // bytes of the response
+  Pace receiving;                 // the request's body
+  Pace sending;                   // while bytes wait for the client to take them
+  std::optional<uint64_t> taken;  // what it had taken at the last look at it
   TimePoint began{};
   int64_t began_wall_us = 0;
 };

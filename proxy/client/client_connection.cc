@@ -1,5 +1,6 @@
 #include "proxy/client/client_connection.h"
 
+#include <algorithm>
 #include <array>
 
 #include "proxy/client/client_listener.h"
@@ -15,6 +16,8 @@ constexpr Duration kForever = std::chrono::hours(24);
 constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 // How long a client is given to read its last response while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
+// How often within its send_timeout a client that does not take everything at once is looked at.
+constexpr int kLooksAtSlowClients = 4;
 
 constexpr uint8_t bit(ClientState state) {
   return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
@@ -48,6 +51,10 @@ void ClientConnection::set_state(ClientState next) {
 
 void ClientConnection::arm(Duration after) {
   listener_.env().runtime.arm(timer_, after);
+}
+
+void ClientConnection::arm_at(TimePoint deadline) {
+  listener_.env().runtime.timers.arm(timer_, deadline);
 }
 
 // --- Events.
@@ -92,20 +99,21 @@ void ClientConnection::on_timer(event::Timer&) {
       return;
     case Active:
       if (!out_.empty()) {
-        abort(CloseReason::SendTimeout);
+        check_taking();
       } else if (!active_->body.complete() && !active_->body_paused) {
-        refuse_body(CloseReason::BodyTimeout);
+        refuse_body(active_->receiving.behind() ? CloseReason::BodyTooSlow
+                                                : CloseReason::BodyTimeout);
       } else {
         arm(kForever);  // the upstream's timeouts watch
         if (active_->body.complete()) watch_for_abort();
       }
       return;
     case Writing:
-      abort(CloseReason::SendTimeout);
+      check_taking();
       return;
     case Upgraded:
       if (!out_.empty()) {
-        abort(CloseReason::SendTimeout);
+        check_taking();
       } else {
         arm(kForever);  // the upstream's upgrade_timeout watches
       }
@@ -122,6 +130,7 @@ void ClientConnection::on_timer(event::Timer&) {
 
 void ClientConnection::write(const iovec* parts, int count) {
   if (broken_ || state() == Closed) return;
+  const bool was_waiting = !out_.empty();
   const net::IoResult sent = out_.send(*transport_, parts, count, listener_.env().scratch);
   listener_.stats().sent_bytes.add(sent.bytes);
   if (active_) {
@@ -133,7 +142,7 @@ void ClientConnection::write(const iovec* parts, int count) {
     listener_.env().runtime.turn.later(*this);
     return;
   }
-  if (!out_.empty()) arm(listener_.settings().send_timeout);
+  if (!out_.empty() && !was_waiting) expect_taking();
 }
 
 void ClientConnection::flush() {
@@ -143,11 +152,12 @@ void ClientConnection::flush() {
     close(CloseReason::ClientReset);
     return;
   }
-  if (!out_.empty()) {
-    if (sent.bytes > 0) arm(listener_.settings().send_timeout);
-    return;
+  if (!out_.empty()) return;
+  if (active_ && !active_->body.complete()) {
+    expect_body();
+  } else {
+    arm(kForever);
   }
-  arm(active_ && !active_->body.complete() ? listener_.settings().body_timeout : kForever);
   if (state() == Writing) {
     if (active_) {
       end_exchange();
@@ -162,6 +172,39 @@ void ClientConnection::flush() {
     return;
   }
   if (active_) active_->exchange.on_response_drained();
+}
+
+// Bytes are left that the client did not take at once.
+void ClientConnection::expect_taking() {
+  const Duration patience = listener_.settings().send_timeout;
+  active_->sending.start(listener_.env().now(), patience);
+  active_->taken.reset();
+  arm(patience / kLooksAtSlowClients);
+}
+
+// The client is slow: is it moving at all, and fast enough for what it holds?
+void ClientConnection::check_taking() {
+  const config::Listener& settings = listener_.settings();
+  const TimePoint now = listener_.env().now();
+  ActiveExchange& active = *active_;
+  const uint64_t total = taken();
+  const bool holds = active.exchange.holds_connection();
+  active.sending.moved(
+      now, total - active.taken.value_or(total),
+      {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0});
+  active.taken = total;
+  if (now >= active.sending.deadline()) {
+    abort(active.sending.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout);
+    return;
+  }
+  arm_at(std::min(now + settings.send_timeout / kLooksAtSlowClients, active.sending.deadline()));
+}
+
+// Bytes that the client has received, as far as the kernel knows: what lies in the kernel's own
+// buffer may wait there for minutes.
+uint64_t ClientConnection::taken() const {
+  const uint64_t acked = transport_->bytes_acked();
+  return acked != UINT64_MAX ? acked : active_->sent - out_.size();
 }
 
 // --- The end of an exchange, and of the connection.

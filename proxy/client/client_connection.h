@@ -62,6 +62,8 @@ class ClientConnection final : public Connection,
   void parse_head(char* data, size_t size);
   void start_exchange(const http::RequestHead& head, size_t head_size, char* rest, size_t size);
   void open_exchange();
+  void expect_body();
+  void note_progress(size_t bytes);
   void read_body();
   bool decode_body(char* data, size_t size);
   void read_tunnel();
@@ -76,6 +78,9 @@ class ClientConnection final : public Connection,
   void write_head_and_body(std::string_view head, std::string_view body, bool complete,
                            std::string_view trailers);
   void flush();
+  void expect_taking();
+  void check_taking();
+  uint64_t taken() const;
   void decide_keep_alive(bool delimited);
   std::string_view connection_fields() const;
   void end_exchange();
@@ -83,6 +88,7 @@ class ClientConnection final : public Connection,
   void after_response(CloseReason close_reason);
   void set_state(ClientState next);
   void arm(Duration after);
+  void arm_at(TimePoint deadline);
 
   std::unique_ptr<net::Transport> transport_;
   std::unique_ptr<ActiveExchange> active_;

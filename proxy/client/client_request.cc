@@ -135,7 +135,11 @@ void ClientConnection::start_exchange(const http::RequestHead& head, size_t head
   if (step->consumed < size) {
     in_ = net::ByteBuffer::copy_of({rest + step->consumed, size - step->consumed});
   }
-  arm(step->complete ? kFirstLook : settings.body_timeout);
+  if (step->complete) {
+    arm(kFirstLook);
+  } else {
+    expect_body();
+  }
   active.exchange.start(head, head_size, {rest, step->payload}, step->complete,
                         active.body.trailers());
   // An RST that came with these bytes shows only at the next read.
@@ -161,6 +165,22 @@ void ClientConnection::open_exchange() {
   active_->began_wall_us = env.runtime.time.wall_micros();
 }
 
+// From now on it is the client's turn to send.
+void ClientConnection::expect_body() {
+  active_->receiving.start(listener_.env().now(), listener_.settings().body_timeout);
+  arm_at(active_->receiving.deadline());
+}
+
+// More of the body has come. A rate is asked for only of those who hold a connection.
+void ClientConnection::note_progress(size_t bytes) {
+  const config::Listener& settings = listener_.settings();
+  const bool holds = active_->exchange.holds_connection();
+  active_->receiving.moved(
+      listener_.env().now(), bytes,
+      {.patience = settings.body_timeout, .rate = holds ? settings.min_body_rate : 0});
+  if (out_.empty()) arm_at(active_->receiving.deadline());
+}
+
 void ClientConnection::read_body() {
   net::Scratch& scratch = listener_.env().scratch;
   for (int reads = 0; readable_ && active_ && !active_->body.complete() && !active_->body_paused;
@@ -180,7 +200,7 @@ void ClientConnection::read_body() {
       return;
     }
     listener_.stats().received_bytes.add(got.bytes);
-    if (out_.empty()) arm(listener_.settings().body_timeout);
+    note_progress(got.bytes);
     if (!decode_body(scratch.data(), got.bytes)) return;
     if (active_ && active_->body.complete()) {
       readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
@@ -205,7 +225,7 @@ bool ClientConnection::decode_body(char* data, size_t size) {
   if (step->consumed < size) {
     in_ = net::ByteBuffer::copy_of({data + step->consumed, size - step->consumed});
   }
-  if (step->complete) arm(out_.empty() ? kFirstLook : listener_.settings().send_timeout);
+  if (step->complete && out_.empty()) arm(kFirstLook);
   active_->exchange.on_request_body({data, step->payload}, step->complete,
                                     active_->body.trailers());
   return true;

@@ -228,7 +228,7 @@ void ClientConnection::pause_request_body() {
 void ClientConnection::resume_request_body() {
   if (!active_ || !active_->body_paused) return;
   active_->body_paused = false;
-  if (state() == Active && out_.empty()) arm(listener_.settings().body_timeout);
+  if (state() == Active && out_.empty()) expect_body();
   // Not from within the exchange: at the end of the turn.
   readable_ = true;
   listener_.env().runtime.turn.later(*this);

@@ -39,7 +39,11 @@ struct Listener {
   Duration keepalive_time = 1h;
   Duration header_timeout = 10s;
   Duration body_timeout = 30s;  // between two reads of a request body
-  Duration send_timeout = 30s;  // between two writes that the client accepts
+  Duration send_timeout = 30s;  // in which the client takes no byte of its response
+  // Bytes a second, averaged over the timeout; only while the request holds one of a server's
+  // connections. 0: off.
+  uint64_t min_body_rate = 240;
+  uint64_t min_send_rate = 240;
   uint64_t max_head = 32 * kKiB;
   uint64_t max_target = 8 * kKiB;
   uint64_t max_body = 1 * kGiB;  // 0: no limit

@@ -31,6 +31,10 @@ class KeyLister {
             const Keyword* /*keyword*/ = nullptr) {
     note(key);
   }
+  void rate(std::string_view key, uint64_t& /*value*/, const NumberBounds& /*bounds*/,
+            const Keyword& /*keyword*/) {
+    note(key);
+  }
   void mode(std::string_view key, uint32_t& /*value*/) { note(key); }
   void text(std::string_view key, std::string& /*value*/, TextKind /*kind*/) { note(key); }
   template <class T>

@@ -67,6 +67,10 @@ class Printer {
     const bool word = keyword != nullptr && keyword->value == value;
     line(key, word ? std::string(keyword->word) : format_size(value));
   }
+  void rate(std::string_view key, uint64_t value, const NumberBounds& /*bounds*/,
+            const Keyword& keyword) {
+    line(key, value == keyword.value ? std::string(keyword.word) : format_rate(value));
+  }
   void mode(std::string_view key, uint32_t value) { line(key, scalar(format_mode(value))); }
   void text(std::string_view key, const std::string& value, TextKind kind) {
     const bool off = kind == TextKind::AdminAddress && value.empty();

@@ -37,6 +37,8 @@ class Reader {
              const Keyword* keyword = nullptr);
   void size(std::string_view key, uint64_t& out, const NumberBounds& bounds,
             const Keyword* keyword = nullptr);
+  void rate(std::string_view key, uint64_t& out, const NumberBounds& bounds,
+            const Keyword& keyword);
   void mode(std::string_view key, uint32_t& out);
   void text(std::string_view key, std::string& out, TextKind kind);
   void texts(std::string_view key, std::vector<std::string>& out, TextKind kind);

@@ -109,6 +109,27 @@ void Reader::size(std::string_view key, uint64_t& out, const NumberBounds& bound
   if (const auto value = number(key, bounds, keyword, true)) out = *value;
 }
 
+void Reader::rate(std::string_view key, uint64_t& out, const NumberBounds& bounds,
+                  const Keyword& keyword) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return;
+  if (node->text == keyword.word) {
+    out = keyword.value;
+    return;
+  }
+  const bool zero = node->text == "0";
+  const auto value = zero ? Result<uint64_t, Complaint>(uint64_t{0}) : parse_rate(node->text);
+  if (!value) {
+    diagnostics_.error(node->mark, about(key, value.error(), &keyword));
+  } else if (*value < bounds.min || *value > bounds.max) {
+    diagnostics_.error(
+        node->mark, out_of_range(key, node->text, format_rate(bounds.min), format_rate(bounds.max)),
+        *value < bounds.min ? std::string(bounds.below) : std::string());
+  } else {
+    out = *value;
+  }
+}
+
 void Reader::mode(std::string_view key, uint32_t& out) {
   const YamlNode* node = take_scalar(key);
   if (node == nullptr) return;

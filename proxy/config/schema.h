@@ -94,12 +94,14 @@ inline constexpr NumberBounds kPercent{0, 100, ""};
 inline constexpr NumberBounds kHead{1 * kKiB, 1 * kMiB, ""};
 inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
 inline constexpr NumberBounds kBody{1, 1024 * kGiB, "write unlimited for no limit"};
+inline constexpr NumberBounds kRate{1, 1 * kGiB, "write off for no limit"};
 inline constexpr NumberBounds kBuffer{4 * kKiB, 64 * kMiB, ""};
 inline constexpr NumberBounds kBudget{1 * kMiB, 1024 * kGiB, ""};
 }  // namespace bounds
 
 inline constexpr Keyword kAuto{"auto", 0};
 inline constexpr Keyword kUnlimited{"unlimited", 0};
+inline constexpr Keyword kOff{"off", 0};
 
 template <class V>
 void visit_keys(V& v, TcpKeepalive& t) {
@@ -119,6 +121,8 @@ void visit_keys(V& v, Listener& l) {
   v.duration("header_timeout", l.header_timeout, bounds::kTimeout);
   v.duration("body_timeout", l.body_timeout, bounds::kTimeout);
   v.duration("send_timeout", l.send_timeout, bounds::kTimeout);
+  v.rate("min_body_rate", l.min_body_rate, bounds::kRate, kOff);
+  v.rate("min_send_rate", l.min_send_rate, bounds::kRate, kOff);
   v.size("max_head", l.max_head, bounds::kHead);
   v.size("max_target", l.max_target, bounds::kTarget);
   v.size("max_body", l.max_body, bounds::kBody, &kUnlimited);

@@ -125,6 +125,15 @@ Complaint not_a_size(std::string_view text) {
   return {in_quotes(text) + " is not a size", std::move(hint)};
 }
 
+Complaint not_a_rate(std::string_view text) {
+  // Most likely the unit of time is missing, or spelt in another way.
+  const std::string_view size = text.substr(0, text.find_first_of("/ps"));
+  std::string hint = parse_size(size) ? did_you_mean(std::string(size) + "/s") : size_hint(size);
+  if (hint.ends_with("B?")) hint.replace(hint.size() - 1, 1, "/s?");
+  if (hint.empty()) hint = "a size a second, such as 1KiB/s";
+  return {in_quotes(text) + " is not a rate", std::move(hint)};
+}
+
 }  // namespace
 
 Result<Duration, Complaint> parse_duration(std::string_view text) {
@@ -155,6 +164,14 @@ Result<uint64_t, Complaint> parse_size(std::string_view text) {
     return Failure{Complaint{in_quotes(text) + " is too large a size", {}}};
   }
   return *number * unit->factor;
+}
+
+Result<uint64_t, Complaint> parse_rate(std::string_view text) {
+  constexpr std::string_view kASecond = "/s";
+  if (!text.ends_with(kASecond)) return Failure{not_a_rate(text)};
+  const auto size = parse_size(text.substr(0, text.size() - kASecond.size()));
+  if (!size) return Failure{not_a_rate(text)};
+  return *size;
 }
 
 Result<uint64_t, Complaint> parse_count(std::string_view text) {
@@ -220,6 +237,10 @@ std::string format_size(uint64_t bytes) {
     }
   }
   return std::to_string(bytes) + "B";
+}
+
+std::string format_rate(uint64_t bytes_a_second) {
+  return format_size(bytes_a_second) + "/s";
 }
 
 std::string format_mode(uint32_t mode) {

@@ -54,6 +54,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   // Gives up: connection, place in the queue. Nothing is sent to the client any more.
   void cancel();
 
+  // One of the pool's, for which others may be waiting. (A tunnel's is counted apart.)
+  bool holds_connection() const { return lease_ && response_ != ResponseProgress::Tunnel; }
   bool response_started() const { return response_ != ResponseProgress::None; }
   std::string_view request_id() const { return request_.request_id; }
 

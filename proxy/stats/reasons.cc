@@ -31,6 +31,8 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::HeaderTimeout:
     case CloseReason::BodyTimeout:
     case CloseReason::SendTimeout:
+    case CloseReason::BodyTooSlow:
+    case CloseReason::SendTooSlow:
     case CloseReason::EarlyResponse:
     case CloseReason::Evicted:
     case CloseReason::ConnectionLimit:

@@ -341,6 +341,13 @@ const Row kRanges[] = {
     {"NoServerConnections",
      pool("max_connections: 0"),
      {"4:29: error: max_connections: '0' is out of range, 1 to 1000000 (at least one is needed)"}},
+    {"NoRate",
+     listener("min_body_rate: 0"),
+     {"4:20: error: min_body_rate: '0' is out of range, 1B/s to 1GiB/s (write off for no limit)"}},
+    {"ARateThatIsNone",
+     listener("min_send_rate: slow"),
+     {"4:20: error: min_send_rate: 'slow' is not a rate (a size a second, such as 1KiB/s, or "
+      "off)"}},
     {"NoBody",
      listener("max_body: 0"),
      {"4:15: error: max_body: '0' is out of range, 1B to 1024GiB (write unlimited for no limit)"}},

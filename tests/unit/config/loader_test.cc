@@ -47,6 +47,8 @@ listeners:
     header_timeout: 11s
     body_timeout: 12s
     send_timeout: 13s
+    min_body_rate: 14KiB/s
+    min_send_rate: off
     max_head: 16KiB
     max_target: 4KiB
     max_body: unlimited
@@ -101,6 +103,8 @@ shutdown: {grace: 0s}
   l.header_timeout = 11s;
   l.body_timeout = 12s;
   l.send_timeout = 13s;
+  l.min_body_rate = 14 * kKiB;
+  l.min_send_rate = 0;
   l.max_head = 16 * kKiB;
   l.max_target = 4 * kKiB;
   l.max_body = 0;

@@ -89,6 +89,10 @@ class Shifter {
             const Keyword* keyword = nullptr) {
     value = keyword != nullptr ? keyword->value : std::min(value + 1, bounds.max - 1);
   }
+  void rate(std::string_view /*key*/, uint64_t& value, const NumberBounds& bounds,
+            const Keyword& /*keyword*/) {
+    value = value < bounds.max ? value + 1 : bounds.min;
+  }
   void mode(std::string_view /*key*/, uint32_t& value) { value ^= 0006; }
   void text(std::string_view /*key*/, std::string& value, TextKind kind) {
     if (kind == TextKind::AdminAddress) value = "";

@@ -75,6 +75,26 @@ TEST(ConfigUnits, WrongSizesSayWhatWouldBeRight) {
   EXPECT_EQ(refused("18446744073709551615GiB"), "'18446744073709551615GiB' is too large a size ()");
 }
 
+TEST(ConfigUnits, Rates) {
+  EXPECT_EQ(*parse_rate("240B/s"), 240U);
+  EXPECT_EQ(*parse_rate("1KiB/s"), kKiB);
+  EXPECT_EQ(format_rate(240), "240B/s");
+  EXPECT_EQ(format_rate(2 * kMiB), "2MiB/s");
+}
+
+TEST(ConfigUnits, WrongRatesSayWhatWouldBeRight) {
+  const auto refused = [](std::string_view text) { return refusal(parse_rate(text)); };
+  EXPECT_EQ(refused("1KiB"), "'1KiB' is not a rate (did you mean 1KiB/s?)");
+  EXPECT_EQ(refused("240"), "'240' is not a rate (did you mean 240B/s?)");
+  EXPECT_EQ(refused("1KB/s"), "'1KB/s' is not a rate (did you mean 1KiB/s?)");
+  EXPECT_EQ(refused("1KiB/sec"), "'1KiB/sec' is not a rate (did you mean 1KiB/s?)");
+  EXPECT_EQ(refused("64kps"), "'64kps' is not a rate (did you mean 64KiB/s?)");
+  for (const std::string_view text : {"", "/s", "-1KiB/s", "1.5MiB/s", "fast"}) {
+    EXPECT_EQ(refused(text), in_quotes(text) + " is not a rate (a size a second, such as 1KiB/s)")
+        << text;
+  }
+}
+
 TEST(ConfigUnits, Counts) {
   EXPECT_EQ(*parse_count("0"), 0U);
   EXPECT_EQ(*parse_count("128"), 128U);
