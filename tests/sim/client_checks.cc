@@ -126,6 +126,14 @@ void ClientModel::check_local(const RequestRecord& request, const Message& respo
   site_.world.note("client %u: request %llu refused: %d %s", index_,
                    static_cast<unsigned long long>(request.id), response.status(), label.c_str());
   site_.ledger.count(label);
+  if (label == "header_timeout" && crawls_) return;
+  if (label == "body_too_slow") {
+    if (!crawls_) {
+      site_.world.fail("client %u: request %llu was not slow, and got 408", index_,
+                       static_cast<unsigned long long>(request.id));
+    }
+    return;
+  }
   if (!has_cause(label, site_.scenario, site_.scenario.server) ||
       should_have_been_replayed(request, label)) {
     site_.world.fail("client %u: request %llu (%s) failed without a cause: %d %s", index_,
@@ -149,7 +157,7 @@ void ClientModel::judge_end(bool reset) {
   const Asked& front = asked_.front();
   const auto id = static_cast<unsigned long long>(front.request->id);
   const AttemptRecord* attempt = site_.ledger.last_attempt(front.request->id);
-  if (reset && attempt != nullptr && !attempt->complete) {
+  if (reset && attempt != nullptr && (!attempt->complete || attempt->may_break_off)) {
     site_.ledger.count("broken off");  // as the server has
     return;
   }
@@ -162,6 +170,10 @@ void ClientModel::judge_end(bool reset) {
 
 bool ClientModel::may_be_closed(const Asked& front) const {
   if (stalled_ || site_.draining) return true;
+  if (crawls_ && reader_.started()) {
+    site_.ledger.count("cut off for reading too slowly");
+    return true;
+  }
   // Evicted for another, or refused when there was nobody to evict. (The request may have been on
   // its way.)
   if (site_.scenario.listener.max_connections != 0 && !reader_.started()) return true;

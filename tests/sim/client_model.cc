@@ -17,6 +17,7 @@ ClientModel::ClientModel(Site& site, uint32_t index)
   http10_ = dice_.percent(m.http10);
   slow_reader_ = dice_.percent(m.slow_reading);
   slow_writer_ = dice_.percent(m.slow_writing);
+  crawls_ = dice_.percent(m.crawling);
   depth_ = dice_.percent(m.pipelining) && !http10_ ? static_cast<uint32_t>(dice_.between(2, 4)) : 1;
 }
 
@@ -238,17 +239,20 @@ std::string ClientModel::compose_garbage(RequestRecord& request) {
 void ClientModel::send() {
   while (!outbox_.empty() && !write_paced_ && end_ != nullptr) {
     size_t piece = outbox_.size();
-    if (slow_writer_)
+    if (crawls_) {
+      piece = std::min<size_t>(piece, dice_.between(1, 10));
+    } else if (slow_writer_) {
       piece = dice_.between(1, std::min<size_t>(piece, dice_.percent(20) ? 5000 : 100));
+    }
     bool error = false;
     const size_t taken = end_->write(std::string_view(outbox_).substr(0, piece), error);
     if (error) return;  // reading tells why
     outbox_.erase(0, taken);
     if (taken > 0) note_sent();
     if (taken < piece) return;
-    if (!slow_writer_ || outbox_.empty()) continue;
+    if (!paced_writer() || outbox_.empty()) continue;
     write_paced_ = true;
-    site_.world.after(dice_.between(0ms, 20ms), [this, mine = connections_] {
+    site_.world.after(breath(), [this, mine = connections_] {
       if (mine != connections_) return;
       write_paced_ = false;
       pump();
@@ -274,7 +278,11 @@ void ClientModel::note_sent() {
 void ClientModel::receive() {
   while (end_ != nullptr && !read_paced_ && !end_->unread().empty()) {
     std::string_view bytes = end_->unread();
-    if (slow_reader_) bytes = bytes.substr(0, dice_.between(1, dice_.percent(20) ? 20'000 : 300));
+    if (crawls_) {
+      bytes = bytes.substr(0, dice_.between(1, 10));
+    } else if (slow_reader_) {
+      bytes = bytes.substr(0, dice_.between(1, dice_.percent(20) ? 20'000 : 300));
+    }
     const std::string copy(bytes);
     heard_at_ = site_.world.now();
     end_->consume(bytes.size());
@@ -283,9 +291,9 @@ void ClientModel::receive() {
       used += take(std::string_view(copy).substr(used));
     }
     if (site_.world.failed()) return;
-    if (slow_reader_ && end_ != nullptr && !end_->unread().empty()) {
+    if (paced_reader() && end_ != nullptr && !end_->unread().empty()) {
       read_paced_ = true;
-      site_.world.after(dice_.between(0ms, 20ms), [this, mine = connections_] {
+      site_.world.after(breath(), [this, mine = connections_] {
         if (mine != connections_) return;
         read_paced_ = false;
         pump();

@@ -63,7 +63,10 @@ class ClientModel final : private EndObserver {
   void stall();
   void close_end(bool with_reset);
   void watch(uint64_t request);
-  bool slow() const { return slow_reader_ || slow_writer_; }
+  bool paced_writer() const { return slow_writer_ || crawls_; }
+  bool paced_reader() const { return slow_reader_ || crawls_; }
+  // Between two pieces.
+  Duration breath() { return crawls_ ? dice_.between(50ms, 200ms) : dice_.between(0ms, 20ms); }
 
   Site& site_;
   uint32_t index_;
@@ -73,6 +76,7 @@ class ClientModel final : private EndObserver {
   bool http10_ = false;
   bool slow_reader_ = false;
   bool slow_writer_ = false;
+  bool crawls_ = false;  // as a slow reader and writer, but much slower
   uint32_t depth_ = 1;
 
   // Of the connection.

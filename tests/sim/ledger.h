@@ -42,6 +42,9 @@ struct AttemptRecord {
   uint64_t body_size = 0;
   uint64_t fill = 0;
   bool complete = true;  // the server gives all of it
+  // It ended by closing before all of the request had come: what came then was answered with RST,
+  // which may hide that end.
+  bool may_break_off = false;
   bool tunnel = false;
   bool unsolicited = false;  // nobody has asked
   ServerConnection* connection = nullptr;

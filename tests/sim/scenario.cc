@@ -192,6 +192,29 @@ void make_race(Dice& dice, Scenario& s) {
   s.most_lag = dice.percent(50) ? Duration(10ms) : Duration(0);
 }
 
+// Clients that are slower than the minimum rates, in both directions, and others that are not.
+void make_crawl(Dice& dice, Scenario& s) {
+  s.client.crawling = 50;
+  s.client.count = 4;
+  s.client.most_requests = 2;
+  s.client.posts = 50;
+  s.client.most_body = 3000;
+  s.client.slow_reading = s.client.slow_writing = s.client.stalls = 0;
+  s.server.large = dice.percent(50) ? 200 : 0;
+  constexpr uint32_t kWindows[] = {300, 4096, 65536};
+  s.client_link.window = dice.of(kWindows);
+  s.server_link.window = dice.of(kWindows);
+  constexpr Duration kPatience = 2s;
+  s.listener.body_timeout = s.listener.send_timeout = kPatience;
+  s.listener.min_body_rate = s.listener.min_send_rate = 200;
+  constexpr uint64_t kBuffers[] = {100, 100, 1024, 64 * 1024};
+  s.upstream.request_buffer = dice.of(kBuffers);
+  s.upstream.response_buffer = dice.of(kBuffers);
+  s.upstream.pool.max_connections = static_cast<uint32_t>(dice.between(1, 3));
+  s.upstream.pool.queue_timeout = 30s;
+  s.upstream.idle_timeout = s.upstream.response_timeout = 10s;
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -221,6 +244,7 @@ Scenario Scenario::draw(uint64_t seed) {
   const uint64_t theme = dice.below(100);
   if (theme < 25) make_crowd(dice, s);
   if (theme >= 25 && theme < 40) make_race(dice, s);
+  if (theme >= 40 && theme < 46) make_crawl(dice, s);
   s.killed = dice.percent(10);
   s.drained = dice.percent(8);
   if (dice.percent(25)) s.upstreams = 2;

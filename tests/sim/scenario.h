@@ -61,6 +61,7 @@ struct ClientManners {
   uint32_t http10 = 0;        // percent of the clients
   uint32_t slow_reading = 0;  // percent of the clients
   uint32_t slow_writing = 0;  // percent of the clients
+  uint32_t crawling = 0;      // percent of the clients: slower than the minimum rates, both ways
   uint32_t aborts = 0;        // percent of the connections
   uint32_t half_closes = 0;   // percent of the connections
   uint32_t stays = 20;        // percent that leave it to the proxy to close

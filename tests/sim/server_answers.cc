@@ -49,6 +49,8 @@ void ServerConnection::speak() {
   }
   const uint64_t before = end_.written_total() + outbox_.size();
   unsolicited_at_ = UINT64_MAX;
+  spoke_at_ = site_.world.now();
+  answer_start_ = end_.written_total();
   const std::string text = compose(reader_.message(), *attempt_);
   answer_stop_ = std::min(before + text.size(), unsolicited_at_);
   site_.world.note("  server %s #%u answers request %llu: %d, %llu bytes, serial %llu%s",

@@ -111,6 +111,7 @@ void ServerConnection::read_some() {
       const bool knew_head = reader_.head_complete();
       const size_t used = reader_.feed(bytes);
       end_.consume(used);
+      if (knew_head) check_pace(end_.read_total() - request_start_, head_at_);
       if (reader_.state() == MessageReader::State::Broken) {
         site_.world.fail("server #%u: the proxy sent a broken request: %s", link().serial(),
                          reader_.problem().c_str());
@@ -197,9 +198,24 @@ void ServerConnection::check_unsolicited(const Mark& sent, Duration idle) {
   }
 }
 
+// Nobody who is slower than the minimum rates holds a connection for long.
+void ServerConnection::check_pace(uint64_t bytes, TimePoint since) {
+  const config::Listener& limits = site_.scenario.listener;
+  const uint64_t rate = limits.min_body_rate;  // the other one is the same
+  if (site_.scenario.client.crawling == 0 || reads_slowly_ || server_.manners().pieces > 0) return;
+  // What is in hand at the beginning is all of the patience; twice that, for it may begin anew.
+  const Duration held = site_.world.now() - since;
+  const Duration owed = held - 2 * limits.body_timeout - site_.scenario.longest_freeze - 1s;
+  if (to_seconds(owed) * static_cast<double>(rate) > static_cast<double>(bytes)) {
+    site_.world.fail("server #%u: held for %.3f s, in which %llu bytes were moved", link().serial(),
+                     to_seconds(held), static_cast<unsigned long long>(bytes));
+  }
+}
+
 void ServerConnection::on_request_head() {
   const Message& head = reader_.message();
   answering_ = true;
+  head_at_ = site_.world.now();
   body_done_ = false;
   then_ = Then::KeepAlive;
   early_ = false;
@@ -321,6 +337,9 @@ void ServerConnection::flush() {
       return;
     }
     outbox_.erase(0, taken);
+    if (answering_ && !tunnel_ && then_ != Then::Stall && spoke_at_ >= head_at_) {
+      check_pace(end_.written_total() - answer_start_, spoke_at_);
+    }
     if (outbox_.empty()) break;
     if (taken < piece) return;  // an edge will follow
     paced_ = true;
@@ -344,6 +363,7 @@ void ServerConnection::said_all() {
   answer_end_ = end_.written_total();
   // Closing with unread input is an RST: no clean end.
   if (until_close_ && !end_.unread().empty()) attempt_->complete = false;
+  attempt_->may_break_off = until_close_ && !body_done_;
   attempt_ = nullptr;
   switch (then_) {
     case Then::Stall:

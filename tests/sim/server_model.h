@@ -38,6 +38,7 @@ class ServerConnection final : private EndObserver {
   void check_request_head(const Message& head);
   void check_reuse();
   void check_unsolicited(const Mark& sent, Duration idle);
+  void check_pace(uint64_t bytes, TimePoint since);
   void on_request_complete();
   void answer();
   void speak();
@@ -68,7 +69,10 @@ class ServerConnection final : private EndObserver {
   uint32_t served_ = 0;
   uint32_t timer_ = 0;  // which keep-alive timer counts
   uint64_t request_start_ = 0;
-  uint64_t answer_end_ = 0;  // bytes of ours up to the end of the last answer
+  TimePoint head_at_{};        // of the request
+  TimePoint spoke_at_{};       // the answer began
+  uint64_t answer_start_ = 0;  // in our stream
+  uint64_t answer_end_ = 0;    // bytes of ours up to the end of the last answer
   uint64_t unsolicited_at_ = UINT64_MAX;
   uint64_t answer_stop_ = 0;  // where the answer is all said, in our stream
   uint64_t body_start_ = 0;   // of an answer until close

@@ -18,7 +18,7 @@ struct SlowClient : testing::Test {
     stage.listener().min_body_rate = stage.listener().min_send_rate = kRate;
     stage.upstream().request_buffer = 1000;
     stage.upstream().response_buffer = 1000;
-    stage.upstream().idle_timeout = 1h;
+    stage.upstream().idle_timeout = stage.upstream().response_timeout = 1h;
     stage.upstream().pool.queue_timeout = 1h;
     stage.upstream().pool.max_connections = 1;
     stage.stand_at_once();
@@ -48,10 +48,10 @@ struct SlowClient : testing::Test {
     }
   }
   uint64_t refused(CloseReason reason) {
-    return stage.listener_stats().requests_refused[static_cast<size_t>(reason)].value();
+    return stage.listener_stats()->requests_refused[static_cast<size_t>(reason)].value();
   }
   uint64_t closed(CloseReason reason) {
-    return stage.listener_stats().connections_closed[static_cast<size_t>(reason)].value();
+    return stage.listener_stats()->connections_closed[static_cast<size_t>(reason)].value();
   }
   // A response that its client does not take at once.
   void answer_with(size_t size) {
@@ -86,9 +86,9 @@ TEST_F(SlowClient, BelowTheRateAnUploadLosesItsConnection) {
   other.say(kGet);
   stage.settle();
   EXPECT_EQ(stage.waiting(), 1U);
-  send_on(19, kRate / 2);
+  send_on(17, kRate / 2);
   EXPECT_EQ(client.hear(), "");
-  send_on(2, kRate / 2);
+  send_on(3, kRate / 2);
   EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 408"));
   EXPECT_TRUE(stage.server(0).hung_up());
   EXPECT_EQ(refused(CloseReason::BodyTooSlow), 1U);
@@ -267,6 +267,21 @@ TEST_F(SlowClient, WhoStopsReadingIsSilentRatherThanSlow) {
   stage.pass(2 * kPatience);
   EXPECT_EQ(closed(CloseReason::SendTimeout), 1U);
   EXPECT_EQ(closed(CloseReason::SendTooSlow), 0U);
+}
+
+TEST_F(SlowClient, WhoStopsReadingIsNotKeptByWhatKeepsComing) {
+  stage.upstream().response_buffer = 64 * config::kMiB;
+  begin();
+  client.say(kGet);
+  stage.settle();
+  stage.server(0).say("HTTP/1.1 200 OK\r\n\r\n" + std::string(65'000, 'x'));
+  stage.settle();
+  for (int i = 0; i < 30; ++i) {
+    stage.pass(1s);
+    stage.server(0).say(std::string(1000, 'x'));
+    stage.settle();
+  }
+  EXPECT_EQ(closed(CloseReason::SendTimeout), 1U);
 }
 
 TEST_F(SlowClient, WhoReadsWhatThereIsIsNotSlowHoweverLittleThereIs) {

@@ -52,7 +52,10 @@ class Stage : private Dialer {
 
   SimWorker& worker(uint32_t index) { return *workers_[index]; }
   upstream::SharedServer& shared(size_t server = 0) { return *clusters_[0].servers[server]; }
-  stats::ListenerStats& listener_stats() { return *registry_.listener("front"); }
+  // Of all workers.
+  std::unique_ptr<stats::ListenerStats> listener_stats() const {
+    return std::move(registry_.snapshot().listeners.front().stats);
+  }
   size_t waiting() const { return clusters_[0].cluster->queue.waiting(); }
 
  private:
