@@ -29,9 +29,8 @@ find_cc = $(sort $(shell find $(wildcard $(1)) /dev/null -name '*.cc' 2>/dev/nul
 
 main_source := proxy/server/main.cc
 lib_sources := $(filter-out $(main_source),$(call find_cc,proxy))
-sim_main := $(wildcard tests/sim/main.cc)
-sim_sources := $(call find_cc,tests/sim)
-test_sources := $(filter-out $(sim_main),$(call find_cc,tests/unit) $(sim_sources))
+# (The simulator as a program: tests/sim/sim.mk.)
+test_sources := $(filter-out tests/sim/main.cc,$(call find_cc,tests/unit tests/sim))
 fuzz_sources := $(wildcard tests/fuzz/*_fuzz.cc)
 
 packages := libevent_core libevent_extra libssl libcrypto yaml-cpp prometheus-cpp-core zlib libnghttp2
@@ -111,14 +110,7 @@ $(build)/$(1)/unit_tests: $$(test_objects_$(1)) $(build)/$(1)/libberth.a $(build
 	@echo "  link $$@"
 	@$$(cxx_$(1)) -pthread $$(link_$(1)) $$(LDFLAGS) -o $$@ $$(test_objects_$(1)) $(build)/$(1)/libberth.a $$(test_libs) $$(libs)
 
-# The simulator as a program; its tests are in unit_tests.
-$(build)/$(1)/obj/$(sim_main:.cc=.o): extra_flags = -DBERTH_SIM_MAIN
-sim_objects_$(1) := $$(patsubst %.cc,$(build)/$(1)/obj/%.o,$$(filter-out %_test.cc,$$(sim_sources)))
-$(build)/$(1)/sim: $$(sim_objects_$(1)) $(build)/$(1)/libberth.a
-	@echo "  link $$@"
-	@$$(cxx_$(1)) -pthread $$(link_$(1)) $$(LDFLAGS) -o $$@ $$^ $$(libs)
-
--include $$(objects_$(1):.o=.d) $$(sim_objects_$(1):.o=.d) $$(test_objects_$(1):.o=.d) $$(main_object_$(1):.o=.d)
+-include $$(objects_$(1):.o=.d) $$(test_objects_$(1):.o=.d) $$(main_object_$(1):.o=.d)
 endef
 $(foreach flavour,$(flavours),$(eval $(call flavour_rules,$(flavour))))
 
@@ -169,7 +161,9 @@ tsan: $(build)/tsan/berth $(build)/tsan/unit_tests ## build/tsan/berth and its u
 unit: $(build)/debug/unit_tests ## build and run the unit tests (unit-http: those of one folder)
 	$(build)/debug/unit_tests --gtest_brief=1
 
-sim: $(build)/debug/sim ## build/debug/sim, the simulator: many seeds, or one with its trace
+sim: ## run the simulator: SEEDS=100000 (FIRST=random) many seeds, SEED=17 one with its trace, SANITIZE=1
+	@$(MAKE) -f tests/sim/sim.mk
+	$(build)/sim$(if $(SANITIZE),-sanitized)/sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),2000) --first $(or $(FIRST),1))
 
 test: ## run every test (scripts/test)
 	@scripts/test

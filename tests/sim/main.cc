@@ -27,7 +27,7 @@ void on_abort(int) {
     reported = 1;
     char text[128];
     const int size = std::snprintf(text, sizeof text,
-                                   "sim: seed %llu crashed; replay with --seed %llu --trace\n",
+                                   "seed %llu crashed\n  replay with: make sim SEED=%llu\n",
                                    static_cast<unsigned long long>(current_seed),
                                    static_cast<unsigned long long>(current_seed));
     [[maybe_unused]] ssize_t written = ::write(2, text, static_cast<size_t>(size));
@@ -85,7 +85,7 @@ void show(uint64_t seed, const Outcome& outcome, bool whole) {
     std::puts(outcome.trace[i].c_str());
   }
   if (outcome.failure.empty()) return;
-  std::printf("seed %llu (%s): %s\n  replay with --seed %llu --trace\n",
+  std::printf("seed %llu (%s): %s\n  replay with: make sim SEED=%llu\n",
               static_cast<unsigned long long>(seed), Scenario::draw(seed).describe().c_str(),
               outcome.failure.c_str(), static_cast<unsigned long long>(seed));
 }

@@ -26,7 +26,7 @@ std::string told(uint64_t seed) {
   for (size_t i = outcome.trace.size() - shown; i < outcome.trace.size(); ++i) {
     text += outcome.trace[i] + "\n";
   }
-  return text + "replay with SIM_SEED=" + std::to_string(seed);
+  return text + "replay with: make sim SEED=" + std::to_string(seed);
 }
 
 void expect_holds(uint64_t seed) {
