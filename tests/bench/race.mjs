@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { choose_contenders, launch, race_contenders } from './lib/contenders.mjs';
+import { choose_contenders, launch, all_contenders } from './lib/contenders.mjs';
 import { describe_machine } from './lib/machine.mjs';
 import { stop_all } from './lib/processes.mjs';
 import { print_table, whole } from './lib/report.mjs';
@@ -23,7 +23,7 @@ Prints, for each proxy, how many POSTs failed. No proxy is tuned for it. The exi
 something broke.
 
   --quick        keepAliveTimeout 1 s only: under two minutes instead of seven
-  --only A,B     only these: ${race_contenders.map((each) => each.name).join(', ')}
+  --only A,B     only these: ${all_contenders.map((each) => each.name).join(', ')}
   --bursts N     for each of the four cases; 22 unless told
 `;
 
@@ -152,7 +152,7 @@ async function main() {
     },
   });
   if (options.help) return console.log(kHelp);
-  const chosen = choose_contenders(race_contenders, options.only);
+  const chosen = choose_contenders(all_contenders, options.only);
   const bursts = Number(options.bursts ?? 22);
   const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-race-'));
   try {

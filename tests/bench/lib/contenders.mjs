@@ -5,6 +5,8 @@
 //   large_buffers  body buffers of nginx and HAProxy large enough for the whole body
 //   upstream_connections   the bound of (or, nginx cannot queue, the number kept by) the pool
 //   max_clients  how many client connections there will be
+//   servers      ports of the app servers; the origin's unless given
+//   strict_bound connections to each server that must not be exceeded, where the proxy can (nginx: and does not queue)
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
@@ -18,8 +20,8 @@ const berth = {
   binary: path.join(root, 'build/berth'),
   version() { return first_line_of(this.binary, ['version']); },
   install: 'make',
-  async config(dir, { port, origin }, setup) {
-    const bound = setup.upstream_connections ?? 128;
+  async config(dir, { port, servers }, setup) {
+    const bound = setup.strict_bound ?? setup.upstream_connections ?? 128;
     return `
 workers: 1
 listeners:
@@ -29,7 +31,7 @@ listeners:
     keepalive_time: 24h
 upstreams:
   origin:
-    servers: ["127.0.0.1:${origin}"]
+    servers: [${servers.map((server) => `"127.0.0.1:${server}"`).join(', ')}]
     pool:
       max_connections: ${bound}
       max_idle: ${bound}
@@ -52,7 +54,8 @@ const nginx = {
   binary: '/usr/sbin/nginx',
   version() { return first_line_of(this.binary, ['-v']); },
   install: 'apt-get install nginx-light',
-  async config(dir, { port, origin }, setup) {
+  async config(dir, { port, servers }, setup) {
+    const max_conns = setup.strict_bound ? ` max_conns=${setup.strict_bound}` : '';
     const log = `access_log ${dir}/access.log combined buffer=64k flush=1s;`;
     const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
       .map((kind) => `  ${kind}_temp_path ${dir}/${kind};`).join('\n');
@@ -80,7 +83,7 @@ ${temp}
   keepalive_requests ${kForever};
   keepalive_time 24h;${setup.large_buffers ? buffers : ''}
   upstream origin {
-    server 127.0.0.1:${origin};
+${servers.map((server) => `    server 127.0.0.1:${server}${max_conns};`).join('\n')}
     keepalive ${setup.upstream_connections ?? 128};
     keepalive_requests ${kForever};
     keepalive_timeout 1h;
@@ -107,8 +110,12 @@ const haproxy = {
   binary: '/usr/sbin/haproxy',
   version() { return first_line_of(this.binary, ['-v']); },
   install: 'apt-get install haproxy',
-  async config(dir, { port, origin }, setup) {
-    const bound = setup.upstream_connections ? ` maxconn ${setup.upstream_connections}` : '';
+  async config(dir, { port, servers }, setup) {
+    const most = setup.strict_bound ?? setup.upstream_connections;
+    const bound = most ? ` maxconn ${most}` : '';
+    // It replays whatever got no answer, POSTs too: the one way in which it survives a restart.
+    const retries = servers.length > 1
+      ? '\n  balance roundrobin\n  option redispatch 1\n  retries 3\n  retry-on conn-failure empty-response' : '';
     const forwarded = `
   option forwardfor
   unique-id-format %{+X}o%ci:%cp_%fi:%fp_%Ts_%rt:%pid
@@ -134,8 +141,8 @@ ${setup.access_log ? '  log global\n  option httplog' : ''}
 frontend clients
   bind 127.0.0.1:${port} backlog 4096
   default_backend origin${setup.forwarded ? forwarded : ''}
-backend origin
-  server origin 127.0.0.1:${origin}${bound}
+backend origin${retries}
+${servers.map((server, i) => `  server origin${i} 127.0.0.1:${server}${bound}`).join('\n')}
 `;
   },
   access_log: 'output.log',
@@ -143,13 +150,15 @@ backend origin
   argv_single: (file) => ['-db', '-f', file],
 };
 
-// Only in the race: it is no rival in CPU time.
+// Not where CPU time is compared: it is no rival in CPU time.
 const caddy = {
   name: 'caddy',
   binary: '/usr/bin/caddy',
   version() { return `Caddy ${first_line_of(this.binary, ['version'])}`; },
   install: 'apt-get install caddy',
-  async config(dir, { port, origin }) {
+  async config(dir, { port, servers }, setup) {
+    const most = setup.strict_bound
+      ? `\n    transport http {\n      max_conns_per_host ${setup.strict_bound}\n    }` : '';
     return `
 {
   admin off
@@ -158,7 +167,8 @@ const caddy = {
 }
 :${port} {
   bind 127.0.0.1
-  reverse_proxy 127.0.0.1:${origin}
+  reverse_proxy ${servers.map((server) => `127.0.0.1:${server}`).join(' ')} {${most}
+  }
 }
 `;
   },
@@ -167,7 +177,7 @@ const caddy = {
 };
 
 export const contenders = [berth, nginx, haproxy];
-export const race_contenders = [...contenders, caddy];
+export const all_contenders = [...contenders, caddy];
 
 // Those that are installed, of all or of those named in `only` ("berth,nginx").
 export function choose_contenders(all, only) {
@@ -189,7 +199,7 @@ export async function launch(contender, dir, origin, setup, { cpu = null, wrap =
   mkdirSync(home);
   const port = await free_port();
   const file = path.join(home, 'config');
-  writeFileSync(file, await contender.config(home, { port, origin: origin.port }, setup));
+  writeFileSync(file, await contender.config(home, { port, servers: setup.servers ?? [origin.port] }, setup));
   const argv = wrap === null ? [contender.binary, ...contender.argv(file, home)]
     : [...wrap, contender.binary, ...contender.argv_single(file, home)];
   const options = { cpu, log: path.join(home, 'output.log'), env: contender.environment?.(home) };
