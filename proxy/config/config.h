@@ -76,8 +76,8 @@ enum class RetryNonIdempotent : uint8_t { Never, FinProved };
 
 struct Retry {
   uint32_t attempts = 3;         // servers tried for one request, the first included
-  uint32_t budget_percent = 20;  // of the requests in flight
-  uint32_t budget_min = 3;
+  uint32_t budget_percent = 20;  // of the requests
+  uint32_t budget_min = 3;       // at the same time, whatever the percentage
   RetryNonIdempotent non_idempotent = RetryNonIdempotent::Never;
   bool operator==(const Retry&) const = default;
 };

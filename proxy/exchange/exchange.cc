@@ -435,7 +435,11 @@ bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unre
   for (upstream::ServerPool* pool : cluster.servers()) {
     if (&pool->server() == server_) stats = &pool->stats();
   }
-  if (!retrying_) {
+  // No server has had anything of a request that was not sent: another attempt adds to nobody's
+  // work.
+  const bool costs =
+      cause == stats::RetryCause::Idempotent || cause == stats::RetryCause::FinProved;
+  if (costs && !retrying_) {
     if (!cluster.retry_budget().try_retry(cluster.settings().retry)) {
       if (stats != nullptr) stats->retry_budget_exhausted.add();
       return false;

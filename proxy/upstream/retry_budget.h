@@ -1,4 +1,6 @@
-// Keeps retries from becoming a storm: at most a share of the requests in flight may be retries.
+// Keeps retries from becoming a storm: no more than a share of the requests, in the long run. What
+// was not used is saved, up to a limit: a server that is killed takes all its requests along at
+// once.
 #pragma once
 
 #include <algorithm>
@@ -11,13 +13,22 @@ namespace berth::upstream {
 // Of one upstream in one worker. Thread: the worker's.
 class RetryBudget {
  public:
-  void request_began() { ++in_flight_; }
+  // What so many requests have earned is saved.
+  static constexpr uint32_t kMostSaved = 500;
+
+  void request_began() {
+    ++in_flight_;
+    saved_ = std::min(saved_ + 1, kMostSaved);
+  }
   void request_ended() { --in_flight_; }
-  // False when the budget is used up. A retry counts until retry_ended().
+  // False when the budget is used up. A retry is one of `budget_min` until retry_ended().
   bool try_retry(const config::Retry& limits) {
-    const uint32_t share =
-        static_cast<uint32_t>(uint64_t{in_flight_} * limits.budget_percent / 100);
-    if (retries_ >= std::max(limits.budget_min, share)) return false;
+    if (retries_ >= limits.budget_min) {
+      if (limits.budget_percent == 0) return false;
+      const uint32_t price = (99 + limits.budget_percent) / limits.budget_percent;  // in requests
+      if (saved_ < price) return false;
+      saved_ -= price;
+    }
     ++retries_;
     return true;
   }
@@ -26,7 +37,8 @@ class RetryBudget {
 
  private:
   uint32_t in_flight_ = 0;
-  uint32_t retries_ = 0;
+  uint32_t retries_ = 0;  // in flight
+  uint32_t saved_ = 0;    // requests that have not paid for a retry
 };
 
 }  // namespace berth::upstream

@@ -48,7 +48,7 @@ function steadyLoad(s, berth, clients = 8) {
 
 scenario('an app server is killed under load: what may be sent again goes to the other one', async (s) => {
   const one = await startApp(s), two = await startApp(s);
-  const berth = await s.front([`127.0.0.1:${one.port}`, `127.0.0.1:${two.port}`], { access_log: 'off', upstream: { retry: { budget_percent: 100 } } });
+  const berth = await s.front([`127.0.0.1:${one.port}`, `127.0.0.1:${two.port}`], { access_log: 'off' });
   const load = steadyLoad(s, berth);
   await load.more(200);
   one.kill('SIGKILL');
@@ -62,7 +62,7 @@ scenario('an app server is killed under load: what may be sent again goes to the
 
 scenario('a rolling restart of all app servers, each by SIGTERM: no request fails', async (s) => {
   const apps = [await startApp(s), await startApp(s), await startApp(s)];
-  const berth = await s.front(apps.map(({ port }) => `127.0.0.1:${port}`), { access_log: 'off', upstream: { retry: { budget_percent: 100 } } });
+  const berth = await s.front(apps.map(({ port }) => `127.0.0.1:${port}`), { access_log: 'off' });
   const load = steadyLoad(s, berth);
   for (const [i, old] of apps.entries()) {
     await load.more(150);

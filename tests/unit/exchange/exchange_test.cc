@@ -684,6 +684,20 @@ TEST_F(ExchangeTest, RetriesSpendABudget) {
   EXPECT_EQ(connections(), 4u);
 }
 
+TEST_F(ExchangeTest, WhatWasNotSentCostsNoBudget) {
+  settings().retry.budget_min = 0;
+  settings().retry.budget_percent = 0;
+  settings().servers = {{"10.0.0.1:3000"}, {"10.0.0.2:3000"}};
+  apply();
+  Call& call = get();
+  refuse(0);
+  ASSERT_EQ(connections(), 2u);
+  accept(1);
+  say(1, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(call.client.status, 200);
+  EXPECT_EQ(sum().retry_budget_exhausted.value(), 0u);
+}
+
 TEST_F(ExchangeTest, NothingIsSentAgainOnceTheResponseHasBegun) {
   apply();
   warm_up();
