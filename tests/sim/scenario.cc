@@ -158,8 +158,10 @@ void make_crowd(Dice& dice, Scenario& s) {
 // Requests that come just as the server closes, or has gone over to speak.
 void make_race(Dice& dice, Scenario& s) {
   ServerManners& m = s.server;
-  m.keepalive = dice.percent(50) ? Duration(1s) : Duration(2s);
   m.hints = dice.percent(50);
+  // Without hints a connection may be as old as the server lets it be: then it is looked at before
+  // it is used, if that is more than a second.
+  m.keepalive = dice.percent(m.hints ? 50 : 20) ? Duration(1s) : Duration(2s);
   m.max_style = ServerManners::MaxStyle::None;
   m.close_after = m.until_close = m.http10 = m.early = 0;
   m.most_think = 1ms;
@@ -189,7 +191,7 @@ void make_race(Dice& dice, Scenario& s) {
   s.server_link.most_delay = dice.percent(50) ? Duration(100us) : Duration(5ms);
   s.client_link.most_delay = 100us;
   s.server_link.least_delay = s.client_link.least_delay = Duration(0);
-  s.most_lag = dice.percent(50) ? Duration(10ms) : Duration(0);
+  s.most_lag = dice.percent(m.hints ? 50 : 80) ? Duration(10ms) : Duration(0);
 }
 
 // Clients that are slower than the minimum rates, in both directions, and others that are not.
