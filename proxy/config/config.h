@@ -55,7 +55,31 @@ struct Listener {
   bool operator==(const Listener&) const = default;
 };
 
-enum class Balance : uint8_t { RoundRobin, LeastRequests, RandomTwo };
+enum class Balance : uint8_t { RoundRobin, LeastRequests, RandomTwo, Hash };
+
+enum class HashBy : uint8_t { ClientAddress, Header, Cookie };
+
+// What balance: hash looks at.
+struct Hash {
+  HashBy by = HashBy::ClientAddress;
+  std::string name;  // of the header or cookie
+  bool operator==(const Hash&) const = default;
+};
+
+enum class CookieSecure : uint8_t { Auto, Yes, No };  // Auto: if the client came over TLS
+enum class SameSite : uint8_t { Lax, Strict, None };
+
+// A cookie that brings a client back to the server that served it first.
+struct Sticky {
+  std::string cookie;               // its name; "" (off)
+  std::optional<Duration> max_age;  // none: until the browser ends its session
+  std::string path = "/";
+  CookieSecure secure = CookieSecure::Auto;
+  bool http_only = true;
+  SameSite same_site = SameSite::Lax;
+  bool operator==(const Sticky&) const = default;
+};
+
 enum class Reuse : uint8_t { Lifo, Fifo };
 
 // Limits of the connections to one server, over all workers.
@@ -84,6 +108,8 @@ struct Retry {
 
 struct Server {
   std::string address;  // "127.0.0.1:3000", "[::1]:3000", "unix:/run/app.sock"
+  uint32_t weight = 1;  // its share of the work, against those of the others
+  bool backup = false;  // serves only while no other server may
   bool operator==(const Server&) const = default;
 };
 
@@ -91,6 +117,9 @@ struct Upstream {
   std::string name;
   std::vector<Server> servers;
   Balance balance = Balance::LeastRequests;
+  Hash hash;
+  Sticky sticky;
+  std::optional<Duration> slow_start;  // in which a server that comes gets its full share; none: off
   Pool pool;
   Retry retry;
   Duration connect_timeout = 2s;

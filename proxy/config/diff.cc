@@ -24,6 +24,7 @@ struct Item {
   std::string name;   // for people
   std::string key;    // equal for the same thing before and after
   const void* owner;  // the Upstream or Listener whose settings it lives under
+  const Server* server = nullptr;
 };
 
 std::vector<Item> servers_of(const Config& config) {
@@ -31,7 +32,7 @@ std::vector<Item> servers_of(const Config& config) {
   for (const Upstream& upstream : config.upstreams) {
     for (const Server& server : upstream.servers) {
       items.push_back({upstream.name + "/" + server.address,
-                       upstream.name + "/" + canonical_server(server.address), &upstream});
+                       upstream.name + "/" + canonical_server(server.address), &upstream, &server});
     }
   }
   return items;
@@ -45,7 +46,7 @@ std::vector<Item> listeners_of(const Config& config) {
   return items;
 }
 
-// `same_settings(running, next)` says whether what an item lives under is unchanged.
+// `same_settings(running, next)` says whether an item, and what it lives under, is unchanged.
 template <class Same>
 ReloadPlan::Part compare(const std::vector<Item>& running, const std::vector<Item>& next,
                          Same same_settings) {
@@ -58,7 +59,7 @@ ReloadPlan::Part compare(const std::vector<Item>& running, const std::vector<Ite
       part.added.push_back(item.name);
       continue;
     }
-    const bool same = same_settings(found->second->owner, item.owner);
+    const bool same = same_settings(*found->second, item);
     (same ? part.kept : part.resized).push_back(item.name);
     before.erase(found);
   }
@@ -70,18 +71,19 @@ ReloadPlan::Part compare(const std::vector<Item>& running, const std::vector<Ite
 
 // The settings of an upstream, its list of servers apart: that one more server was added changes
 // nothing for the others.
-bool same_upstream_settings(const void* running, const void* next) {
-  Upstream a = *static_cast<const Upstream*>(running);
-  Upstream b = *static_cast<const Upstream*>(next);
+bool same_upstream_settings(const Item& running, const Item& next) {
+  Upstream a = *static_cast<const Upstream*>(running.owner);
+  Upstream b = *static_cast<const Upstream*>(next.owner);
   a.servers.clear();
   b.servers.clear();
-  return a == b;
+  return a == b && running.server->weight == next.server->weight &&
+         running.server->backup == next.server->backup;
 }
 
 // The spelling of the address is not a setting.
-bool same_listener_settings(const void* running, const void* next) {
-  Listener a = *static_cast<const Listener*>(running);
-  Listener b = *static_cast<const Listener*>(next);
+bool same_listener_settings(const Item& running, const Item& next) {
+  Listener a = *static_cast<const Listener*>(running.owner);
+  Listener b = *static_cast<const Listener*>(next.owner);
   const bool both_unnamed = a.name == a.address && b.name == b.address;
   a.address.clear();
   b.address.clear();

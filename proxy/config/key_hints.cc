@@ -19,8 +19,8 @@ class KeyLister {
   void duration(std::string_view key, Duration& /*value*/, const DurationBounds& /*bounds*/) {
     note(key);
   }
-  void duration_or_auto(std::string_view key, std::optional<Duration>& /*value*/,
-                        const DurationBounds& /*bounds*/) {
+  void duration_or(std::string_view key, std::optional<Duration>& /*value*/,
+                   const DurationBounds& /*bounds*/, const Keyword& /*keyword*/) {
     note(key);
   }
   void count(std::string_view key, uint32_t& /*value*/, const NumberBounds& /*bounds*/,
@@ -129,6 +129,12 @@ constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
     {"worker_processes", "workers"},
     {"nbthread", "workers"},
     {"threads", "workers"},
+    {"samesite", "same_site"},
+    {"httponly", "http_only"},
+    {"max-age", "max_age"},
+    {"sticky_cookie", "sticky"},
+    {"affinity", "sticky"},
+    {"slowstart", "slow_start"},
     {"algorithm", "balance"},
     {"lb_policy", "balance"},
     {"log", "access_log"},

@@ -53,9 +53,9 @@ class Printer {
   void duration(std::string_view key, Duration value, const DurationBounds& /*bounds*/) {
     line(key, format_duration(value));
   }
-  void duration_or_auto(std::string_view key, const std::optional<Duration>& value,
-                        const DurationBounds& /*bounds*/) {
-    line(key, value ? format_duration(*value) : std::string(kAuto.word));
+  void duration_or(std::string_view key, const std::optional<Duration>& value,
+                   const DurationBounds& /*bounds*/, const Keyword& keyword) {
+    line(key, value ? format_duration(*value) : std::string(keyword.word));
   }
   void count(std::string_view key, uint32_t value, const NumberBounds& /*bounds*/,
              const Keyword* keyword = nullptr) {
@@ -73,7 +73,8 @@ class Printer {
   }
   void mode(std::string_view key, uint32_t value) { line(key, scalar(format_mode(value))); }
   void text(std::string_view key, const std::string& value, TextKind kind) {
-    const bool off = kind == TextKind::AdminAddress && value.empty();
+    const bool may_be_off = kind == TextKind::AdminAddress || kind == TextKind::CookieName;
+    const bool off = may_be_off && value.empty();
     line(key, off ? "off" : scalar(value));
   }
   void texts(std::string_view key, const std::vector<std::string>& values, TextKind /*kind*/) {

@@ -110,6 +110,8 @@ void Reader::neither_map_nor_off(const YamlNode& node) {
     hint = "did you mean {format: " + text + "}?";
   } else if (path_ == "access_log" && text.starts_with('/')) {
     hint = "did you mean {path: " + text + "}?";
+  } else if (path_.ends_with(".sticky") && text != "on" && text != "true") {
+    hint = "did you mean {cookie: " + text + "}?";
   } else if (text != "on" && !nearest(text, kOffs).empty()) {
     hint = "did you mean off?";
   }

@@ -31,8 +31,9 @@ class Reader {
   // The schema's visitor interface. Each looks its key up in the innermost map.
   void boolean(std::string_view key, bool& out);
   void duration(std::string_view key, Duration& out, const DurationBounds& bounds);
-  void duration_or_auto(std::string_view key, std::optional<Duration>& out,
-                        const DurationBounds& bounds);
+  // Or the keyword, which is none.
+  void duration_or(std::string_view key, std::optional<Duration>& out, const DurationBounds& bounds,
+                   const Keyword& keyword);
   void count(std::string_view key, uint32_t& out, const NumberBounds& bounds,
              const Keyword* keyword = nullptr);
   void size(std::string_view key, uint64_t& out, const NumberBounds& bounds,

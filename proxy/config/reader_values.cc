@@ -69,13 +69,13 @@ void Reader::duration(std::string_view key, Duration& out, const DurationBounds&
   if (const auto value = duration_value(key, *node, bounds, nullptr)) out = *value;
 }
 
-void Reader::duration_or_auto(std::string_view key, std::optional<Duration>& out,
-                              const DurationBounds& bounds) {
+void Reader::duration_or(std::string_view key, std::optional<Duration>& out,
+                         const DurationBounds& bounds, const Keyword& keyword) {
   const YamlNode* node = take_scalar(key);
   if (node == nullptr) return;
-  if (node->text == kAuto.word) {
+  if (node->text == keyword.word) {
     out.reset();
-  } else if (const auto value = duration_value(key, *node, bounds, &kAuto)) {
+  } else if (const auto value = duration_value(key, *node, bounds, &keyword)) {
     out = *value;
   }
 }
@@ -148,9 +148,8 @@ std::optional<size_t> Reader::choice_index(std::string_view key,
   const auto found = std::find(names.begin(), names.end(), node->text);
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
   if (key == "balance" && node->text.find("hash") != std::string::npos) {
-    diagnostics_.error(node->mark,
-                       "balance: " + in_quotes(node->text) + ": balancing by hash is not available",
-                       one_of(names));
+    diagnostics_.error(node->mark, "balance: unknown value " + in_quotes(node->text),
+                       "balance: hash, with hash: {by: ...} beside it");
     return std::nullopt;
   }
   const std::string_view near = nearest(node->text, names);

@@ -43,6 +43,22 @@ inline constexpr std::array kBalances = {
     Choice{Balance::LeastRequests, "least_requests"},
     Choice{Balance::RoundRobin, "round_robin"},
     Choice{Balance::RandomTwo, "random_two"},
+    Choice{Balance::Hash, "hash"},
+};
+inline constexpr std::array kHashBys = {
+    Choice{HashBy::ClientAddress, "client_address"},
+    Choice{HashBy::Header, "header"},
+    Choice{HashBy::Cookie, "cookie"},
+};
+inline constexpr std::array kCookieSecures = {
+    Choice{CookieSecure::Auto, "auto"},
+    Choice{CookieSecure::No, "false"},
+    Choice{CookieSecure::Yes, "true"},
+};
+inline constexpr std::array kSameSites = {
+    Choice{SameSite::Lax, "lax"},
+    Choice{SameSite::Strict, "strict"},
+    Choice{SameSite::None, "none"},
 };
 inline constexpr std::array kReuses = {Choice{Reuse::Lifo, "lifo"}, Choice{Reuse::Fifo, "fifo"}};
 inline constexpr std::array kHalfCloses = {Choice{HalfClose::Serve, "serve"},
@@ -67,6 +83,9 @@ enum class TextKind : uint8_t {
   Network,
   HeaderName,
   HeaderValue,
+  HashName,    // of a header or cookie; "" if it is not needed
+  CookieName,  // or `off`, which is ""
+  CookiePath,
 };
 
 namespace bounds {
@@ -79,6 +98,9 @@ inline constexpr DurationBounds kServerKeepalive{1ms, kDay,
 inline constexpr DurationBounds kLongTime{1s, 3650 * kDay, ""};
 inline constexpr DurationBounds kUpgrade{1s, 3650 * kDay, ""};
 inline constexpr DurationBounds kQueueTimeout{1ms, kDay, "for no queue at all, set queue_size: 0"};
+inline constexpr DurationBounds kCookieAge{
+    1s, 3650 * kDay, "to end it with the browser's session, write max_age: session"};
+inline constexpr DurationBounds kSlowStart{1s, kDay, "to turn it off, write slow_start: off"};
 inline constexpr DurationBounds kGrace{0s, kDay, ""};
 inline constexpr DurationBounds kTcpTime{1s, 32767s, "to turn it off, write tcp_keepalive: off"};
 inline constexpr NumberBounds kTcpCount{1, 127, ""};
@@ -90,6 +112,7 @@ inline constexpr NumberBounds kFromNone{0, 1'000'000, ""};
 inline constexpr NumberBounds kBacklog{1, 65'535, ""};
 inline constexpr NumberBounds kWorkers{1, 256, "write auto for one per core"};
 inline constexpr NumberBounds kAttempts{1, 16, "1 never retries"};
+inline constexpr NumberBounds kWeight{1, 1000, "to take a server out, remove it from the list"};
 inline constexpr NumberBounds kPercent{0, 100, ""};
 inline constexpr NumberBounds kHead{1 * kKiB, 1 * kMiB, ""};
 inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
@@ -102,6 +125,7 @@ inline constexpr NumberBounds kBudget{1 * kMiB, 1024 * kGiB, ""};
 inline constexpr Keyword kAuto{"auto", 0};
 inline constexpr Keyword kUnlimited{"unlimited", 0};
 inline constexpr Keyword kOff{"off", 0};
+inline constexpr Keyword kSession{"session", 0};
 
 template <class V>
 void visit_keys(V& v, TcpKeepalive& t) {
@@ -137,7 +161,7 @@ template <class V>
 void visit_keys(V& v, Pool& p) {
   v.count("max_connections", p.max_connections, bounds::kServerConnections);
   v.count("max_idle", p.max_idle, bounds::kFromNone);
-  v.duration_or_auto("keepalive_timeout", p.keepalive_timeout, bounds::kServerKeepalive);
+  v.duration_or("keepalive_timeout", p.keepalive_timeout, bounds::kServerKeepalive, kAuto);
   v.count("keepalive_requests", p.keepalive_requests, bounds::kRequests);
   v.duration("keepalive_time", p.keepalive_time, bounds::kLongTime);
   v.choice("reuse", p.reuse, kReuses);
@@ -157,6 +181,24 @@ void visit_keys(V& v, Retry& r) {
 template <class V>
 void visit_keys(V& v, Server& s) {
   v.text("address", s.address, TextKind::ServerAddress);
+  v.count("weight", s.weight, bounds::kWeight);
+  v.boolean("backup", s.backup);
+}
+
+template <class V>
+void visit_keys(V& v, Hash& h) {
+  v.choice("by", h.by, kHashBys);
+  v.text("name", h.name, TextKind::HashName);
+}
+
+template <class V>
+void visit_keys(V& v, Sticky& s) {
+  v.text("cookie", s.cookie, TextKind::CookieName);
+  v.duration_or("max_age", s.max_age, bounds::kCookieAge, kSession);
+  v.text("path", s.path, TextKind::CookiePath);
+  v.choice("secure", s.secure, kCookieSecures);
+  v.boolean("http_only", s.http_only);
+  v.choice("same_site", s.same_site, kSameSites);
 }
 
 // The name is the key of the map that the upstream is in.
@@ -164,6 +206,9 @@ template <class V>
 void visit_keys(V& v, Upstream& u) {
   v.list("servers", u.servers);
   v.choice("balance", u.balance, kBalances);
+  v.section("hash", u.hash);
+  v.switchable("sticky", u.sticky);
+  v.duration_or("slow_start", u.slow_start, bounds::kSlowStart, kOff);
   v.section("pool", u.pool);
   v.section("retry", u.retry);
   v.duration("connect_timeout", u.connect_timeout, bounds::kTimeout);
@@ -237,6 +282,9 @@ inline void turn_off(AccessLog& a) {
 }
 inline void turn_off(Admin& a) {
   a.address.clear();
+}
+inline void turn_off(Sticky& s) {
+  s.cookie.clear();
 }
 
 }  // namespace berth::config

@@ -156,6 +156,36 @@ Checked check_header_value(std::string_view text) {
   return std::string(text);
 }
 
+bool is_token(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxHeaderName &&
+         std::all_of(text.begin(), text.end(), is_token_char);
+}
+
+Checked check_hash_name(std::string_view text) {
+  if (text.empty() || is_token(text)) return std::string(text);
+  return refuse(text, "is not the name of a header or cookie", "letters, digits and !#$%&'*+-.^_`|~");
+}
+
+Checked check_cookie_name(std::string_view text) {
+  if (text == "off") return std::string();
+  if (is_token(text)) return std::string(text);
+  return refuse(text, "is not the name of a cookie", "letters, digits and !#$%&'*+-.^_`|~");
+}
+
+// RFC 6265 section 4.1.1: path-value.
+Checked check_cookie_path(std::string_view text) {
+  if (text.empty() || text.front() != '/') {
+    return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
+  }
+  const auto bad = [](char c) {
+    return is_control(c) || c == ';' || c == ' ' || static_cast<unsigned char>(c) > 0x7f;
+  };
+  if (text.size() > kMaxHeaderName || std::any_of(text.begin(), text.end(), bad)) {
+    return refuse(text, "cannot be the path of a cookie", "no blanks, no ';'");
+  }
+  return std::string(text);
+}
+
 }  // namespace
 
 bool is_framing_field(std::string_view name) {
@@ -196,6 +226,12 @@ Checked check_text(std::string_view text, TextKind kind) {
       return check_header_name(text);
     case TextKind::HeaderValue:
       return check_header_value(text);
+    case TextKind::HashName:
+      return check_hash_name(text);
+    case TextKind::CookieName:
+      return check_cookie_name(text);
+    case TextKind::CookiePath:
+      return check_cookie_path(text);
   }
   return std::string(text);
 }

@@ -291,6 +291,7 @@ void complete(Config& config, const Places& places) {
 
 void validate(const Config& config, const Places& places, Diagnostics& diagnostics) {
   Validator(config, places, diagnostics).run();
+  check_balancing(config, places, diagnostics);
   warn_of_races(config, places, diagnostics);
 }
 

@@ -28,4 +28,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
 // undo each other. Warnings only.
 void warn_of_races(const Config& config, const Places& places, Diagnostics& diagnostics);
 
+// The part of `validate` about who gets a request: weights, backups, hash, sticky.
+void check_balancing(const Config& config, const Places& places, Diagnostics& diagnostics);
+
 }  // namespace berth::config

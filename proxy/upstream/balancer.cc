@@ -47,6 +47,7 @@ ServerPool* Balancer::choose(config::Balance policy) {
       ServerPool* two = candidates_[random_.below(candidates_.size())];
       return two->active() < one->active() ? two : one;
     }
+    case config::Balance::Hash:
     case config::Balance::LeastRequests:
       break;
   }

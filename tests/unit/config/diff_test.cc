@@ -52,6 +52,15 @@ TEST(ConfigDiff, AddingAServerKeepsTheOthers) {
   EXPECT_EQ(added.servers.drained, Strings{});
 }
 
+TEST(ConfigDiff, WhatAServerIsGivenIsItsOwnSetting) {
+  const ReloadPlan heavier =
+      plan("127.0.0.1:3001]", "{address: 127.0.0.1:3001, weight: 2}]");
+  EXPECT_EQ(heavier.servers.resized, Strings{"app/127.0.0.1:3001"});
+  EXPECT_EQ(heavier.servers.kept.size(), 2U);
+  const ReloadPlan backup = plan("127.0.0.1:3001]", "{address: 127.0.0.1:3001, backup: true}]");
+  EXPECT_EQ(backup.servers.resized, Strings{"app/127.0.0.1:3001"});
+}
+
 TEST(ConfigDiff, RemovingAServerDrainsIt) {
   const ReloadPlan removed = plan("127.0.0.1:3000, ", "");
   EXPECT_EQ(removed.servers.kept, (Strings{"app/127.0.0.1:3001", "api/[::1]:4000"}));

@@ -259,12 +259,70 @@ const Row kValues[] = {
      {"4:17: error: half_close: unknown value 'abrt' (did you mean abort?)"}},
     {"ChoiceFarFromAll",
      upstream("balance: sticky"),
-     {"4:14: error: balance: unknown value 'sticky' (one of least_requests, round_robin and "
-      "random_two)"}},
+     {"4:14: error: balance: unknown value 'sticky' (one of least_requests, round_robin, "
+      "random_two and hash)"}},
     {"BalanceByHash",
      upstream("balance: consistent_hash"),
-     {"4:14: error: balance: 'consistent_hash': balancing by hash is not available (one of "
-      "least_requests, round_robin and random_two)"}},
+     {"4:14: error: balance: unknown value 'consistent_hash' (balance: hash, with hash: {by: ...} "
+      "beside it)"}},
+    {"HashByNothing",
+     upstream("balance: hash\n    hash: {by: header}"),
+     {"5:16: error: hash is by header, but does not say which (such as name: X-Tenant)"}},
+    {"HashWithoutBalance",
+     upstream("hash: {by: cookie, name: a}"),
+     {"4:11: error: hash says what to balance by, but balance is not hash (write balance: hash, or "
+      "leave hash out)"}},
+    {"HashNameForAddress",
+     upstream("balance: hash\n    hash: {name: a}"),
+     {"5:18: error: hash has a name, but is by client_address (write by: header or by: cookie)"}},
+    {"HashName",
+     upstream("balance: hash\n    hash: {by: header, name: a b}"),
+     {"5:30: error: name: 'a b' is not the name of a header or cookie (letters, digits and "
+      "!#$%&'*+-.^_`|~)"}},
+    {"StickyWithoutCookie",
+     upstream("sticky: {max_age: 1h}"),
+     {"4:13: error: sticky has no cookie (such as cookie: berth_server)"}},
+    {"StickyAsText",
+     upstream("sticky: sid"),
+     {"4:13: error: upstreams.app.sticky must be a map or off, not 'sid' (did you mean {cookie: "
+      "sid}?)"}},
+    {"StickyCookieName",
+     upstream("sticky: {cookie: a=b}"),
+     {"4:22: error: cookie: 'a=b' is not the name of a cookie (letters, digits and "
+      "!#$%&'*+-.^_`|~)"}},
+    {"StickyPath",
+     upstream("sticky: {cookie: a, path: app}"),
+     {"4:31: error: path: 'app' is not a path (did you mean /app?)"}},
+    {"StickyPathWithAttribute",
+     upstream("sticky: {cookie: a, path: /;Domain=b}"),
+     {"4:31: error: path: '/;Domain=b' cannot be the path of a cookie (no blanks, no ';')"}},
+    {"StickyForever",
+     upstream("sticky: {cookie: a, max_age: 0}"),
+     {"4:34: error: max_age: '0' is out of range, 1s to 3650d (to end it with the browser's "
+      "session, write max_age: session)"}},
+    {"SameSiteNoneInTheClear",
+     upstream("sticky: {cookie: a, same_site: none, secure: false}"),
+     {"4:36: error: browsers refuse a cookie with same_site: none that is not secure (write "
+      "secure: true)"}},
+    {"OneStickyCookieForTwo",
+     kListener +
+         "upstreams:\n  a: {servers: [b:1], sticky: {cookie: c}}\n"
+         "  d: {servers: [b:2], sticky: {cookie: c}}\nroutes: [{upstream: a}, {path: /d, upstream: "
+         "d}]\n",
+     {"4:40: warning: another upstream has the same sticky cookie 'c': clients that use both are "
+      "moved about (first on line 3)"}},
+    {"WeightOutOfRange",
+     kListener + "upstreams: {app: {servers: [{address: a:1, weight: 0}]}}\n",
+     {"2:52: error: weight: '0' is out of range, 1 to 1000 (to take a server out, remove it from "
+      "the list)"}},
+    {"OnlyBackups",
+     kListener + "upstreams: {app: {servers: [{address: a:1, backup: true}]}}\n",
+     {"2:28: error: every server of upstream 'app' is a backup (at least one must not be: a backup "
+      "serves while no other server may)"}},
+    {"SlowStart",
+     upstream("slow_start: 0"),
+     {"4:17: error: slow_start: '0' is out of range, 1s to 24h (to turn it off, write slow_start: "
+      "off)"}},
     {"Mode",
      listener("unix_mode: 0999"),
      {"4:16: error: unix_mode: '0999' is not a file mode (three octal digits, such as 0660)"}},

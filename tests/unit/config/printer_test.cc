@@ -77,8 +77,8 @@ class Shifter {
     value = std::max(bounds.min, value + 1000ms);
     if (value > bounds.max) value = bounds.min;
   }
-  void duration_or_auto(std::string_view /*key*/, std::optional<Duration>& value,
-                        const DurationBounds& /*bounds*/) {
+  void duration_or(std::string_view /*key*/, std::optional<Duration>& value,
+                   const DurationBounds& /*bounds*/, const Keyword& /*keyword*/) {
     value = 1234ms;
   }
   void count(std::string_view /*key*/, uint32_t& value, const NumberBounds& bounds,
@@ -101,7 +101,10 @@ class Shifter {
     if (kind == TextKind::PathPrefix) value = "/p/";
     if (kind == TextKind::Label) value = "label";
     if (kind == TextKind::ListenAddress) value = "unix:/l";
-    if (kind == TextKind::ServerAddress) value = "[::1]:5";
+    if (kind == TextKind::ServerAddress) value = value == "[::1]:5" ? "[::1]:6" : "[::1]:5";
+    if (kind == TextKind::HashName) value = value.empty() ? "X-Name" : "";
+    if (kind == TextKind::CookieName) value = "sid";
+    if (kind == TextKind::CookiePath) value = "/p";
   }
   void texts(std::string_view /*key*/, std::vector<std::string>& values, TextKind kind) {
     values = kind == TextKind::Network ? std::vector<std::string>{"::/0", "1.2.3.4"}
@@ -137,6 +140,7 @@ TEST(ConfigPrinter, EveryKeyRoundTrips) {
   Shifter shifter;
   visit_keys(shifter, config);
   ASSERT_NE(config, smallest());
+  config.upstreams[0].servers.push_back({"unix:/a.sock"});  // not all may be backups
   EXPECT_EQ(reloaded(config), config);
   visit_keys(shifter, config);
   EXPECT_EQ(reloaded(config), config);

@@ -59,7 +59,7 @@ TEST(ConfigSuggest, KnowsWhereAKeyBelongs) {
   EXPECT_EQ(hint("upstream", ""), "it belongs in routes[]");
   EXPECT_EQ(hint("remove", "routes[12]"),
             "it belongs in routes[].request_headers or routes[].response_headers");
-  EXPECT_EQ(hint("name", "upstreams.app.servers[3]"), "it belongs in listeners[]");
+  EXPECT_EQ(hint("max_head", "upstreams.app.servers[3]"), "it belongs in listeners[]");
   EXPECT_EQ(hint("idle", "listeners[4]"), "it belongs in listeners[].tcp_keepalive");
   EXPECT_EQ(hint("workers", "listeners[0]"), "");  // a key of the top is not "in" anything
 }
@@ -84,7 +84,7 @@ TEST(ConfigSuggest, ListsTheKeysWhereThereAreFew) {
                                                      "f6", "g7", "h8", "i9", "j0"};
   EXPECT_EQ(unknown_key_hint("priority", "x", kTen), "");
   constexpr std::array<std::string_view, 1> kServer = {"address"};
-  EXPECT_EQ(unknown_key_hint("weight", "upstreams.app.servers[0]", kServer),
+  EXPECT_EQ(unknown_key_hint("rank", "upstreams.app.servers[0]", kServer),
             "the only key here is address");
 }
 
