@@ -106,6 +106,7 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
       return !f.hop_by_hop && !(has_rules && exchange::overridden(rules, f.name));
     });
     for (const auto& [name, value] : rules.set) writer.field(name, value);
+    if (!start.set_cookie.empty()) writer.field("Set-Cookie", start.set_cookie);
     if (active.chunked) writer.append("Transfer-Encoding: chunked\r\n");
     writer.append(connection_fields());
     writer.finish();
@@ -150,7 +151,7 @@ void ClientConnection::write_head_and_body(std::string_view head, std::string_vi
   if (count > 0) write(parts.data(), count);
 }
 
-void ClientConnection::send_upgrade(const http::ResponseHead& head) {
+void ClientConnection::send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) {
   active_->status = head.status;
   active_->head_sent = true;
   active_->close_reason = CloseReason::UpgradeFinished;
@@ -161,6 +162,7 @@ void ClientConnection::send_upgrade(const http::ResponseHead& head) {
   const std::string_view text = write_head(usual, large, [&](http::HeadWriter& writer) {
     writer.status_line(head.status, head.reason);
     writer.fields(head.fields, [](const http::HeaderField& f) { return !f.hop_by_hop; });
+    if (!set_cookie.empty()) writer.field("Set-Cookie", set_cookie);
     writer.append("Connection: upgrade\r\n");
     if (protocol != nullptr) writer.field("Upgrade", protocol->value);
     writer.finish();

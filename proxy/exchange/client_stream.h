@@ -23,6 +23,8 @@ struct ResponseStart {
   std::string_view body;      // what has come of it
   bool complete = false;      // that is all of it
   std::string_view trailers;  // lines with CRLF; only if complete
+  // Of a cookie of Berth's own, to be sent as one more Set-Cookie; "": none.
+  std::string_view set_cookie;
 };
 
 // A response that Berth makes itself.
@@ -49,7 +51,8 @@ class ClientStream {
   virtual void send_body(std::string_view bytes, bool complete, std::string_view trailers) = 0;
   virtual void send_local(const LocalResponse& response) = 0;
   // 101: from now on send_body() and on_request_body() carry raw bytes; complete is one side's end.
-  virtual void send_upgrade(const http::ResponseHead& head) = 0;
+  // `set_cookie`: as in ResponseStart.
+  virtual void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) = 0;
   // Bytes that the client has not taken yet.
   virtual size_t unsent() const = 0;
 

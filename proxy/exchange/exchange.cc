@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/exchange/affinity.h"
 #include "proxy/exchange/request_id.h"
 
 namespace berth::exchange {
@@ -72,6 +73,11 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   if (!target) {
     answer(target.error());
     return;
+  }
+  const config::Upstream& settings = target_.cluster->settings();
+  if (wants_affinity(settings)) {
+    affinity_ = affinity_of(head, settings, client_, router_->trusted());
+    over_tls_ = came_over_tls(head, client_);
   }
   counted_ = true;
   target_.cluster->request_began();
@@ -148,7 +154,7 @@ void Exchange::acquire(std::string_view body) {
   upstream::Cluster& cluster = *target_.cluster;
   asked_at_ = context_.env.now();
   for (;;) {
-    upstream::Cluster::Wanted wanted{.tried = tried_};
+    upstream::Cluster::Wanted wanted{.tried = tried_, .affinity = affinity_};
     if (met_stale_) {
       wanted.freshness = upstream::Freshness::New;
     } else if (!idempotent_) {
@@ -307,12 +313,14 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
   body_.clear();
   body_kept_ = false;
   response_ = ResponseProgress::Body;
+  const std::string cookie = own_cookie();
   stream_.send_head({.head = head,
                      .rules = target_.route->response_headers,
                      .framing = http::response_framing(head, method_),
                      .body = body,
                      .complete = complete,
-                     .trailers = complete ? lease_->trailers() : std::string_view()});
+                     .trailers = complete ? lease_->trailers() : std::string_view(),
+                     .set_cookie = cookie});
   if (complete) {
     finish_response();
   } else {
@@ -324,7 +332,14 @@ void Exchange::on_upgraded(const http::ResponseHead& head) {
   answered_at_ = context_.env.now();
   failure_ = CloseReason::None;
   response_ = ResponseProgress::Tunnel;
-  stream_.send_upgrade(head);
+  stream_.send_upgrade(head, own_cookie());
+}
+
+// For a client that did not come with the cookie of the server that has answered it.
+std::string Exchange::own_cookie() const {
+  const config::Sticky& sticky = target_.cluster->settings().sticky;
+  if (sticky.cookie.empty() || affinity_.sticky == server_->tag) return {};
+  return sticky_cookie(sticky, server_->tag, over_tls_);
 }
 
 void Exchange::on_body(std::string_view bytes, bool complete) {

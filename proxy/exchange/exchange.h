@@ -87,6 +87,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void hold_back_server();
   void end_tunnel_side(bool& side);
   void finish_response();
+  std::string own_cookie() const;
   bool retry(stats::RetryCause cause, const upstream::SharedServer* unreachable);
   bool other_server_left() const;
   void answer(CloseReason reason);
@@ -103,11 +104,13 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   ForwardedHead request_;
   upstream::Lease lease_;
   upstream::TriedServers tried_;
+  upstream::Affinity affinity_;
 
   http::Method method_ = http::Method::Other;
   RequestProgress progress_ = RequestProgress::Receiving;
   ResponseProgress response_ = ResponseProgress::None;
   bool upgrade_ = false;
+  bool over_tls_ = false;  // the client came; known where a cookie asks for it
   bool chunked_ = false;
   bool idempotent_ = false;
   bool body_complete_ = false;  // all of it has come from the client

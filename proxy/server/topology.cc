@@ -196,7 +196,7 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
         plan.servers.push_back(
-            share_server(cluster, settings, server_name(server, found, address), address));
+            share_server(cluster, settings, server, server_name(server, found, address), address));
         named.insert(plan.servers.back().get());
       }
     }
@@ -246,7 +246,7 @@ std::shared_ptr<upstream::SharedServer> Topology::find_server(const std::string&
 // draining.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
     const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
-    const std::string& name, const net::Address& address) {
+    const config::Server& configured, const std::string& name, const net::Address& address) {
   std::shared_ptr<upstream::SharedServer> server = find_server(settings.name, address);
   if (server == nullptr) {
     server = std::make_shared<upstream::SharedServer>(cluster, name, address, workers_,
@@ -254,6 +254,8 @@ std::shared_ptr<upstream::SharedServer> Topology::share_server(
     servers_[{settings.name, address.to_string()}] = server;
   }
   server->retired.store(false, std::memory_order_relaxed);
+  server->weight.store(configured.weight, std::memory_order_relaxed);
+  server->backup.store(configured.backup, std::memory_order_relaxed);
   server->slots.set_limit(settings.pool.max_connections);
   server->upgraded.set_limit(settings.pool.max_upgraded);
   server->facts->connections_limit.store(settings.pool.max_connections, std::memory_order_relaxed);

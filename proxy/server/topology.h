@@ -85,7 +85,7 @@ class Topology {
                                                       const net::Address& address) const;
   std::shared_ptr<upstream::SharedServer> share_server(
       const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
-      const std::string& name, const net::Address& address);
+      const config::Server& configured, const std::string& name, const net::Address& address);
 
   stats::Registry& registry_;
   const uint32_t workers_;

@@ -15,6 +15,7 @@ Cluster::Cluster(WorkerPools& pools, std::shared_ptr<SharedCluster> shared,
 void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> servers) {
   settings_ = std::move(settings);
   servers_ = std::move(servers);
+  balancer_.set_servers(servers_);
   // Those who wait here may use servers that they did not know: other workers may have some idle.
   if (shared_->queue.waiting() > 0) look_again({});
 }
@@ -25,15 +26,16 @@ void Cluster::request_ended() {
 }
 
 Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
-  // Those who wait already come first.
-  if (shared_->queue.waiting() > 0) return enqueue(waiter, wanted);
-  bool must_wait = false;
-  ServerPool* pool =
-      balancer_.pick(settings_->balance, servers_, wanted.tried, env_.now(), must_wait);
-  if (pool == nullptr) {
-    if (must_wait) return enqueue(waiter, wanted);
-    return {.lease = {}, .refused = CloseReason::NoServer};
-  }
+  // Those who wait already come first. (Those who wait for one server are no reason to wait for the
+  // others.)
+  const bool queued = shared_->queue.waiting_for_any() > 0;
+  if (queued && !wanted.affinity) return enqueue(waiter, wanted, nullptr);
+  const Balancer::Choice choice =
+      balancer_.pick(*settings_, wanted.tried, wanted.affinity, env_.now());
+  ServerPool* const pool = choice.pool;
+  ServerPool* const only = choice.bound ? pool : nullptr;
+  if (choice.must_wait || (queued && pool != nullptr)) return enqueue(waiter, wanted, only);
+  if (pool == nullptr) return {.lease = {}, .refused = CloseReason::NoServer};
   if (Lease lease = pool->take_idle(wanted.freshness)) {
     pool->stats().acquisitions[static_cast<size_t>(stats::AcquireSource::Idle)].add();
     return {.lease = std::move(lease)};
@@ -43,14 +45,15 @@ Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
     const CloseReason failure = pool->connect(std::move(slot), &waiter);
     return {.lease = {}, .refused = failure, .server = &pool->server()};
   }
-  return enqueue(waiter, wanted);
+  return enqueue(waiter, wanted, only);
 }
 
-Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted) {
+Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted, ServerPool* only) {
   auto ticket = std::make_unique<Ticket>();
   ticket->home = &pools_;
   ticket->waiter = &waiter;
   ticket->tried = wanted.tried;
+  if (only != nullptr) ticket->only = only->shared_server();
   if (!shared_->queue.push(*ticket, settings_->pool.queue_size)) {
     stats_->rejected[static_cast<size_t>(stats::QueueReject::Full)].add();
     return {.lease = {}, .refused = CloseReason::QueueFull};
@@ -62,6 +65,10 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted) {
   env_.runtime.arm(waiter.timer_, settings_->pool.queue_timeout);
   look_again(wanted.tried);
   return {};
+}
+
+void Cluster::server_became_unavailable() {
+  if (shared_->queue.waiting() > 0) look_again({});
 }
 
 // Something may have come free between the look and the push (waiter_queue.h).

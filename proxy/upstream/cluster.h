@@ -25,6 +25,7 @@ class Cluster {
   struct Wanted {
     TriedServers tried;
     Freshness freshness = Freshness::Any;
+    Affinity affinity{};
   };
   // One of: a lease at once; a refusal (with the server that refused, if any did); neither: the
   // waiter will be called.
@@ -42,7 +43,10 @@ class Cluster {
   stats::QueueStats& stats() { return *stats_; }
   const std::shared_ptr<SharedCluster>& shared() const { return shared_; }
   const std::vector<ServerPool*>& servers() const { return servers_; }
+  const Balancer& balancer() const { return balancer_; }
 
+  // A server may no longer serve: those who waited for it may go elsewhere.
+  void server_became_unavailable();
   void apply(ServerPool::Settings settings, std::vector<ServerPool*> servers);
   // Every request that acquires is counted, from its first acquire() until nothing of it is left.
   void request_began() { retry_budget_.request_began(); }
@@ -56,7 +60,8 @@ class Cluster {
  private:
   friend class Waiter;
   friend class WorkerPools;
-  Outcome enqueue(Waiter& waiter, const Wanted& wanted);
+  // `only`: the one server that it waits for; nullptr: any.
+  Outcome enqueue(Waiter& waiter, const Wanted& wanted, ServerPool* only);
   void look_again(const TriedServers& tried);
   // The ticket is gone: the waiter stops to wait. Returns how long it has.
   Duration left_queue(Waiter& waiter);

@@ -39,7 +39,9 @@ ServerPool::ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server,
       server_(std::move(server)),
       settings_(std::move(settings)),
       stats_(std::move(stats)),
-      backoff_timer_(*this) {}
+      backoff_timer_(*this) {
+  server_->first_seen(env_.now());
+}
 
 ServerPool::~ServerPool() {
   const auto close = [](UpstreamConnection& c) { c.close(CloseReason::Shutdown); };
@@ -86,6 +88,15 @@ bool ServerPool::idle_elsewhere() const {
   return false;
 }
 
+// Every connection is idle or carries a request: the bound and the idle counts, which are shared
+// anyway, say how many requests there are without one more shared write for each.
+uint32_t ServerPool::active_elsewhere() const {
+  if (server_->workers() <= 1) return 0;
+  const uint32_t used = server_->slots.used();
+  const uint32_t others = server_->idle_total() + active_count_;
+  return used > others ? used - others : 0;
+}
+
 void ServerPool::ask_other_workers() {
   for (uint32_t worker = 0; worker < server_->workers(); ++worker) {
     if (worker != env_.worker && server_->idle(worker) > 0) pools_.ask_to_pump(worker, server_);
@@ -102,7 +113,7 @@ void ServerPool::run() {
   serve_queue();
   // Kept for those who waited; it serves nobody else.
   if (server_->retired.load(std::memory_order_relaxed) && has_idle() &&
-      !server_->cluster->queue.has_for(*server_)) {
+      !server_->cluster->queue.has([this](const Ticket& ticket) { return may_grant(ticket); })) {
     close_idle(CloseReason::Retired);
   }
   trim_idle();
@@ -112,9 +123,17 @@ void ServerPool::on_timer(event::Timer&) {
   pump_later();
 }
 
+bool ServerPool::may_grant(const Ticket& ticket) const {
+  const Cluster* cluster = pools_.find(*server_->cluster);
+  if (cluster != nullptr) return cluster->balancer().may_grant(*server_, ticket, env_.now());
+  // An upstream of which only those who wait elsewhere are left: every server helps.
+  return !ticket.tried.contains(server_.get());
+}
+
 void ServerPool::serve_queue() {
   WaiterQueue& queue = server_->cluster->queue;
-  while (queue.waiting() > 0 && server_->may_serve() && queue.has_for(*server_)) {
+  const auto fits = [this](const Ticket& ticket) { return may_grant(ticket); };
+  while (queue.waiting() > 0 && server_->may_serve() && queue.has(fits)) {
     UpstreamConnection* idle = fresh_idle();
     Slot slot;
     if (idle == nullptr) {
@@ -127,7 +146,7 @@ void ServerPool::serve_queue() {
     }
     // Another worker may have served it meanwhile; then the slot goes back and the queue is looked
     // at again.
-    Ticket* ticket = queue.pop_for(*server_);
+    Ticket* ticket = queue.pop_if(fits);
     if (ticket != nullptr) grant(*ticket, idle, std::move(slot));
   }
 }
@@ -234,12 +253,14 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
 void ServerPool::on_connected(Duration took) {
   stats_->connect_duration.observe(stats::as_micros(took));
   // The end of a back-off: there may be more slots for those who wait.
-  if (server_->connect_succeeded() && server_->cluster->queue.waiting() > 0) pump_later();
+  if (server_->connect_succeeded(env_.now()) && server_->cluster->queue.waiting() > 0) pump_later();
 }
 
 void ServerPool::on_connect_failed(CloseReason reason) {
   stats_->connect_failures[static_cast<size_t>(reason)].add();
-  if (reason != CloseReason::NoLocalResources) server_->connect_failed(env_.now());
+  if (reason == CloseReason::NoLocalResources) return;
+  server_->connect_failed(env_.now());
+  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->server_became_unavailable();
 }
 
 void ServerPool::on_response(uint16_t status, Duration waited) {

@@ -49,6 +49,8 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   bool can_serve_now() const { return has_idle() || server_->slots.has_room() || idle_elsewhere(); }
   // Requests that this worker has on the server.
   uint32_t active() const { return active_count_; }
+  // Those of the others, as far as they have said.
+  uint32_t active_elsewhere() const;
   bool empty() const { return open_count_ == 0; }
 
   // Gives what is free to those who wait, at the end of the turn.
@@ -96,6 +98,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   void run() override;  // the pump
   void on_timer(event::Timer& timer) override;
   void serve_queue();
+  bool may_grant(const Ticket& ticket) const;
   UpstreamConnection* fresh_idle();
   void link(UpstreamConnection& connection, ConnectionState state, int by);
   void publish_idle();

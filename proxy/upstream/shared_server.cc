@@ -18,14 +18,15 @@ void SharedServer::connect_failed(TimePoint now) {
   if (backing_off(now)) return;
   const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed);
   const Duration backoff = std::min(kMaxBackoff, kFirstBackoff * (1 << std::min(failures, 8U)));
-  down_until_.store((now + backoff).time_since_epoch().count(), std::memory_order_relaxed);
+  down_until_.store((now + backoff).time_since_epoch().count(), std::memory_order_seq_cst);
   facts->up.store(false, std::memory_order_relaxed);
 }
 
-bool SharedServer::connect_succeeded() {
+bool SharedServer::connect_succeeded(TimePoint now) {
   if (failures_.load(std::memory_order_relaxed) == 0) return false;
   failures_.store(0, std::memory_order_relaxed);
   down_until_.store(0, std::memory_order_relaxed);
+  came_up(now);
   facts->up.store(true, std::memory_order_relaxed);
   return true;
 }

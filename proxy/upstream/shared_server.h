@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/base/hash.h"
 #include "proxy/base/time.h"
 #include "proxy/net/address.h"
 #include "proxy/stats/registry.h"
@@ -40,17 +41,25 @@ class SharedServer {
  public:
   SharedServer(std::shared_ptr<SharedCluster> of, const std::string& configured, net::Address at,
                uint32_t workers, std::shared_ptr<stats::ServerFacts> known)
-      : cluster(std::move(of)), address(std::move(at)), facts(std::move(known)), idle_(workers) {
+      : cluster(std::move(of)),
+        address(std::move(at)),
+        facts(std::move(known)),
+        tag(hash64(address.to_string())),
+        idle_(workers) {
     rename(configured);
   }
 
   const std::shared_ptr<SharedCluster> cluster;
   const net::Address address;
   const std::shared_ptr<stats::ServerFacts> facts;
+  const uint64_t tag;  // of its address: in sticky cookies, and its place in the order of a hash
   SlotCounter slots;
   SlotCounter upgraded;
   KeepaliveLearner learner;
   std::atomic<bool> retired{false};  // the configuration no longer names it
+  std::atomic<uint32_t> weight{1};
+  std::atomic<bool> backup{false};
+  std::atomic<size_t> waiting_for_it{0};  // tickets in the queue that are for this server only
 
   // A retired server serves only what still waits in a retired upstream.
   bool may_serve() const {
@@ -84,8 +93,10 @@ class SharedServer {
   }
 
   // A server that refuses connections is asked last, for a time that doubles up to kMaxBackoff.
+  // (Whoever makes a server unavailable publishes that and then looks at the queue: those who wait
+  // for it may go elsewhere now.)
   bool backing_off(TimePoint now) const {
-    return now.time_since_epoch().count() < down_until_.load(std::memory_order_relaxed);
+    return now.time_since_epoch().count() < down_until_.load(std::memory_order_seq_cst);
   }
   TimePoint down_until() const {
     return TimePoint(Duration(down_until_.load(std::memory_order_relaxed)));
@@ -102,7 +113,19 @@ class SharedServer {
 
   void connect_failed(TimePoint now);
   // True if it was backing off.
-  bool connect_succeeded();
+  bool connect_succeeded(TimePoint now);
+
+  // When it came, or came back: slow start counts from here.
+  TimePoint up_since() const { return TimePoint(Duration(up_since_.load(std::memory_order_relaxed))); }
+  void came_up(TimePoint now) {
+    up_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  // The first worker that knows it says when that was.
+  void first_seen(TimePoint now) {
+    int64_t never = kNever;
+    up_since_.compare_exchange_strong(never, now.time_since_epoch().count(),
+                                      std::memory_order_relaxed);
+  }
 
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
   static constexpr Duration kMaxBackoff = std::chrono::seconds(10);
@@ -115,6 +138,8 @@ class SharedServer {
   std::atomic<const std::string*> name_{nullptr};
   std::vector<IdleCount> idle_;
   std::atomic<int64_t> down_until_{0};
+  static constexpr int64_t kNever = INT64_MIN;
+  std::atomic<int64_t> up_since_{kNever};
   std::atomic<int64_t> idle_dropped_until_{INT64_MIN};
   std::atomic<uint32_t> failures_{0};
 };

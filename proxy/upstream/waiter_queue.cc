@@ -1,24 +1,28 @@
 #include "proxy/upstream/waiter_queue.h"
 
+#include "proxy/upstream/shared_server.h"
+
 namespace berth::upstream {
+
+void WaiterQueue::count(const Ticket& ticket, int by) {
+  waiting_.fetch_add(static_cast<size_t>(by), std::memory_order_seq_cst);
+  std::atomic<size_t>& more =
+      ticket.only != nullptr ? ticket.only->waiting_for_it : waiting_for_any_;
+  more.fetch_add(static_cast<size_t>(by), std::memory_order_seq_cst);
+}
+
+void WaiterQueue::take_out(Ticket& ticket) {
+  ticket.unlink();
+  count(ticket, -1);
+}
 
 bool WaiterQueue::push(Ticket& ticket, size_t limit) {
   const std::lock_guard lock(mutex_);
-  const size_t waiting = waiting_.load(std::memory_order_relaxed);
-  if (waiting >= limit) return false;
+  if (waiting_.load(std::memory_order_relaxed) >= limit) return false;
   ticket.arrival = ++arrivals_;
   tickets_.push_back(ticket);
-  waiting_.store(waiting + 1, std::memory_order_seq_cst);
+  count(ticket, +1);
   return true;
-}
-
-Ticket* WaiterQueue::find_for(const SharedServer& server) {
-  return tickets_.find_if([&](const Ticket& waiting) { return !waiting.tried.contains(&server); });
-}
-
-bool WaiterQueue::has_for(const SharedServer& server) {
-  const std::lock_guard lock(mutex_);
-  return find_for(server) != nullptr;
 }
 
 void WaiterQueue::put_back(Ticket& ticket) {
@@ -31,23 +35,13 @@ void WaiterQueue::put_back(Ticket& ticket) {
   } else {
     tickets_.push_back(ticket);
   }
-  waiting_.fetch_add(1, std::memory_order_seq_cst);
-}
-
-Ticket* WaiterQueue::pop_for(const SharedServer& server) {
-  const std::lock_guard lock(mutex_);
-  Ticket* ticket = find_for(server);
-  if (ticket == nullptr) return nullptr;
-  ticket->unlink();
-  waiting_.fetch_sub(1, std::memory_order_seq_cst);
-  return ticket;
+  count(ticket, +1);
 }
 
 bool WaiterQueue::remove(Ticket& ticket) {
   const std::lock_guard lock(mutex_);
   if (!ticket.linked()) return false;
-  ticket.unlink();
-  waiting_.fetch_sub(1, std::memory_order_seq_cst);
+  take_out(ticket);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "proxy/base/intrusive_list.h"
@@ -51,6 +52,7 @@ struct Ticket : ListHook<TicketTag> {
   WorkerPools* home = nullptr;
   Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
   TriedServers tried;
+  std::shared_ptr<SharedServer> only;  // waits for this one, as long as it may serve
   uint64_t arrival = 0;  // its number in the order of arrival, from the queue
 };
 
@@ -59,9 +61,21 @@ class WaiterQueue {
  public:
   // False when `limit` tickets wait already.
   bool push(Ticket& ticket, size_t limit);
-  // The oldest ticket that may use `server`, or nullptr.
-  Ticket* pop_for(const SharedServer& server);
-  bool has_for(const SharedServer& server);
+  // The oldest ticket that `fits` says yes to, or nullptr. Called under the lock: it looks at
+  // nothing but the ticket and what is atomic.
+  template <class F>
+  Ticket* pop_if(F&& fits) {
+    const std::lock_guard lock(mutex_);
+    Ticket* ticket = tickets_.find_if(fits);
+    if (ticket == nullptr) return nullptr;
+    take_out(*ticket);
+    return ticket;
+  }
+  template <class F>
+  bool has(F&& fits) {
+    const std::lock_guard lock(mutex_);
+    return tickets_.find_if(fits) != nullptr;
+  }
   // Back to its place, by the order of arrival: what it was granted could not be used.
   void put_back(Ticket& ticket);
   // True if the ticket was still in the queue and has left it; false if somebody has popped it:
@@ -69,6 +83,8 @@ class WaiterQueue {
   bool remove(Ticket& ticket);
 
   size_t waiting() const { return waiting_.load(std::memory_order_seq_cst); }
+  // Less those who wait for one server alone.
+  size_t waiting_for_any() const { return waiting_for_any_.load(std::memory_order_seq_cst); }
 
   // Visits the tickets, oldest first, under the lock: for those who check the order.
   template <class F>
@@ -78,12 +94,14 @@ class WaiterQueue {
   }
 
  private:
-  Ticket* find_for(const SharedServer& server);
+  void count(const Ticket& ticket, int by);
+  void take_out(Ticket& ticket);
 
   std::mutex mutex_;
   IntrusiveList<Ticket, TicketTag> tickets_;  // by arrival
   uint64_t arrivals_ = 0;
   std::atomic<size_t> waiting_{0};
+  std::atomic<size_t> waiting_for_any_{0};
 };
 
 }  // namespace berth::upstream

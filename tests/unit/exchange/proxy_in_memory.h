@@ -116,6 +116,7 @@ class FakeClient final : public ClientStream {
     status = start.head.status;
     framing = start.framing.kind;
     rules = &start.rules;
+    set_cookie = start.set_cookie;
     fields.clear();
     for (const http::HeaderField& field : start.head.fields) {
       fields += std::string(field.name) + "=" + std::string(field.value) + ";";
@@ -136,7 +137,8 @@ class FakeClient final : public ClientStream {
     reason = response.reason;
     request_id = response.request_id;
   }
-  void send_upgrade(const http::ResponseHead& head) override {
+  void send_upgrade(const http::ResponseHead& head, std::string_view own_cookie) override {
+    set_cookie = own_cookie;
     status = head.status;
     upgraded = true;
   }
@@ -170,6 +172,7 @@ class FakeClient final : public ClientStream {
   http::BodyKind framing = http::BodyKind::None;
   const config::HeaderRules* rules = nullptr;
   std::string fields;
+  std::string set_cookie;  // Berth's own
   std::string body;
   std::string trailers;
   std::string request_id;
@@ -225,7 +228,10 @@ class ProxyInMemory : public testing::Test {
             registry_.server_facts(app.name, server.address)));
       }
     }
-    for (const auto& server : servers) {
+    for (size_t i = 0; i < servers.size(); ++i) {
+      const auto& server = servers[i];
+      server->weight = app.servers[i].weight;
+      server->backup = app.servers[i].backup;
       server->slots.set_limit(app.pool.max_connections);
       server->upgraded.set_limit(app.pool.max_upgraded);
     }
@@ -309,6 +315,7 @@ class ProxyInMemory : public testing::Test {
     drop(first);
   }
 
+  TimePoint now() const { return time_.now(); }
   void end_turn() { turn_.run(); }
   void pass(Duration time) {
     time_.set_now(time_.now() + time);
