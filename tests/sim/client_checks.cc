@@ -111,6 +111,33 @@ void ClientModel::check_answer(const RequestRecord& request, const Message& resp
   }
 }
 
+// A sticky cookie names the server that answered, and is set only if the client has not got it.
+void ClientModel::check_cookie(const Asked& asked, const Message& response) {
+  const AttemptRecord* attempt = site_.ledger.attempt(response.number("X-Sim-Serial", 0));
+  const std::string set = response.value("Set-Cookie");
+  const bool sticky = !site_.scenario.upstream.sticky.cookie.empty();
+  if (attempt == nullptr || !sticky) {
+    if (!set.empty()) site_.world.fail("client %u: a cookie out of place: %s", index_, set.c_str());
+    return;
+  }
+  if (attempt->unsolicited) return;
+  const std::string fresh = set.substr(0, set.find(';'));
+  const std::string cookie = set.empty() ? asked.cookie : fresh;
+  const auto [known, first] = site_.ledger.cookies.emplace(cookie, attempt->server);
+  if (cookie.empty() || known->second != attempt->server) {
+    site_.world.fail("client %u: request %llu: the cookie '%s' names another server", index_,
+                     static_cast<unsigned long long>(asked.request->id), cookie.c_str());
+  }
+  if (!set.empty() && (fresh == asked.cookie || response.count("Set-Cookie") != 1)) {
+    site_.world.fail("client %u: a cookie that it has already: %s", index_, set.c_str());
+  }
+  if (!set.empty() && !asked.cookie.empty() && site_.scenario.calm()) {
+    site_.world.fail("client %u: a session has moved, and its server was there", index_);
+  }
+  site_.ledger.count(asked.cookie.empty() ? "session began" : set.empty() ? "session kept" : "session moved");
+  cookies_[asked.request->host] = cookie;
+}
+
 // The server has spoken unasked, and a request got that for its answer. It may be nobody's fault
 // but the server's.
 void ClientModel::check_misdelivery(const RequestRecord&, const AttemptRecord&) {

@@ -159,6 +159,9 @@ std::string ClientModel::compose(RequestRecord& request, Asked& asked) {
                      (http10_ ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
   request.host = site_.scenario.upstreams > 1 && dice_.percent(40) ? "web" : "app";
   text += "Host: " + request.host + "\r\nX-Sim-Id: " + std::to_string(request.id) + "\r\n";
+  text += "X-Key: k" + std::to_string(index_ % 3) + "\r\n";
+  asked.cookie = cookies_[request.host];
+  if (!asked.cookie.empty()) text += "Cookie: a=b; " + asked.cookie + "; c=d\r\n";
   if (keyed) text += "Idempotency-Key: k" + std::to_string(request.id) + "\r\n";
   if (dice_.percent(20)) {
     const bool wide =
@@ -371,6 +374,7 @@ void ClientModel::on_final(Message& response) {
   const Asked front = asked_.front();
   asked_.pop_front();
   check_answer(*front.request, response);
+  check_cookie(front, response);
   if (end_ == nullptr) return;
   site_.world.mix(static_cast<uint64_t>(response.status()));
   ++answered_;
@@ -431,6 +435,7 @@ void ClientModel::begin_tunnel(const Message& response) {
     return;
   }
   site_.ledger.count("tunnel");
+  check_cookie(asked_.front(), response);
   RequestRecord& record = *asked_.front().request;
   record.tunnel_shut = shut_;
   if (shut_) return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <string>
 
 #include "tests/sim/message_reader.h"
@@ -32,6 +33,7 @@ class ClientModel final : private EndObserver {
     bool head_sent = false;
     bool complete = false;  // and its last
     bool waits_for_100 = false;
+    std::string cookie;        // the sticky one that it carried
     bool idle_before = false;  // nothing else was on its way then
     Duration idle_for{};
   };
@@ -50,6 +52,7 @@ class ClientModel final : private EndObserver {
   void on_response();
   void on_final(Message& response);
   void check_answer(const RequestRecord& request, const Message& response);
+  void check_cookie(const Asked& asked, const Message& response);
   void check_misdelivery(const RequestRecord& request, const AttemptRecord& attempt);
   bool should_have_been_replayed(const RequestRecord& request, const std::string& label) const;
   void check_local(const RequestRecord& request, const Message& response);
@@ -72,6 +75,7 @@ class ClientModel final : private EndObserver {
   uint32_t index_;
   Dice dice_;
   std::string ip_;
+  std::map<std::string, std::string> cookies_;  // sticky ones, by host
   uint32_t requests_left_ = 0;
   bool http10_ = false;
   bool slow_reader_ = false;

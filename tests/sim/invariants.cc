@@ -70,20 +70,22 @@ void Invariants::check_queue(Queue& queue) {
     if (!after.empty() && after.back().arrival >= ticket.arrival) {
       world_.fail("the queue is not in the order of arrival");
     }
-    after.push_back({ticket.arrival, ticket.tried.size() > 0});
+    after.push_back({ticket.arrival, ticket.tried.size() > 0 || ticket.only != nullptr,
+                     ticket.only != nullptr});
   });
   const Counts counted = count(*queue.cluster);
   // Those who left although an earlier one still waits have given up. (Who has tried some servers
   // may have to let others go first.)
   uint64_t overtaken = 0;
+  const bool backups = has_backup(*queue.cluster);  // serve those who have tried the others
   bool earlier = false;
   bool stayed = false;
   for (const Waiting& w : queue.before) {
     const bool stays = std::any_of(after.begin(), after.end(),
                                    [&](const Waiting& a) { return a.arrival == w.arrival; });
     if (stays) {
-      stayed = true;
-      earlier = earlier || !w.picky;
+      stayed = stayed || !w.bound;
+      earlier = earlier || !(w.picky || backups);
     } else if (earlier) {
       ++overtaken;
     }
@@ -144,14 +146,46 @@ void Invariants::check_idle(const upstream::SharedServer& server) {
   }
 }
 
+bool Invariants::has_backup(const upstream::SharedCluster& cluster) const {
+  return std::any_of(bounds_.begin(), bounds_.end(), [&](const Bound& bound) {
+    return bound.server->cluster.get() == &cluster && bound.server->backup.load();
+  });
+}
+
+// By the rules that users know: a session waits for its server while that may serve, a backup
+// serves while no other server may.
+bool Invariants::may_use(const upstream::Ticket& ticket,
+                         const upstream::SharedServer& server) const {
+  if (ticket.tried.contains(&server)) return false;
+  if (ticket.only.get() == &server) return true;
+  const auto ready = [this](const upstream::SharedServer& s) {
+    return !s.retired.load() && !s.backing_off(world_.now());
+  };
+  if (ticket.only != nullptr && ready(*ticket.only)) return false;
+  if (!server.backup.load()) return true;
+  return std::none_of(bounds_.begin(), bounds_.end(), [&](const Bound& bound) {
+    const upstream::SharedServer& other = *bound.server;
+    return other.cluster == server.cluster && !other.backup.load() && ready(other) &&
+           !ticket.tried.contains(&other);
+  });
+}
+
+void Invariants::check_dial(const net::Address& to) const {
+  for (const Bound& bound : bounds_) {
+    if (bound.server->address == to && bound.server->backup.load()) {
+      world_.fail("a connection to a backup, and no other server is unavailable");
+    }
+  }
+}
+
 void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
   if (queue.cluster->queue.waiting() == 0) return;
   queue.cluster->queue.for_each([&](const upstream::Ticket& ticket) {
     for (const Bound& bound : bounds_) {
       const upstream::SharedServer& server = *bound.server;
-      if (server.cluster != queue.cluster || server.retired.load() ||
-          ticket.tried.contains(&server))
+      if (server.cluster != queue.cluster || server.retired.load() || !may_use(ticket, server)) {
         continue;
+      }
       if (server.slots.has_room() && !server.backing_off(world_.now() - kTimersMayBeLate)) {
         world_.fail("one waits although %s has a free slot", server.name().c_str());
       }
@@ -160,7 +194,7 @@ void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
       upstream::Cluster* cluster = worker->pools().find(*queue.cluster);
       if (cluster == nullptr) continue;
       for (upstream::ServerPool* pool : cluster->servers()) {
-        if (pool->has_idle() && !ticket.tried.contains(&pool->server())) {
+        if (pool->has_idle() && may_use(ticket, pool->server())) {
           world_.fail("one waits although %s has an idle connection",
                       pool->server().name().c_str());
         }

@@ -24,13 +24,16 @@ class Invariants {
   void check(const void* network, CountConnections count);
   // All workers have come to rest and no message is on its way.
   void check_quiet(const void* network, CountConnections count);
+  // A connection is being made although no server was ever unavailable.
+  void check_dial(const net::Address& to) const;
   // Everything is over.
   void check_end(const stats::Registry& registry);
 
  private:
   struct Waiting {
     uint64_t arrival;
-    bool picky;  // some servers have been tried: it may have to let others go first
+    bool picky;  // some servers have been tried, or one is wanted: it may have to let others go first
+    bool bound;  // one is wanted: others need not wait for it
   };
   struct Counts {
     uint64_t gave_up = 0;
@@ -50,6 +53,8 @@ class Invariants {
   Counts count(const upstream::SharedCluster& cluster) const;
   void check_queue(Queue& queue);
   void check_nobody_waits_in_vain(const Queue& queue);
+  bool may_use(const upstream::Ticket& ticket, const upstream::SharedServer& server) const;
+  bool has_backup(const upstream::SharedCluster& cluster) const;
   void check_idle(const upstream::SharedServer& server);
 
   World& world_;

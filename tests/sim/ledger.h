@@ -47,6 +47,7 @@ struct AttemptRecord {
   bool may_break_off = false;
   bool tunnel = false;
   bool unsolicited = false;  // nobody has asked
+  uint32_t server = 0;       // its index
   ServerConnection* connection = nullptr;
 };
 
@@ -78,6 +79,9 @@ class Ledger {
                                  [&](const AttemptRecord& a) { return a.request == request_id; });
     return at == attempts_.rend() ? nullptr : &*at;
   }
+
+  // Sticky cookies by value: which server each one names.
+  std::map<std::string, uint32_t> cookies;
 
   // How often what came out: for the summary, which shows what a run has covered.
   std::map<std::string, uint64_t> outcomes;

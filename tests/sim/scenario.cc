@@ -217,6 +217,20 @@ void make_crawl(Dice& dice, Scenario& s) {
   s.upstream.idle_timeout = s.upstream.response_timeout = 10s;
 }
 
+// From dice of its own: what else a seed draws does not depend on it.
+void draw_balancing(Dice dice, Scenario& s) {
+  config::Upstream& u = s.upstream;
+  if (dice.percent(25)) {
+    u.balance = config::Balance::Hash;
+    if (dice.percent(60)) u.hash = {config::HashBy::Header, "X-Key"};
+  }
+  if (dice.percent(25)) u.sticky.cookie = "berth";
+  if (dice.percent(20)) u.slow_start = dice.between(1s, 3s);
+  s.weighted = dice.percent(30);
+  s.backups = dice.percent(25);
+  if (dice.percent(20)) s.servers = static_cast<uint32_t>(dice.between(2, 4));
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -250,6 +264,7 @@ Scenario Scenario::draw(uint64_t seed) {
   s.killed = dice.percent(10);
   s.drained = dice.percent(8);
   if (dice.percent(25)) s.upstreams = 2;
+  draw_balancing(Dice(~seed), s);
   return s;
 }
 
@@ -258,6 +273,7 @@ std::string Scenario::describe() const {
          std::to_string(client.count) + " clients, " +
          std::to_string(upstream.pool.max_connections) + " connections each" +
          (server.polite ? ", polite" : "") + (reloads > 0 ? ", reloads" : "") +
+         (upstream.sticky.cookie.empty() ? "" : ", sticky") + (backups ? ", backups" : "") +
          (restarts > 0 ? ", restarts" : "") + (freezes > 0 ? ", freezes" : "") +
          (killed ? ", killed" : "");
 }

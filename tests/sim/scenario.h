@@ -85,6 +85,8 @@ struct Scenario {
   LinkManners server_link;
   config::Listener listener;
   config::Upstream upstream;  // without its servers
+  bool weighted = false;      // servers of different weights
+  bool backups = false;       // the last server of each upstream, if there is more than one
   uint32_t upstreams = 1;     // two: the second one for another host, with as many servers
   uint64_t memory_budget = 256 * config::kMiB;  // a reload may change it
   uint32_t reloads = 0;
@@ -101,6 +103,11 @@ struct Scenario {
 
   static Scenario draw(uint64_t seed);
   std::string describe() const;
+  // No server is ever unavailable, none comes and none goes.
+  bool calm() const {
+    return server.polite && server.hints && restarts == 0 && reloads == 0 && freezes == 0 &&
+           upstream.connect_timeout > 1s && most_lag == Duration(0);
+  }
 };
 
 }  // namespace berth::sim

@@ -236,6 +236,7 @@ void ServerConnection::on_request_head() {
   attempt_ = &site_.ledger.new_attempt();
   attempt_->request = id;
   attempt_->connection = this;
+  attempt_->server = server_.index();
   const bool body_to_come = reader_.state() != MessageReader::State::Done;
   early_ = body_to_come && dice_.permille(server_.manners().early);
   if (early_) {

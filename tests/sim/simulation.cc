@@ -94,6 +94,7 @@ std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReas
     world.note("connect to %s fails at once", server->name().c_str());
     return nullptr;
   }
+  if (scenario.calm()) invariants_.check_dial(to);
   Link& link = new_link(scenario.server_link);
   auto transport = std::make_unique<SimTransport>(link, SimTransport::Stage::Connecting);
   transport->observe(this);
@@ -131,8 +132,12 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
   config::Upstream upstream = scenario.upstream;
   upstream.name = name;
   for (const ServerModel& server : servers_) {
-    if (server.host() == name) upstream.servers.push_back({server.name()});
+    if (server.host() != name) continue;
+    config::Server& configured = upstream.servers.emplace_back();
+    configured.address = server.name();
+    if (scenario.weighted) configured.weight = 1 + server.index() % 3;
   }
+  if (scenario.backups && upstream.servers.size() > 1) upstream.servers.back().backup = true;
   if (generation_ == 0) return upstream;
   // Some other servers, some other limits.
   auto& servers = upstream.servers;
