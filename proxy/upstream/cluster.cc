@@ -16,8 +16,7 @@ void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> serv
   settings_ = std::move(settings);
   servers_ = std::move(servers);
   balancer_.set_servers(servers_);
-  // Those who wait here may use servers that they did not know: other workers may have some idle.
-  if (shared_->queue.waiting() > 0) look_again({});
+  look_everywhere();
 }
 
 void Cluster::request_ended() {
@@ -68,7 +67,17 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted, ServerPo
 }
 
 void Cluster::server_became_unavailable() {
-  if (shared_->queue.waiting() > 0) look_again({});
+  look_everywhere();
+}
+
+// All who wait may use servers that they could not use before: not only what is free here, but all
+// that other workers have idle.
+void Cluster::look_everywhere() {
+  if (shared_->queue.waiting() == 0) return;
+  for (ServerPool* pool : servers_) {
+    pool->pump_later();
+    pool->ask_other_workers();
+  }
 }
 
 // Something may have come free between the look and the push (waiter_queue.h).

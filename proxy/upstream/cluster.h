@@ -63,6 +63,7 @@ class Cluster {
   // `only`: the one server that it waits for; nullptr: any.
   Outcome enqueue(Waiter& waiter, const Wanted& wanted, ServerPool* only);
   void look_again(const TriedServers& tried);
+  void look_everywhere();
   // The ticket is gone: the waiter stops to wait. Returns how long it has.
   Duration left_queue(Waiter& waiter);
   void on_queue_timeout(Waiter& waiter);

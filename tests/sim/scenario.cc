@@ -122,7 +122,7 @@ void draw_limits(Dice& dice, Scenario& s) {
   if (dice.percent(40)) u.retry.non_idempotent = config::RetryNonIdempotent::FinProved;
   u.connect_timeout = dice.percent(50) ? Duration(2s) : Duration(100ms);
   u.response_timeout = 3s;
-  u.idle_timeout = 3s;
+  u.idle_timeout = 4s;  // longer than a server may be blocked
   u.upgrade_timeout = 5s;
   constexpr uint64_t kBuffers[] = {64 * 1024, 1024, 100};
   u.request_buffer = dice.of(kBuffers);
