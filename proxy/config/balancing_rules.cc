@@ -40,10 +40,10 @@ class BalancingRules {
     }
     if (!hash.name.empty()) return;
     const bool header = hash.by == HashBy::Header;
-    diagnostics_.error(at(path + ".hash.by"),
-                       std::string("hash is by ") + (header ? "header" : "cookie") +
-                           ", but does not say which",
-                       header ? "such as name: X-Tenant" : "such as name: session");
+    diagnostics_.error(
+        at(path + ".hash.by"),
+        std::string("hash is by ") + (header ? "header" : "cookie") + ", but does not say which",
+        header ? "such as name: X-Tenant" : "such as name: session");
   }
 
   void check_sticky(const Upstream& upstream, const std::string& path) {

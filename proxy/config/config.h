@@ -119,7 +119,8 @@ struct Upstream {
   Balance balance = Balance::LeastRequests;
   Hash hash;
   Sticky sticky;
-  std::optional<Duration> slow_start;  // in which a server that comes gets its full share; none: off
+  std::optional<Duration>
+      slow_start;  // in which a server that comes gets its full share; none: off
   Pool pool;
   Retry retry;
   Duration connect_timeout = 2s;

@@ -163,7 +163,8 @@ bool is_token(std::string_view text) {
 
 Checked check_hash_name(std::string_view text) {
   if (text.empty() || is_token(text)) return std::string(text);
-  return refuse(text, "is not the name of a header or cookie", "letters, digits and !#$%&'*+-.^_`|~");
+  return refuse(text, "is not the name of a header or cookie",
+                "letters, digits and !#$%&'*+-.^_`|~");
 }
 
 Checked check_cookie_name(std::string_view text) {

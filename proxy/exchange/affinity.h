@@ -1,4 +1,5 @@
-// Which server a request wants: from its sticky cookie, or the key that its upstream is balanced by.
+// Which server a request wants: from its sticky cookie, or the key that its upstream is balanced
+// by.
 #pragma once
 
 #include <string>

@@ -116,7 +116,9 @@ class SharedServer {
   bool connect_succeeded(TimePoint now);
 
   // When it came, or came back: slow start counts from here.
-  TimePoint up_since() const { return TimePoint(Duration(up_since_.load(std::memory_order_relaxed))); }
+  TimePoint up_since() const {
+    return TimePoint(Duration(up_since_.load(std::memory_order_relaxed)));
+  }
   void came_up(TimePoint now) {
     up_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }

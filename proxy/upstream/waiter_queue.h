@@ -53,7 +53,7 @@ struct Ticket : ListHook<TicketTag> {
   Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
   TriedServers tried;
   std::shared_ptr<SharedServer> only;  // waits for this one, as long as it may serve
-  uint64_t arrival = 0;  // its number in the order of arrival, from the queue
+  uint64_t arrival = 0;                // its number in the order of arrival, from the queue
 };
 
 // Thread: any.

@@ -134,7 +134,9 @@ void ClientModel::check_cookie(const Asked& asked, const Message& response) {
   if (!set.empty() && !asked.cookie.empty() && site_.scenario.calm()) {
     site_.world.fail("client %u: a session has moved, and its server was there", index_);
   }
-  site_.ledger.count(asked.cookie.empty() ? "session began" : set.empty() ? "session kept" : "session moved");
+  site_.ledger.count(asked.cookie.empty() ? "session began"
+                     : set.empty()        ? "session kept"
+                                          : "session moved");
   cookies_[asked.request->host] = cookie;
 }
 

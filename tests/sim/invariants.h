@@ -32,7 +32,8 @@ class Invariants {
  private:
   struct Waiting {
     uint64_t arrival;
-    bool picky;  // some servers have been tried, or one is wanted: it may have to let others go first
+    bool picky;  // some servers have been tried, or one is wanted: it may have to let others go
+                 // first
     bool bound;  // one is wanted: others need not wait for it
   };
   struct Counts {

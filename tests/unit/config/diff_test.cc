@@ -53,8 +53,7 @@ TEST(ConfigDiff, AddingAServerKeepsTheOthers) {
 }
 
 TEST(ConfigDiff, WhatAServerIsGivenIsItsOwnSetting) {
-  const ReloadPlan heavier =
-      plan("127.0.0.1:3001]", "{address: 127.0.0.1:3001, weight: 2}]");
+  const ReloadPlan heavier = plan("127.0.0.1:3001]", "{address: 127.0.0.1:3001, weight: 2}]");
   EXPECT_EQ(heavier.servers.resized, Strings{"app/127.0.0.1:3001"});
   EXPECT_EQ(heavier.servers.kept.size(), 2U);
   const ReloadPlan backup = plan("127.0.0.1:3001]", "{address: 127.0.0.1:3001, backup: true}]");

@@ -35,8 +35,8 @@ class BalanceTest : public ProxyInMemory {
   }
   // A whole request: which server answered it. Connections stand as soon as they are made.
   size_t serve(const std::string& lines = {}) {
-    Call& made = begin("GET /r" + std::to_string(++requests_) +
-                       " HTTP/1.1\r\nHost: app.test\r\n" + lines);
+    Call& made =
+        begin("GET /r" + std::to_string(++requests_) + " HTTP/1.1\r\nHost: app.test\r\n" + lines);
     accept_all();
     const size_t at = find("/r" + std::to_string(requests_));
     if (at == SIZE_MAX) return SIZE_MAX;
@@ -296,8 +296,8 @@ TEST_F(BalanceTest, AnUpgradedSessionGetsItsCookieToo) {
   use_servers(2);
   settings().sticky.cookie = "s";
   apply();
-  Call& socket = begin(
-      "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
+  Call& socket =
+      begin("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
   accept_all();
   say(0, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
   EXPECT_TRUE(socket.client.upgraded);
