@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proxy/client/client_listener.h"
+#include "proxy/client/request_record.h"
 
 namespace berth::client {
 
@@ -247,32 +248,22 @@ void ClientConnection::after_response(CloseReason close_reason) {
 }
 
 void ClientConnection::end_exchange() {
-  exchange::AccessRecord record;
-  finish_record(record, active_->status);
+  record(active_->status);
   const CloseReason close_reason = active_->keep_alive ? CloseReason::None : active_->close_reason;
   listener_.env().runtime.turn.dispose(std::move(active_));
   after_response(close_reason);
 }
 
-void ClientConnection::finish_record(exchange::AccessRecord& record, uint16_t status) const {
-  const net::WorkerEnv& env = listener_.env();
-  const Duration took = env.now() - active_->began;
-  stats::ListenerStats& stats = listener_.stats();
-  stats.requests[static_cast<size_t>(active_->method)][stats::status_slot(status)].add();
-  stats.request_duration.observe(stats::as_micros(took));
-  exchange::AccessLogSink* log = listener_.context().access_log;
-  if (log == nullptr) return;
-  const std::string client = peer_.to_string();
-  record.time_us = active_->began_wall_us;
-  record.listener = listener_.settings().name;
-  record.client = client;
-  record.protocol = active_->http10 ? "HTTP/1.0" : "HTTP/1.1";
-  record.status = status;
-  record.received_bytes = active_->received;
-  record.sent_bytes = active_->sent - out_.size();
-  record.duration = took;
-  active_->exchange.describe(record);
-  log->log(record);
+void ClientConnection::record(uint16_t status) const {
+  finish_request(listener_, peer_, active_->exchange,
+                 {.method = active_->method,
+                  .status = status,
+                  .protocol = stats::Protocol::Http1,
+                  .protocol_text = active_->http10 ? "HTTP/1.0" : "HTTP/1.1",
+                  .began = active_->began,
+                  .began_wall_us = active_->began_wall_us,
+                  .received = active_->received,
+                  .sent = active_->sent - out_.size()});
 }
 
 void ClientConnection::abort(CloseReason reason) {
@@ -289,9 +280,7 @@ void ClientConnection::close(CloseReason reason) noexcept {
   if (active_) {
     active_->exchange.cancel();
     active_->exchange.set_failure(reason);
-    exchange::AccessRecord record;
-    constexpr uint16_t kClientClosedRequest = 499;
-    finish_record(record, active_->head_sent ? active_->status : kClientClosedRequest);
+    record(active_->head_sent ? active_->status : kClientClosedRequest);
     env.runtime.turn.dispose(std::move(active_));
   }
   env.runtime.cancel(timer_);

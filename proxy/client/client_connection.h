@@ -71,6 +71,8 @@ class ClientConnection final : public Connection,
   void watch_for_abort();
   void on_client_end(bool reset);
   void refuse(CloseReason reason, size_t received);
+  bool begins_http2(std::string_view received) const;
+  void go_on_as_http2(std::string_view received);
   void refuse_body(CloseReason reason);
 
   // Output and the end.
@@ -84,7 +86,7 @@ class ClientConnection final : public Connection,
   void decide_keep_alive(bool delimited);
   std::string_view connection_fields() const;
   void end_exchange();
-  void finish_record(exchange::AccessRecord& record, uint16_t status) const;
+  void record(uint16_t status) const;
   void after_response(CloseReason close_reason);
   void set_state(ClientState next);
   void arm(Duration after);

@@ -1,5 +1,7 @@
 #include "proxy/client/client_listener.h"
 
+#include "proxy/client/http2_connection.h"
+
 namespace berth::client {
 
 namespace {
@@ -59,6 +61,18 @@ ClientConnection* ClientListener::admit(const net::Address& peer) {
   }
   ++open_;
   return new ClientConnection(*this, peer);  // owned by its list
+}
+
+void ClientListener::continue_as_http2(const Connection& from,
+                                       std::unique_ptr<net::Transport> transport,
+                                       std::string_view received) {
+  auto* next = new Http2Connection(*this, from.peer(), from.opened(), false);  // owned by its list
+  transport->detach();
+  if (env().network.attach(*transport, next->handler())) {
+    next->open(std::move(transport), received);
+  } else {
+    next->close(CloseReason::NoLocalResources);
+  }
 }
 
 size_t ClientListener::evict_idle(size_t most) {

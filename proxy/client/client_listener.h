@@ -45,6 +45,10 @@ class ClientListener {
     }
   }
 
+  // A client that has turned out to speak HTTP/2. `received`: what has come from it already.
+  void continue_as_http2(const Connection& from, std::unique_ptr<net::Transport> transport,
+                         std::string_view received);
+
   // Closes the connections that have been idle for longest; returns how many there were (at most
   // `most`).
   size_t evict_idle(size_t most);

@@ -91,7 +91,11 @@ void ClientConnection::parse_head(char* data, size_t size) {
   const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
   switch (outcome.status) {
     case http::ParseStatus::Refused:
-      refuse(outcome.refusal, size);
+      if (begins_http2({data, size})) {
+        go_on_as_http2({data, size});
+      } else {
+        refuse(outcome.refusal, size);
+      }
       return;
     case http::ParseStatus::Incomplete:
       in_ = net::ByteBuffer::copy_of({data, size});
@@ -105,6 +109,21 @@ void ClientConnection::parse_head(char* data, size_t size) {
   }
   progress_.reset();
   start_exchange(head, outcome.head_size, data + outcome.head_size, size - outcome.head_size);
+}
+
+// The preface of HTTP/2 is no acceptable HTTP/1 head, on purpose (RFC 9113 section 3.4): so only
+// those that are refused are looked at.
+bool ClientConnection::begins_http2(std::string_view received) const {
+  constexpr std::string_view kFirstLine = "PRI * HTTP/2.0\r\n";
+  const config::Http2& http2 = listener_.settings().http2;
+  return requests_ == 0 && http2.enabled && http2.cleartext && received.starts_with(kFirstLine);
+}
+
+void ClientConnection::go_on_as_http2(std::string_view received) {
+  listener_.env().runtime.cancel(timer_);
+  event::TurnTask::unlink();
+  listener_.continue_as_http2(*this, std::move(transport_), received);
+  end_replaced();
 }
 
 // `rest`: what has come behind the head: some of the body, maybe the next requests.

@@ -1,10 +1,9 @@
 // ClientConnection's output: what the Exchange sends, in HTTP/1 (RFC 9112).
 #include <array>
-#include <ctime>
 
 #include "proxy/client/client_connection.h"
 #include "proxy/client/client_listener.h"
-#include "proxy/exchange/proxy_status.h"
+#include "proxy/client/local_answer.h"
 #include "proxy/exchange/request_head.h"
 #include "proxy/http/head_writer.h"
 
@@ -29,15 +28,6 @@ std::string_view write_head(std::array<char, kUsualHead>& usual, net::ByteBuffer
     fill(again);
     if (!again.overflowed()) return again.text();
   }
-}
-
-void write_date(http::HeadWriter& writer, int64_t wall_us) {
-  const time_t seconds = wall_us / 1'000'000;
-  tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[40];
-  const size_t size = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  writer.field("Date", {text, size});
 }
 
 iovec part(std::string_view text) {
@@ -182,37 +172,17 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
   active.status = response.status;
   active.head_sent = true;
   decide_keep_alive(true);
-  const std::string_view phrase = http::reason_phrase(response.status);
-  std::array<char, 512> body_text;
-  http::HeadWriter body(body_text.data(), body_text.size());
-  body.append_number(response.status);
-  body.append(" ");
-  body.append(phrase);
-  body.append("\n");
-  if (!response.request_id.empty()) {
-    body.append("request id: ");
-    body.append(response.request_id.substr(0, 128));
-    body.append("\n");
-  }
+  const LocalAnswer answer(response, listener_.env().runtime.time.wall_micros());
   std::array<char, kUsualHead> usual;
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
-    writer.status_line(response.status, phrase);
-    write_date(writer, listener_.env().runtime.time.wall_micros());
-    writer.append("Content-Type: text/plain\r\nCache-Control: no-store\r\n");
-    writer.field("Content-Length", body.size());
-    writer.append("Proxy-Status: berth; error=");
-    writer.append(exchange::proxy_status_error(response.reason));
-    writer.append("; details=\"");
-    writer.append(info(response.reason).label);
-    writer.append("\"\r\n");
-    if (!response.request_id.empty()) writer.field("X-Request-Id", response.request_id);
-    if (response.status == 503) writer.append("Retry-After: 1\r\n");
+    writer.status_line(response.status, {});
+    for (const auto& [name, value] : answer) writer.field(name, value);
     writer.append(connection_fields());
     writer.finish();
   });
   const bool with_body = active.method != http::Method::Head;
-  write_head_and_body(head, with_body ? body.text() : std::string_view(), true, {});
+  write_head_and_body(head, with_body ? answer.body() : std::string_view(), true, {});
 }
 
 void ClientConnection::response_complete() {

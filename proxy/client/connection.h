@@ -26,6 +26,7 @@ class Connection : public event::Disposable, public ListHook<ClientTag> {
  public:
   ClientState state() const { return state_; }
   const net::Address& peer() const { return peer_; }
+  TimePoint opened() const { return opened_; }
   // More to read, or read already and not yet looked at.
   virtual bool has_input() const = 0;
   virtual void close(CloseReason reason) noexcept = 0;

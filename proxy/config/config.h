@@ -30,6 +30,14 @@ struct TcpKeepalive {
 
 enum class HalfClose : uint8_t { Serve, Abort };
 
+// HTTP/2 for clients.
+struct Http2 {
+  bool enabled = true;     // over TLS, where the client asks for it (ALPN)
+  bool cleartext = false;  // without TLS too, for clients that know beforehand ("prior knowledge")
+  uint32_t max_streams = 100;
+  bool operator==(const Http2&) const = default;
+};
+
 struct Listener {
   std::string name;  // label in metrics; the address unless given
   // "0.0.0.0:8080", "[::]:8080", ":8080" (both families), "unix:/run/berth.sock"
@@ -52,6 +60,7 @@ struct Listener {
   HalfClose half_close = HalfClose::Serve;  // a client that has shut down its sending side
   uint32_t unix_mode = 0660;                // permissions of a Unix socket
   TcpKeepalive tcp_keepalive;
+  Http2 http2;
   bool operator==(const Listener&) const = default;
 };
 

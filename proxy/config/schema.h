@@ -109,6 +109,7 @@ inline constexpr NumberBounds kClientConnections{1, 10'000'000,
                                                  "write auto for as many as files may be open"};
 inline constexpr NumberBounds kServerConnections{1, 1'000'000, "at least one is needed"};
 inline constexpr NumberBounds kFromNone{0, 1'000'000, ""};
+inline constexpr NumberBounds kStreams{1, 10'000, "to turn HTTP/2 off, write http2: off"};
 inline constexpr NumberBounds kBacklog{1, 65'535, ""};
 inline constexpr NumberBounds kWorkers{1, 256, "write auto for one per core"};
 inline constexpr NumberBounds kAttempts{1, 16, "1 never retries"};
@@ -136,6 +137,13 @@ void visit_keys(V& v, TcpKeepalive& t) {
 }
 
 template <class V>
+void visit_keys(V& v, Http2& h) {
+  v.boolean("enabled", h.enabled);
+  v.boolean("cleartext", h.cleartext);
+  v.count("max_streams", h.max_streams, bounds::kStreams);
+}
+
+template <class V>
 void visit_keys(V& v, Listener& l) {
   v.text("address", l.address, TextKind::ListenAddress);
   v.text("name", l.name, TextKind::Label);
@@ -155,6 +163,7 @@ void visit_keys(V& v, Listener& l) {
   v.choice("half_close", l.half_close, kHalfCloses);
   v.mode("unix_mode", l.unix_mode);
   v.switchable("tcp_keepalive", l.tcp_keepalive);
+  v.switchable("http2", l.http2);
 }
 
 template <class V>
@@ -276,6 +285,9 @@ void visit_keys(V& v, Config& c) {
 // What `off` in place of the section does.
 inline void turn_off(TcpKeepalive& t) {
   t.enabled = false;
+}
+inline void turn_off(Http2& h) {
+  h.enabled = false;
 }
 inline void turn_off(AccessLog& a) {
   a.enabled = false;

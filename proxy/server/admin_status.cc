@@ -65,7 +65,9 @@ uint64_t total(const std::array<stats::Counter, N>& counters) {
 
 Json listener(const stats::Snapshot::Listener& listener) {
   uint64_t requests = 0;
-  for (const auto& codes : listener.stats->requests) requests += total(codes);
+  for (const auto& protocol : listener.stats->requests) {
+    for (const auto& codes : protocol) requests += total(codes);
+  }
   Json out;
   out["name"] = listener.name;
   out["connections"] = connections(listener.stats->connections, stats::kClientStateLabels);

@@ -63,6 +63,10 @@ void client_connections(ClientSide& side) {
                  &ListenerStats::requests_per_connection);
   side.histogram("berth_client_connection_age_seconds",
                  "Age of client connections when they closed.", &ListenerStats::connection_age);
+  side.gauge("berth_client_streams", "Requests under way over HTTP/2.", &ListenerStats::streams);
+  side.counters("berth_client_streams_reset_total",
+                "HTTP/2 streams that ended with RST_STREAM, by who was the cause.", "by",
+                kStreamResetLabels, &ListenerStats::streams_reset);
   side.counter("berth_client_received_bytes_total", "Bytes received from clients.",
                &ListenerStats::received_bytes);
   side.counter("berth_client_sent_bytes_total", "Bytes sent to clients.",
@@ -70,13 +74,16 @@ void client_connections(ClientSide& side) {
 }
 
 void client_requests(ClientSide& side) {
-  auto& requests =
-      side.out().counter("berth_client_requests_total",
-                         "Requests answered, by method and the status sent to the client.");
+  auto& requests = side.out().counter(
+      "berth_client_requests_total",
+      "Requests answered, by protocol, method and the status sent to the client.");
   for (const auto& listener : side.items()) {
-    for (size_t method = 0; method < kMethodSlots; ++method) {
-      add_codes(requests, with(labels_of(listener), "method", kMethodLabels[method]),
-                listener.stats->requests[method], method < kFirstMethods);
+    for (size_t protocol = 0; protocol < kProtocols; ++protocol) {
+      const Labels labels = with(labels_of(listener), "protocol", kProtocolLabels[protocol]);
+      for (size_t method = 0; method < kMethodSlots; ++method) {
+        add_codes(requests, with(labels, "method", kMethodLabels[method]),
+                  listener.stats->requests[protocol][method], method < kFirstMethods);
+      }
     }
   }
   side.reasons("berth_client_requests_refused_total",

@@ -12,6 +12,9 @@ namespace berth::stats {
 
 inline constexpr std::array<std::string_view, kClientStates> kClientStateLabels = {
     "reading", "active", "writing", "idle", "upgraded"};
+inline constexpr std::array<std::string_view, kProtocols> kProtocolLabels = {"http/1", "http/2"};
+inline constexpr std::array<std::string_view, kStreamResets> kStreamResetLabels = {"client",
+                                                                                   "berth"};
 inline constexpr std::array<std::string_view, kUpstreamStates> kUpstreamStateLabels = {
     "connecting", "active", "idle", "upgraded", "draining"};
 inline constexpr std::array<std::string_view, kAcquireSources> kAcquireSourceLabels = {

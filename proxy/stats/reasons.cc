@@ -37,6 +37,11 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::Evicted:
     case CloseReason::ConnectionLimit:
     case CloseReason::ResponseAborted:
+    case CloseReason::Http2Error:
+    case CloseReason::SettingsTimeout:
+    case CloseReason::ResetFlood:
+    case CloseReason::HeaderFlood:
+    case CloseReason::FrameFlood:
     case CloseReason::BadRequestLine:
     case CloseReason::BadMethod:
     case CloseReason::BadTarget:
@@ -99,6 +104,9 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::QueueTimeout:
     case CloseReason::UpgradeLimit:
     case CloseReason::OutOfMemory:
+    case CloseReason::StreamReset:
+    case CloseReason::BadPseudoHeader:
+    case CloseReason::ConnectionField:
       return {};
   }
   return {};

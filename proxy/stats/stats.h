@@ -17,6 +17,14 @@ namespace berth::stats {
 enum class ClientState : uint8_t { Reading, Active, Writing, Idle, Upgraded };
 inline constexpr size_t kClientStates = 5;
 
+// berth_client_requests_total{protocol}: HTTP/1.0 and 1.1, HTTP/2
+enum class Protocol : uint8_t { Http1, Http2 };
+inline constexpr size_t kProtocols = 2;
+
+// berth_client_streams_reset_total{by}
+enum class StreamReset : uint8_t { Client, Berth };
+inline constexpr size_t kStreamResets = 2;
+
 // berth_upstream_connections{state}
 enum class UpstreamState : uint8_t { Connecting, Active, Idle, Upgraded, Draining };
 inline constexpr size_t kUpstreamStates = 5;
@@ -56,13 +64,15 @@ struct ListenerStats {
   std::array<Gauge, kClientStates> connections;
   Counter connections_accepted;
   ReasonCounters connections_closed;
-  RequestCounters requests;         // by method and status code
-  ReasonCounters requests_refused;  // berth_client_requests_refused_total{reason}
+  std::array<RequestCounters, kProtocols> requests;  // by method and status code
+  ReasonCounters requests_refused;                   // berth_client_requests_refused_total{reason}
   LatencyHistogram request_duration;
   RequestCountHistogram requests_per_connection;
   AgeHistogram connection_age;
   Counter received_bytes;
   Counter sent_bytes;
+  Gauge streams;  // requests under way over HTTP/2
+  std::array<Counter, kStreamResets> streams_reset;
 };
 
 // One app server, in one worker.

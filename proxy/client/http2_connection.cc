@@ -1,0 +1,363 @@
+#include "proxy/client/http2_connection.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "proxy/client/client_listener.h"
+
+namespace berth::client {
+
+namespace {
+
+using enum ClientState;
+using http::Http2Error;
+
+// What a client that connected just before the listener went is given for its request to arrive.
+constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
+// How long a client that answers no PING is given to hear that it is to open no more streams.
+constexpr Duration kGoawayWithin = std::chrono::seconds(1);
+// How long a client is given to read our GOAWAY while it goes on sending.
+constexpr Duration kLinger = std::chrono::seconds(2);
+
+// Used up within one call. Not the worker's scratch: an exchange takes over that block, whose other
+// streams are still to be looked at.
+char* input_block() {
+  static thread_local std::array<char, net::Scratch::kSize> block;
+  return block.data();
+}
+char* output_block() {
+  static thread_local std::array<char, http::Http2Session::kRoom> block;
+  return block.data();
+}
+
+constexpr uint8_t bit(ClientState state) {
+  return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
+}
+
+// From (row) to (bits).
+constexpr std::array<uint8_t, 7> kTransitions = {
+    /* Idle */ static_cast<uint8_t>(bit(Active) | bit(Lingering) | bit(Closed)),
+    /* Reading */ 0,
+    /* Active */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
+    /* Writing */ 0,
+    /* Upgraded */ 0,
+    /* Lingering */ bit(Closed),
+    /* Closed */ 0,
+};
+
+http::Http2Limits limits_of(const config::Listener& settings) {
+  return {.head = {.max_head = settings.max_head, .max_target = settings.max_target},
+          .max_streams = settings.http2.max_streams};
+}
+
+}  // namespace
+
+Http2Connection::Http2Connection(ClientListener& listener, const net::Address& peer,
+                                 TimePoint opened, bool secure)
+    : Connection(listener, peer, opened),
+      session_(limits_of(listener.settings()), *this, listener.env().random),
+      timer_(*this),
+      guard_(*this),
+      goaway_timer_(*this),
+      secure_(secure) {
+  arm(listener_.settings().keepalive_timeout);
+}
+
+Http2Connection::~Http2Connection() = default;
+
+void Http2Connection::open(std::unique_ptr<net::Transport> transport, std::string_view received) {
+  transport_ = std::move(transport);
+  listener_.env().runtime.arm(guard_, listener_.settings().header_timeout);
+  readable_ = true;
+  wake();
+  if (received.empty()) return;
+  std::memcpy(input_block(), received.data(), received.size());
+  receive({input_block(), received.size()});
+}
+
+void Http2Connection::set_state(ClientState next) {
+  if (state() == next) return;
+  BERTH_DCHECK((kTransitions[static_cast<size_t>(state())] & bit(next)) != 0);
+  move_to(next);
+}
+
+void Http2Connection::arm(Duration after) {
+  listener_.env().runtime.arm(timer_, after);
+}
+
+exchange::ClientFacts Http2Connection::facts() const {
+  return {.peer = peer_,
+          .stats = listener_.stats(),
+          .secure = secure_,
+          .trusted = listener_.context().router->trusted().contains(peer_)};
+}
+
+// --- Input.
+
+void Http2Connection::on_ready(net::Ready ready) {
+  fin_seen_ = fin_seen_ || ready.peer_closed;
+  if (ready.writable && !out_.empty()) {
+    const net::IoResult sent = out_.flush(*transport_);
+    listener_.stats().sent_bytes.add(sent.bytes);
+    if (sent.status == net::IoStatus::Reset) {
+      close(CloseReason::ClientReset);
+      return;
+    }
+    if (sent.bytes > 0) arm(listener_.settings().send_timeout);
+    if (out_.empty()) wake();
+  }
+  if (!ready.readable || state() == Closed) return;
+  readable_ = true;
+  pump_input();
+}
+
+void Http2Connection::pump_input() {
+  if (state() == Lingering) {
+    discard_input();
+    return;
+  }
+  for (int reads = 0; readable_ && state() != Closed && state() != Lingering; ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
+    const net::IoResult got = transport_->read(input_block(), net::Scratch::kSize);
+    if (got.status == net::IoStatus::Ok) {
+      readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
+      listener_.stats().received_bytes.add(got.bytes);
+      receive({input_block(), got.bytes});
+      continue;
+    }
+    readable_ = false;
+    if (got.status == net::IoStatus::Reset) {
+      close(CloseReason::ClientReset);
+    } else if (got.status == net::IoStatus::Eof) {
+      const bool idle = state() == Idle;
+      close(idle ? CloseReason::PeerClosed : CloseReason::ClientAborted);
+    }
+  }
+}
+
+void Http2Connection::receive(std::string_view bytes) {
+  const bool in_block = session_.in_header_block();
+  session_.receive(bytes, listener_.env().now());
+  if (state() == Closed) return;
+  if (session_.in_header_block() && !in_block) {
+    listener_.env().runtime.arm(guard_, listener_.settings().header_timeout);
+  }
+  wake();
+}
+
+void Http2Connection::discard_input() {
+  for (int reads = 0; readable_; ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
+    const net::IoResult got = transport_->read(input_block(), net::Scratch::kSize);
+    if (got.status == net::IoStatus::Ok) {
+      listener_.stats().received_bytes.add(got.bytes);
+      continue;
+    }
+    readable_ = false;
+    if (got.status != net::IoStatus::Again) close(ending_);
+  }
+}
+
+// --- Requests.
+
+http::Http2Stream& Http2Connection::open_stream() {
+  auto* const request = new Http2Request(*this);  // owned by the list
+  open_.push_back(*request);
+  ++requests_;
+  if (state() == Idle) {
+    set_state(Active);
+    if (out_.empty()) listener_.env().runtime.cancel(timer_);
+  }
+  const config::Listener& settings = listener_.settings();
+  if (requests_ >= settings.keepalive_requests) {
+    end_gracefully(CloseReason::KeepaliveRequests);
+  } else if (listener_.env().now() - opened_ >= settings.keepalive_time) {
+    end_gracefully(CloseReason::KeepaliveTime);
+  }
+  return *request;
+}
+
+void Http2Connection::on_request_over(Http2Request& request) {
+  static_cast<ListHook<Http2RequestTag>&>(request).unlink();
+  listener_.env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&request));
+  if (open_.empty()) wake();
+}
+
+void Http2Connection::end_requests(CloseReason reason) {
+  open_.for_each([reason](Http2Request& request) { request.close(reason); });
+}
+
+// --- Output.
+
+void Http2Connection::wake() {
+  if (state() != Closed) listener_.env().runtime.turn.later(*this);
+}
+
+void Http2Connection::run() {
+  if (state() == Closed) return;
+  if (broken_) {
+    close(CloseReason::ClientReset);
+    return;
+  }
+  flush();
+  if (state() == Closed) return;
+  after_output();
+  if (state() != Closed && readable_) pump_input();
+}
+
+void Http2Connection::flush() {
+  if (session_.busy() || broken_ || state() == Closed || state() == Lingering) return;
+  for (int rounds = 0; out_.empty(); ++rounds) {
+    if (rounds == net::Scratch::kReadsPerTurn) {
+      listener_.env().runtime.turn.next_turn(*this);
+      return;
+    }
+    const size_t size = session_.produce(output_block());
+    if (size == 0) return;
+    const iovec part{output_block(), size};
+    const net::IoResult sent = out_.send(*transport_, &part, 1, listener_.env().scratch);
+    listener_.stats().sent_bytes.add(sent.bytes);
+    if (sent.status == net::IoStatus::Reset) {
+      broken_ = true;
+      out_.clear();
+      wake();
+      return;
+    }
+    if (!out_.empty()) arm(listener_.settings().send_timeout);
+    if (size < http::Http2Session::kEnough) return;
+  }
+}
+
+// Everything that can be sent is sent: idle, or at the end?
+void Http2Connection::after_output() {
+  if (state() == Lingering) return;
+  if (session_.failure() != CloseReason::None) {
+    end_requests(session_.failure());
+    linger(session_.failure());
+    return;
+  }
+  if (!out_.empty()) return;
+  if (session_.finished()) {
+    const CloseReason reason = ending_ != CloseReason::None ? ending_ : CloseReason::CloseRequested;
+    end_requests(reason);
+    linger(reason);
+    return;
+  }
+  if (state() == Active && open_.empty()) {
+    set_state(Idle);
+    arm(listener_.settings().keepalive_timeout);
+  }
+}
+
+// --- The end.
+
+// GOAWAY in two steps: what the client sent before it had heard the first is still served.
+void Http2Connection::end_gracefully(CloseReason reason) {
+  if (goaway_ != Goaway::None || state() == Lingering || state() == Closed) return;
+  ending_ = reason;
+  goaway_ = Goaway::Announced;
+  session_.announce_end();
+  session_.ping();
+  listener_.env().runtime.arm(goaway_timer_, kGoawayWithin);
+  wake();
+}
+
+void Http2Connection::on_ping_answered() {
+  finish_goaway();
+}
+
+void Http2Connection::finish_goaway() {
+  if (goaway_ != Goaway::Announced) return;
+  goaway_ = Goaway::Final;
+  listener_.env().runtime.cancel(goaway_timer_);
+  session_.end_new_streams();
+  wake();
+}
+
+void Http2Connection::drain() {
+  if (state() == Idle && requests_ == 0) arm(kFirstRequestWithin);
+  end_gracefully(CloseReason::Shutdown);
+}
+
+void Http2Connection::on_timer(event::Timer& timer) {
+  if (&timer == &goaway_timer_) {
+    finish_goaway();
+    return;
+  }
+  if (&timer == &guard_) {
+    if (session_.in_header_block()) {
+      close(CloseReason::HeaderTimeout);
+    } else if (!session_.settings_acknowledged()) {
+      close(CloseReason::SettingsTimeout);
+    }
+    return;
+  }
+  switch (state()) {
+    case Idle:
+      if (!out_.empty()) {
+        close(CloseReason::SendTimeout);
+      } else {
+        close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
+      }
+      return;
+    case Active:
+      if (!out_.empty()) close(CloseReason::SendTimeout);
+      return;
+    case Lingering:
+      close(ending_);
+      return;
+    case Reading:
+    case Writing:
+    case Upgraded:
+    case Closed:
+      return;
+  }
+}
+
+// Closing with unread input makes the kernel send RST, which could take our last frames away from
+// the client.
+void Http2Connection::linger(CloseReason reason) {
+  ending_ = reason;
+  if (!out_.empty()) {
+    close(reason);
+    return;
+  }
+  set_state(Lingering);
+  listener_.env().runtime.cancel(guard_);
+  listener_.env().runtime.cancel(goaway_timer_);
+  transport_->shutdown_write();
+  arm(kLinger);
+  readable_ = true;
+  discard_input();
+}
+
+void Http2Connection::close(CloseReason reason) noexcept {
+  if (state() == Closed) return;
+  const net::WorkerEnv& env = listener_.env();
+  end_requests(reason);
+  // A last word, if it goes out at once.
+  if (transport_ && state() != Lingering && !broken_ && out_.empty() && !session_.busy()) {
+    const bool late = reason == CloseReason::SettingsTimeout;
+    const bool error = info(reason).severity == Severity::Error;
+    session_.terminate(late    ? Http2Error::SettingsTimeout
+                       : error ? Http2Error::EnhanceYourCalm
+                               : Http2Error::NoError);
+    flush();
+  }
+  env.runtime.cancel(timer_);
+  env.runtime.cancel(guard_);
+  env.runtime.cancel(goaway_timer_);
+  event::TurnTask::unlink();
+  transport_.reset();
+  out_.clear();
+  end(reason);
+}
+
+}  // namespace berth::client

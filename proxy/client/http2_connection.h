@@ -1,0 +1,86 @@
+// One client's HTTP/2 connection: many requests at a time, each with its own Exchange.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "proxy/client/connection.h"
+#include "proxy/client/http2_request.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/http/http2_session.h"
+#include "proxy/net/send_queue.h"
+#include "proxy/net/transport.h"
+
+namespace berth::client {
+
+// Thread: its worker's. What its requests send in a turn goes out with one write at the turn's end.
+// An idle one costs this object, the session and its transport, no buffer.
+class Http2Connection final : public Connection,
+                              private net::TransportHandler,
+                              private event::TimerHandler,
+                              private event::TurnTask,
+                              private http::Http2Events {
+ public:
+  // `secure`: over TLS.
+  Http2Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
+                  bool secure);
+  ~Http2Connection() override;
+
+  // Takes the transport, which reports to handler() from now on. `received`: what has come already.
+  void open(std::unique_ptr<net::Transport> transport, std::string_view received);
+  net::TransportHandler& handler() { return *this; }
+
+  bool has_input() const override { return readable_; }
+  void close(CloseReason reason) noexcept override;
+  // GOAWAY: the requests under way are served, and those that the client sent before it knew.
+  void drain() override;
+
+  // --- For its requests.
+  ClientListener& listener() { return listener_; }
+  http::Http2Session& session() { return session_; }
+  exchange::ClientFacts facts() const;
+  // Something is to be sent: at the end of the turn.
+  void wake();
+  // A stream has much to send: now, if it can be.
+  void flush();
+  void on_request_over(Http2Request& request);
+
+ private:
+  // What comes next when the listener or the connection's age asks for its end (RFC 9113
+  // section 6.8).
+  enum class Goaway : uint8_t { None, Announced, Final };
+
+  void on_ready(net::Ready ready) override;
+  void on_timer(event::Timer& timer) override;
+  void run() override;
+  http::Http2Stream& open_stream() override;
+  void on_ping_answered() override;
+
+  void pump_input();
+  void receive(std::string_view bytes);
+  void discard_input();
+  void end_gracefully(CloseReason reason);
+  void finish_goaway();
+  void end_requests(CloseReason reason);
+  void after_output();
+  void linger(CloseReason reason);
+  void set_state(ClientState next);
+  void arm(Duration after);
+
+  std::unique_ptr<net::Transport> transport_;
+  http::Http2Session session_;
+  IntrusiveList<Http2Request, Http2RequestTag> open_;
+  event::Timer timer_;  // keep-alive, sending, lingering: whichever the state has
+  event::Timer guard_;  // a header block, or the answer to our SETTINGS
+  event::Timer goaway_timer_;
+  net::SendQueue out_;
+  CloseReason ending_ = CloseReason::None;  // why it ends, when the last request is over
+  Goaway goaway_ = Goaway::None;
+  const bool secure_;
+  bool readable_ = false;
+  bool fin_seen_ = false;
+  bool broken_ = false;  // a write has failed
+};
+
+}  // namespace berth::client

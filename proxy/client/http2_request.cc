@@ -1,0 +1,344 @@
+#include "proxy/client/http2_request.h"
+
+#include <algorithm>
+
+#include "proxy/client/client_listener.h"
+#include "proxy/client/http2_connection.h"
+#include "proxy/client/local_answer.h"
+#include "proxy/client/request_record.h"
+#include "proxy/exchange/request_head.h"
+#include "proxy/http/literal.h"
+
+namespace berth::client {
+
+namespace {
+
+using http::Http2Error;
+using http::Http2Fields;
+
+// More than this unsent: it is not left for the end of the turn.
+constexpr size_t kMuch = http::Http2Session::kEnough;
+
+// Filled and used up within one call.
+Http2Fields& shared_fields() {
+  static thread_local Http2Fields fields;
+  fields.clear();
+  return fields;
+}
+
+Http2Fields& end_to_end_fields(const http::HeaderList& list) {
+  Http2Fields& fields = shared_fields();
+  for (const http::HeaderField& field : list) {
+    if (!field.hop_by_hop) fields.push_back({field.name, field.value});
+  }
+  return fields;
+}
+
+}  // namespace
+
+Http2Request::Http2Request(Http2Connection& connection)
+    : connection_(connection),
+      exchange_(connection.listener().context(), *this, connection.facts()),
+      timer_(*this),
+      began_(connection.listener().env().now()),
+      content_at_(began_),
+      progress_at_(began_),
+      began_wall_us_(connection.listener().env().runtime.time.wall_micros()) {
+  connection_.listener().stats().streams.add(1);
+}
+
+Http2Request::~Http2Request() = default;
+
+// --- What the client sends.
+
+void Http2Request::on_request(const http::RequestHead& head, size_t size, bool complete) {
+  method_ = head.method;
+  received_ = size;
+  expects_continue_ = head.expect_continue;
+  asks_for_tunnel_ = head.summary.upgrade;
+  client_done_ = complete;
+  const config::Listener& settings = connection_.listener().settings();
+  if (settings.max_body != 0 && head.summary.has_length() &&
+      head.summary.content_length > settings.max_body) {
+    refuse_content(CloseReason::BodyTooLarge);
+    return;
+  }
+  if (complete || asks_for_tunnel_) state_ = State::Served;
+  exchange_.start(head, size, {}, state_ == State::Served, {});
+  watch();
+}
+
+void Http2Request::on_refused(CloseReason reason, http::Method method, size_t size) {
+  method_ = method;
+  received_ = size;
+  refuse_content(reason);
+}
+
+void Http2Request::on_content(std::string_view bytes) {
+  received_ += bytes.size();
+  content_received_ += bytes.size();
+  content_at_ = connection_.listener().env().now();
+  const uint64_t most = connection_.listener().settings().max_body;
+  if (state_ == State::Receiving && most != 0 && content_received_ > most) {
+    take_content(bytes.size());
+    refuse_content(CloseReason::BodyTooLarge);
+    return;
+  }
+  if (state_ == State::Served && asks_for_tunnel_) {
+    early_.append(bytes);  // at most a window of it: nothing is given back before it is passed on
+    withheld_ += bytes.size();
+    connection_.session().consume_connection(bytes.size());
+    return;
+  }
+  exchange_.on_request_body(bytes, false, {});
+  take_content(bytes.size());
+}
+
+// The windows open again: at once, or when the exchange can take more. The connection's does not
+// wait for a slow stream, unless memory is short: then what all its streams hold is bounded by it.
+void Http2Request::take_content(size_t size) {
+  http::Http2Session& session = connection_.session();
+  if (!paused_ || state_ == State::Done) {
+    session.consume_stream(*this, size);
+    session.consume_connection(size);
+    return;
+  }
+  withheld_ += size;
+  const uint64_t budget = connection_.listener().context().router->config().memory_budget;
+  if (net::buffered_memory() > budget) {
+    withheld_connection_ += size;
+  } else {
+    session.consume_connection(size);
+  }
+}
+
+void Http2Request::on_request_end(std::string_view trailers) {
+  client_done_ = true;
+  if (state_ == State::Served) return;  // a tunnel that the server has not accepted yet
+  const bool tunnel = state_ == State::Tunnel;
+  if (state_ == State::Receiving) state_ = State::Served;
+  if (tunnel && !early_.empty()) return;  // behind what waits
+  exchange_.on_request_body({}, true, trailers);
+}
+
+void Http2Request::on_bad_content(CloseReason reason) {
+  refuse_content(reason);
+}
+
+// The request is wrong, or stalled.
+void Http2Request::refuse_content(CloseReason reason) {
+  if (state_ == State::Done) return;
+  connection_.listener().stats().requests_refused[static_cast<size_t>(reason)].add();
+  exchange_.cancel();
+  exchange_.set_failure(reason);
+  const uint16_t status = info(reason).status;
+  // RFC 9113 section 8.1.1: a malformed request is a stream error, answer or not.
+  const Http2Error error = status == 400 ? Http2Error::ProtocolError : Http2Error::NoError;
+  if (head_sent_) {
+    state_ = State::Done;
+    connection_.session().reset(*this, error == Http2Error::NoError ? Http2Error::Cancel : error);
+    connection_.wake();
+    return;
+  }
+  connection_.session().end_with(*this, error);
+  send_local({.status = status, .reason = reason, .request_id = exchange_.request_id()});
+  response_complete();
+}
+
+// --- What the client is sent.
+
+void Http2Request::send_interim(const http::ResponseHead& head) {
+  // 100 is for those who asked (RFC 9110 section 15.2).
+  if (head.status == 100 && !expects_continue_) return;
+  connection_.session().send_interim(*this, head.status, end_to_end_fields(head.fields));
+  connection_.wake();
+}
+
+void Http2Request::send_head(const exchange::ResponseStart& start) {
+  status_ = start.head.status;
+  head_sent_ = true;
+  const config::HeaderRules& rules = start.rules;
+  const bool has_rules = !rules.set.empty() || !rules.remove.empty();
+  Http2Fields& fields = end_to_end_fields(start.head.fields);
+  if (has_rules) {
+    std::erase_if(fields, [&](const http::Http2Field& field) {
+      return exchange::overridden(rules, field.name);
+    });
+  }
+  for (const auto& [name, value] : rules.set) fields.push_back({name, value});
+  for (const http::Http2Field& field : fields) sent_ += field.name.size() + field.value.size();
+  const bool empty = start.complete && start.body.empty() && start.trailers.empty();
+  connection_.session().send_head(*this, status_, fields, empty);
+  if (!empty) send_body(start.body, start.complete, start.trailers);
+  connection_.wake();
+}
+
+void Http2Request::send_body(std::string_view bytes, bool complete, std::string_view trailers) {
+  sent_ += bytes.size();
+  const bool waited = unsent() > 0;
+  connection_.session().send_content(*this, bytes, connection_.listener().env().scratch, complete,
+                                     trailers);
+  if (unsent() >= kMuch) {
+    connection_.flush();
+  } else {
+    connection_.wake();
+  }
+  if (waited || unsent() == 0) return;
+  progress_at_ = connection_.listener().env().now();
+  watch();
+}
+
+void Http2Request::send_local(const exchange::LocalResponse& response) {
+  status_ = response.status;
+  head_sent_ = true;
+  const LocalAnswer answer(response, connection_.listener().env().runtime.time.wall_micros());
+  Http2Fields& fields = shared_fields();
+  for (const auto& [name, value] : answer) fields.push_back({name, value});
+  const bool with_body = method_ != http::Method::Head;
+  connection_.session().send_head(*this, status_, fields, !with_body);
+  if (with_body) send_body(answer.body(), true, {});
+  connection_.wake();
+}
+
+// RFC 8441 section 5: 200 takes the place of 101, and there is no key to answer to.
+void Http2Request::send_upgrade(const http::ResponseHead& head) {
+  constexpr uint16_t kOk = 200;
+  status_ = kOk;
+  head_sent_ = true;
+  state_ = State::Tunnel;
+  Http2Fields& fields = end_to_end_fields(head.fields);
+  std::erase_if(fields, [](const http::Http2Field& field) {
+    return http::equals_nocase(field.name, "sec-websocket-accept");
+  });
+  connection_.session().send_head(*this, kOk, fields, false);
+  connection_.wake();
+  if (!early_.empty() || client_done_) connection_.listener().env().runtime.turn.later(*this);
+}
+
+void Http2Request::response_complete() {
+  state_ = State::Done;
+  early_.clear();
+  resume_request_body();  // what still comes of it is thrown away
+}
+
+// The response breaks off: the client must not take it for complete.
+void Http2Request::abort(CloseReason reason) {
+  const bool tunnel = state_ == State::Tunnel;
+  give_up(reason, tunnel ? Http2Error::Cancel : Http2Error::InternalError);
+}
+
+void Http2Request::give_up(CloseReason reason, Http2Error error) {
+  exchange_.cancel();
+  exchange_.set_failure(reason);
+  state_ = State::Done;
+  early_.clear();
+  connection_.session().reset(*this, error);
+  connection_.wake();
+}
+
+void Http2Request::pause_request_body() {
+  paused_ = true;
+}
+
+void Http2Request::resume_request_body() {
+  paused_ = false;
+  if (withheld_ > 0) {
+    http::Http2Session& session = connection_.session();
+    session.consume_stream(*this, withheld_);
+    if (withheld_connection_ > 0) session.consume_connection(withheld_connection_);
+    withheld_ = withheld_connection_ = 0;
+    connection_.wake();
+  }
+  content_at_ = connection_.listener().env().now();
+  watch();
+}
+
+void Http2Request::on_progress() {
+  progress_at_ = connection_.listener().env().now();
+  // In a turn of its own: reading from the server again fills what has just been emptied.
+  if (unsent() == 0 && state_ != State::Done) {
+    connection_.listener().env().runtime.turn.next_turn(*this);
+  }
+}
+
+void Http2Request::run() {
+  if (state_ == State::Done) return;
+  if (state_ == State::Tunnel && !early_.empty()) {
+    while (!early_.empty() && state_ == State::Tunnel) {
+      const net::ByteBuffer bytes = early_.pop();
+      exchange_.on_request_body(bytes.view(), false, {});
+    }
+    if (!paused_) resume_request_body();
+  }
+  if (state_ == State::Tunnel && client_done_) exchange_.on_request_body({}, true, {});
+  if (unsent() == 0 && state_ != State::Done) exchange_.on_response_drained();
+}
+
+// --- Time.
+
+// Keeps the timer on the next moment at which something may be overdue.
+void Http2Request::watch() {
+  const config::Listener& settings = connection_.listener().settings();
+  event::Runtime& runtime = connection_.listener().env().runtime;
+  TimePoint due = TimePoint::max();
+  if (waits_for_content()) due = content_at_ + settings.body_timeout;
+  if (unsent() > 0) due = std::min(due, progress_at_ + settings.send_timeout);
+  if (due == TimePoint::max()) return;
+  runtime.timers.arm(timer_, due);
+}
+
+void Http2Request::on_timer(event::Timer&) {
+  const config::Listener& settings = connection_.listener().settings();
+  const TimePoint now = connection_.listener().env().now();
+  if (unsent() > 0 && now - progress_at_ >= settings.send_timeout) {
+    give_up(CloseReason::SendTimeout, Http2Error::Cancel);
+  } else if (waits_for_content() && now - content_at_ >= settings.body_timeout) {
+    refuse_content(CloseReason::BodyTimeout);
+  } else {
+    watch();
+  }
+}
+
+// --- The end.
+
+void Http2Request::on_closed() {
+  stats::ListenerStats& stats = connection_.listener().stats();
+  const bool over = state_ == State::Done && unsent() == 0;
+  if (reset_by_client()) {
+    stats.streams_reset[static_cast<size_t>(stats::StreamReset::Client)].add();
+  } else if (reset_by_us()) {
+    stats.streams_reset[static_cast<size_t>(stats::StreamReset::Berth)].add();
+  }
+  if (withheld_connection_ > 0) connection_.session().consume_connection(withheld_connection_);
+  if (!over) {
+    exchange_.cancel();
+    exchange_.set_failure(CloseReason::StreamReset);
+  }
+  record(head_sent_ ? status_ : kClientClosedRequest);
+  connection_.on_request_over(*this);
+}
+
+void Http2Request::close(CloseReason reason) noexcept {
+  exchange_.cancel();
+  if (state_ != State::Done || unsent() > 0) exchange_.set_failure(reason);
+  record(head_sent_ ? status_ : kClientClosedRequest);
+  connection_.on_request_over(*this);
+}
+
+void Http2Request::record(uint16_t status) {
+  state_ = State::Done;
+  connection_.listener().env().runtime.cancel(timer_);
+  event::TurnTask::unlink();
+  connection_.listener().stats().streams.sub(1);
+  finish_request(connection_.listener(), connection_.peer(), exchange_,
+                 {.method = method_,
+                  .status = status,
+                  .protocol = stats::Protocol::Http2,
+                  .protocol_text = "HTTP/2",
+                  .began = began_,
+                  .began_wall_us = began_wall_us_,
+                  .received = received_,
+                  .sent = sent_ - std::min<uint64_t>(unsent(), sent_)});
+}
+
+}  // namespace berth::client

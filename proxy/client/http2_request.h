@@ -1,0 +1,92 @@
+// One request over HTTP/2 and its response: a stream of an Http2Connection, with an Exchange of its
+// own.
+#pragma once
+
+#include <cstdint>
+
+#include "proxy/base/intrusive_list.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/event/turn_queue.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/http/http2_session.h"
+
+namespace berth::client {
+
+class Http2Connection;
+struct Http2RequestTag {};
+
+// Owned by its Http2Connection, until its stream is closed. Thread: its worker's.
+class Http2Request final : public event::Disposable,
+                           public ListHook<Http2RequestTag>,
+                           public http::Http2Stream,
+                           private exchange::ClientStream,
+                           private event::TimerHandler,
+                           private event::TurnTask {
+ public:
+  explicit Http2Request(Http2Connection& connection);
+  ~Http2Request() override;
+
+  // The connection ends: gives everything back, counted and logged.
+  void close(CloseReason reason) noexcept;
+
+ private:
+  // Where the request stands. Receiving: its content is still coming. Served: all of it is here.
+  // Tunnel: an extended CONNECT that the server has accepted. Done: the exchange is over; what is
+  // left of the response is on its way out.
+  enum class State : uint8_t { Receiving, Served, Tunnel, Done };
+
+  // http::Http2Stream
+  void on_request(const http::RequestHead& head, size_t size, bool complete) override;
+  void on_refused(CloseReason reason, http::Method method, size_t size) override;
+  void on_content(std::string_view bytes) override;
+  void on_request_end(std::string_view trailers) override;
+  void on_bad_content(CloseReason reason) override;
+  void on_progress() override;
+  void on_closed() override;
+
+  // exchange::ClientStream
+  void send_interim(const http::ResponseHead& head) override;
+  void send_head(const exchange::ResponseStart& start) override;
+  void send_body(std::string_view bytes, bool complete, std::string_view trailers) override;
+  void send_local(const exchange::LocalResponse& response) override;
+  void send_upgrade(const http::ResponseHead& head) override;
+  size_t unsent() const override { return http::Http2Stream::unsent(); }
+  void response_complete() override;
+  void abort(CloseReason reason) override;
+  void pause_request_body() override;
+  void resume_request_body() override;
+
+  void on_timer(event::Timer& timer) override;
+  void run() override;  // end of turn: the exchange hears what it could not be told at once
+
+  void refuse_content(CloseReason reason);
+  void give_up(CloseReason reason, http::Http2Error error);
+  void take_content(size_t size);
+  bool waits_for_content() const { return state_ == State::Receiving && !paused_; }
+  void watch();
+  void record(uint16_t status);
+
+  Http2Connection& connection_;
+  exchange::Exchange exchange_;
+  event::Timer timer_;
+  net::Chain early_;  // a tunnel's bytes that came before the server had accepted it
+  uint64_t received_ = 0;
+  uint64_t content_received_ = 0;
+  uint64_t sent_ = 0;
+  size_t withheld_ = 0;             // content that the stream's window is not given back for yet
+  size_t withheld_connection_ = 0;  // nor the connection's
+  TimePoint began_;
+  TimePoint content_at_;   // when the last of its content came
+  TimePoint progress_at_;  // when the client last took some of the response
+  int64_t began_wall_us_;
+  http::Method method_ = http::Method::Other;
+  State state_ = State::Receiving;
+  uint16_t status_ = 0;
+  bool asks_for_tunnel_ = false;
+  bool client_done_ = false;  // a tunnel's: the client's END_STREAM
+  bool expects_continue_ = false;
+  bool paused_ = false;  // the exchange takes no more content for now
+  bool head_sent_ = false;
+};
+
+}  // namespace berth::client

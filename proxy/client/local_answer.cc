@@ -1,0 +1,44 @@
+#include "proxy/client/local_answer.h"
+
+#include <ctime>
+
+#include "proxy/exchange/proxy_status.h"
+#include "proxy/http/head_writer.h"
+
+namespace berth::client {
+
+LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, int64_t wall_us) {
+  http::HeadWriter body(body_.data(), body_.size());
+  body.append_number(response.status);
+  body.append(" ");
+  body.append(http::reason_phrase(response.status));
+  body.append("\n");
+  if (!response.request_id.empty()) {
+    body.append("request id: ");
+    body.append(response.request_id.substr(0, 128));
+    body.append("\n");
+  }
+  body_size_ = body.size();
+
+  const time_t seconds = wall_us / 1'000'000;
+  tm parts{};
+  gmtime_r(&seconds, &parts);
+  add("Date",
+      {date_.data(), strftime(date_.data(), date_.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)});
+  add("Content-Type", "text/plain");
+  add("Cache-Control", "no-store");
+  http::HeadWriter length(length_.data(), length_.size());
+  length.append_number(body_size_);
+  add("Content-Length", length.text());
+  http::HeadWriter status(status_.data(), status_.size());
+  status.append("berth; error=");
+  status.append(exchange::proxy_status_error(response.reason));
+  status.append("; details=\"");
+  status.append(info(response.reason).label);
+  status.append("\"");
+  add("Proxy-Status", status.text());
+  if (!response.request_id.empty()) add("X-Request-Id", response.request_id);
+  if (response.status == 503) add("Retry-After", "1");
+}
+
+}  // namespace berth::client

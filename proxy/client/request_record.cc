@@ -1,0 +1,32 @@
+#include "proxy/client/request_record.h"
+
+#include "proxy/client/client_listener.h"
+
+namespace berth::client {
+
+void finish_request(ClientListener& listener, const net::Address& peer,
+                    const exchange::Exchange& exchange, const RequestFacts& facts) {
+  const Duration took = listener.env().now() - facts.began;
+  stats::ListenerStats& stats = listener.stats();
+  stats
+      .requests[static_cast<size_t>(facts.protocol)][static_cast<size_t>(facts.method)]
+               [stats::status_slot(facts.status)]
+      .add();
+  stats.request_duration.observe(stats::as_micros(took));
+  exchange::AccessLogSink* log = listener.context().access_log;
+  if (log == nullptr) return;
+  exchange::AccessRecord record;
+  const std::string client = peer.to_string();
+  record.time_us = facts.began_wall_us;
+  record.listener = listener.settings().name;
+  record.client = client;
+  record.protocol = facts.protocol_text;
+  record.status = facts.status;
+  record.received_bytes = facts.received;
+  record.sent_bytes = facts.sent;
+  record.duration = took;
+  exchange.describe(record);
+  log->log(record);
+}
+
+}  // namespace berth::client

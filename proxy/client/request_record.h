@@ -1,0 +1,35 @@
+// What is counted and logged of every request, whatever the protocol that it came over.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/base/time.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/http/method.h"
+#include "proxy/net/address.h"
+#include "proxy/stats/stats.h"
+
+namespace berth::client {
+
+class ClientListener;
+
+struct RequestFacts {
+  http::Method method;
+  uint16_t status;  // what the client was sent
+  stats::Protocol protocol;
+  std::string_view protocol_text;  // for the log: "HTTP/1.0"
+  TimePoint began;
+  int64_t began_wall_us;
+  uint64_t received;  // bytes of the request, its head included
+  uint64_t sent;      // bytes of the response
+};
+
+// The status of a request whose client left before it was answered.
+inline constexpr uint16_t kClientClosedRequest = 499;
+
+// Counts a request that has come to its end, and gives it to the access log.
+void finish_request(ClientListener& listener, const net::Address& peer,
+                    const exchange::Exchange& exchange, const RequestFacts& facts);
+
+}  // namespace berth::client

@@ -1,0 +1,481 @@
+#include "proxy/http/http2_session.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <new>
+
+#include "proxy/base/check.h"
+#include "proxy/http/list.h"
+
+namespace berth::http {
+
+namespace {
+
+// The parser's target: filled and used up within one call, so one for each thread is enough.
+RequestHead& shared_head() {
+  static thread_local RequestHead head;
+  return head;
+}
+
+nghttp2_nv pair_of(std::string_view name, std::string_view value) {
+  const auto bytes = [](std::string_view text) {
+    return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
+  };
+  return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+// ":status" and the fields, as nghttp2 takes them; it copies them.
+const std::vector<nghttp2_nv>& response_fields(uint16_t status, std::array<char, 3>& digits,
+                                               const Http2Fields& fields) {
+  static thread_local std::vector<nghttp2_nv> pairs;
+  digits = {static_cast<char>('0' + status / 100 % 10), static_cast<char>('0' + status / 10 % 10),
+            static_cast<char>('0' + status % 10)};
+  pairs.clear();
+  pairs.push_back(pair_of(":status", {digits.data(), digits.size()}));
+  for (const Http2Field& field : fields) pairs.push_back(pair_of(field.name, field.value));
+  return pairs;
+}
+
+// 16 random bytes in base64 (RFC 6455 section 4.1).
+std::array<char, 24> websocket_key(Random& random) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<char, 24> key;
+  key.fill('=');
+  for (size_t i = 0; i < 21; ++i) key[i] = kDigits[random.next() >> 58];
+  key[21] = kDigits[(random.next() >> 62) << 4];  // the last two bits of 128
+  return key;
+}
+
+std::string_view text_of(nghttp2_rcbuf* buffer) {
+  const nghttp2_vec bytes = nghttp2_rcbuf_get_buf(buffer);
+  return {reinterpret_cast<const char*>(bytes.base), bytes.len};
+}
+
+bool ends_stream(const nghttp2_frame_hd& header) {
+  return (header.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+}
+
+// Decoding goes on when the head is too large already, to keep HPACK's state; not for ever.
+constexpr size_t kDecodedPerHead = 8;
+
+}  // namespace
+
+// nghttp2's callbacks, as static trampolines.
+struct Http2Session::Callbacks {
+  static Http2Session& self(void* user) { return *static_cast<Http2Session*>(user); }
+  static Http2Stream* stream_of(nghttp2_session* session, int32_t id) {
+    return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  }
+
+  static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& at = self(user);
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      at.head_.begin(at.limits_);
+    } else {
+      at.trailers_.begin();
+    }
+    return 0;
+  }
+
+  static int on_header(nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf* name,
+                       nghttp2_rcbuf* value, uint8_t, void* user) {
+    Http2Session& at = self(user);
+    size_t decoded;
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      at.head_.add(text_of(name), text_of(value));
+      decoded = at.head_.decoded();
+    } else {
+      at.trailers_.add(text_of(name), text_of(value));
+      decoded = at.trailers_.decoded();
+    }
+    if (decoded <= kDecodedPerHead * at.limits_.max_head) return 0;
+    at.fail(CloseReason::HeaderFlood, Http2Error::EnhanceYourCalm);
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
+
+  static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Http2Session& at = self(user);
+    const nghttp2_frame_hd& header = frame->hd;
+    Http2Stream* stream = stream_of(session, header.stream_id);
+    switch (header.type) {
+      case NGHTTP2_HEADERS:
+        if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+          if (stream != nullptr) at.end_trailers(*stream, ends_stream(header));
+          return 0;
+        }
+        stream = &at.events_.open_stream();
+        stream->id_ = static_cast<uint32_t>(header.stream_id);
+        nghttp2_session_set_stream_user_data(session, header.stream_id, stream);
+        ++at.streams_;
+        at.end_head(*stream, ends_stream(header));
+        return 0;
+      case NGHTTP2_DATA:
+        if (stream != nullptr && ends_stream(header)) at.end_request(*stream);
+        return 0;
+      case NGHTTP2_RST_STREAM:
+        if (stream != nullptr) stream->reset_by_client_ = true;
+        return 0;
+      case NGHTTP2_SETTINGS:
+        if ((header.flags & NGHTTP2_FLAG_ACK) != 0) at.settings_acknowledged_ = true;
+        return 0;
+      case NGHTTP2_PING:
+        if ((header.flags & NGHTTP2_FLAG_ACK) != 0) at.events_.on_ping_answered();
+        return 0;
+      default:
+        return 0;
+    }
+  }
+
+  static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data,
+                     size_t size, void* user) {
+    Http2Session& at = self(user);
+    Http2Stream* stream = stream_of(session, id);
+    if (stream != nullptr && !stream->request_refused_) {
+      at.take_content(*stream, {reinterpret_cast<const char*>(data), size});
+    } else {
+      nghttp2_session_consume(session, id, size);
+    }
+    return 0;
+  }
+
+  static int on_close(nghttp2_session* session, int32_t id, uint32_t, void* user) {
+    Http2Stream* stream = stream_of(session, id);
+    if (stream == nullptr) return 0;
+    nghttp2_session_set_stream_user_data(session, id, nullptr);
+    --self(user).streams_;
+    stream->on_closed();
+    return 0;
+  }
+
+  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Http2Session& at = self(user);
+    const nghttp2_frame_hd& header = frame->hd;
+    Http2Stream* stream = stream_of(session, header.stream_id);
+    switch (header.type) {
+      case NGHTTP2_HEADERS:
+      case NGHTTP2_DATA:
+        if (stream != nullptr && ends_stream(header)) at.on_response_sent(*stream);
+        return 0;
+      case NGHTTP2_RST_STREAM: {
+        const bool ours = stream != nullptr && stream->reset_by_us_;
+        if (ours || frame->rst_stream.error_code == NGHTTP2_NO_ERROR) return 0;
+        if (stream != nullptr) stream->reset_by_client_ = true;
+        const CloseReason flood = at.meter_.take_provoked_reset(at.now_);
+        if (flood != CloseReason::None) at.fail(flood, Http2Error::EnhanceYourCalm);
+        return 0;
+      }
+      case NGHTTP2_GOAWAY:
+        if (frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+          at.fail(CloseReason::Http2Error, Http2Error::NoError);
+        }
+        return 0;
+      default:
+        return 0;
+    }
+  }
+
+  static ssize_t read_content(nghttp2_session* session, int32_t id, uint8_t*, size_t size,
+                              uint32_t* flags, nghttp2_data_source* source, void*) {
+    Http2Stream& stream = *static_cast<Http2Stream*>(source->ptr);
+    if (stream.out_.empty() && !stream.response_ended_) {
+      stream.waits_for_content_ = true;
+      return NGHTTP2_ERR_DEFERRED;
+    }
+    size = std::min(size, stream.out_.size());
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (!stream.response_ended_ || size < stream.out_.size()) return static_cast<ssize_t>(size);
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (stream.trailers_.empty()) return static_cast<ssize_t>(size);
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    std::vector<nghttp2_nv> fields;
+    for (std::string_view rest = stream.trailers_; !rest.empty();) {
+      const size_t end = rest.find("\r\n");
+      std::string_view line = rest.substr(0, end);
+      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+      const std::string_view name = next_part(line, ':');
+      fields.push_back(pair_of(name, trim(line)));
+    }
+    nghttp2_submit_trailer(session, id, fields.data(), fields.size());
+    return static_cast<ssize_t>(size);
+  }
+
+  static int write_data(nghttp2_session*, nghttp2_frame*, const uint8_t* frame_header, size_t size,
+                        nghttp2_data_source* source, void* user) {
+    Http2Session& at = self(user);
+    if (at.produced_ >= kEnough) return NGHTTP2_ERR_WOULDBLOCK;
+    at.write_data(*static_cast<Http2Stream*>(source->ptr), frame_header, size);
+    return 0;
+  }
+
+  static nghttp2_session_callbacks* make() {
+    nghttp2_session_callbacks* made = nullptr;
+    if (nghttp2_session_callbacks_new(&made) != 0) throw std::bad_alloc();
+    nghttp2_session_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(made, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(made, on_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(made, on_sent);
+    nghttp2_session_callbacks_set_send_data_callback(made, write_data);
+    return made;
+  }
+  static nghttp2_option* make_options() {
+    nghttp2_option* made = nullptr;
+    if (nghttp2_option_new(&made) != 0) throw std::bad_alloc();
+    nghttp2_option_set_no_auto_window_update(made, 1);
+    nghttp2_option_set_no_http_messaging(made, 1);  // http2_head.h
+    nghttp2_option_set_no_closed_streams(made, 1);
+    // http2_meter.h bounds them by their bytes.
+    constexpr size_t kNoLimit = 100'000;
+    nghttp2_option_set_max_continuations(made, kNoLimit);
+    return made;
+  }
+};
+
+void Http2Session::Delete::operator()(nghttp2_session* session) const {
+  nghttp2_session_del(session);
+}
+
+Http2Session::Http2Session(const Http2Limits& limits, Http2Events& events, Random& random)
+    : events_(events), random_(random), limits_(limits.head), meter_(limits.head.max_head) {
+  static nghttp2_session_callbacks* const callbacks = Callbacks::make();
+  static nghttp2_option* const options = Callbacks::make_options();
+  nghttp2_session* made = nullptr;
+  if (nghttp2_session_server_new2(&made, callbacks, this, options) != 0) throw std::bad_alloc();
+  session_.reset(made);
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits.max_streams},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits.stream_window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits.head.max_head)},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  };
+  nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings, std::size(settings));
+  nghttp2_session_set_local_window_size(made, NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<int32_t>(limits.connection_window));
+}
+
+Http2Session::~Http2Session() = default;
+
+// The first reason wins.
+void Http2Session::fail(CloseReason reason, Http2Error error) {
+  if (failure_ != CloseReason::None) return;
+  failure_ = reason;
+  if (error != Http2Error::NoError) terminate(error);
+}
+
+// --- What the client sends.
+
+void Http2Session::receive(std::string_view bytes, TimePoint now) {
+  BERTH_DCHECK(!busy_);
+  now_ = now;
+  const CloseReason flood = meter_.take(bytes, now);
+  if (flood != CloseReason::None) {
+    fail(flood, flood == CloseReason::Http2Error ? Http2Error::ProtocolError
+                                                 : Http2Error::EnhanceYourCalm);
+    return;
+  }
+  busy_ = true;
+  const ssize_t taken = nghttp2_session_mem_recv(
+      session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  busy_ = false;
+  if (taken == NGHTTP2_ERR_FLOODED) {
+    fail(CloseReason::FrameFlood, Http2Error::EnhanceYourCalm);
+  } else if (taken < 0) {
+    fail(CloseReason::Http2Error, Http2Error::ProtocolError);
+  }
+}
+
+void Http2Session::end_head(Http2Stream& stream, bool ends) {
+  // For the stream to be as old as the others in its class, so that they take turns (RFC 9218).
+  nghttp2_extpri priority{.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
+  nghttp2_session_change_extpri_stream_priority(session_.get(), static_cast<int32_t>(stream.id_),
+                                                &priority, 0);
+  stream.request_ended_ = ends;
+  const std::array<char, 24> key = websocket_key(random_);
+  RequestHead& head = shared_head();
+  const Http2HeadBuilder::Outcome outcome = head_.finish(ends, {key.data(), key.size()}, head);
+  if (outcome.refusal != CloseReason::None) {
+    stream.request_refused_ = true;
+    stream.on_refused(outcome.refusal, head_.method(), head_.decoded());
+  } else {
+    if (head.summary.has_length()) stream.expected_ = head.summary.content_length;
+    stream.on_request(head, outcome.size, ends);
+  }
+  head_.clear();
+}
+
+void Http2Session::take_content(Http2Stream& stream, std::string_view bytes) {
+  if (stream.expected_ != HeadSummary::kNoLength) {
+    if (bytes.size() > stream.expected_) {
+      nghttp2_session_consume_connection(session_.get(), bytes.size());
+      refuse_content(stream, CloseReason::BadContentLength);
+      return;
+    }
+    stream.expected_ -= bytes.size();
+  }
+  stream.on_content(bytes);
+}
+
+void Http2Session::end_trailers(Http2Stream& stream, bool ends) {
+  if (stream.request_refused_) {
+    stream.request_ended_ = stream.request_ended_ || ends;
+    return;
+  }
+  // RFC 9113 section 8.1: a second field section is the last thing of a request.
+  if (!ends || trailers_.finish() != CloseReason::None) {
+    stream.request_ended_ = ends;
+    refuse_content(stream, CloseReason::BadTrailer);
+    return;
+  }
+  stream.request_trailers_ = trailers_.take();
+  end_request(stream);
+}
+
+void Http2Session::end_request(Http2Stream& stream) {
+  stream.request_ended_ = true;
+  if (stream.request_refused_) return;
+  if (stream.expected_ != HeadSummary::kNoLength && stream.expected_ > 0) {
+    refuse_content(stream, CloseReason::BadContentLength);
+    return;
+  }
+  stream.on_request_end(stream.request_trailers_);
+}
+
+void Http2Session::refuse_content(Http2Stream& stream, CloseReason reason) {
+  stream.request_refused_ = true;
+  stream.on_bad_content(reason);
+}
+
+void Http2Session::consume_stream(Http2Stream& stream, size_t bytes) {
+  nghttp2_session_consume_stream(session_.get(), static_cast<int32_t>(stream.id_), bytes);
+}
+
+void Http2Session::consume_connection(size_t bytes) {
+  nghttp2_session_consume_connection(session_.get(), bytes);
+}
+
+// --- What the client is sent.
+
+size_t Http2Session::produce(char* out) {
+  BERTH_DCHECK(!busy_);
+  out_ = out;
+  produced_ = 0;
+  busy_ = true;
+  while (produced_ < kEnough) {
+    const uint8_t* bytes = nullptr;
+    const ssize_t size = nghttp2_session_mem_send(session_.get(), &bytes);
+    if (size <= 0) {
+      // Out of memory: what cannot be said is not waited for.
+      if (size < 0) fail(CloseReason::NoLocalResources, Http2Error::NoError);
+      break;
+    }
+    append(bytes, static_cast<size_t>(size));
+  }
+  busy_ = false;
+  return produced_;
+}
+
+void Http2Session::append(const void* bytes, size_t size) {
+  BERTH_CHECK(produced_ + size <= kRoom);
+  std::memcpy(out_ + produced_, bytes, size);
+  produced_ += size;
+}
+
+void Http2Session::write_data(Http2Stream& stream, const uint8_t* frame_header, size_t size) {
+  constexpr size_t kFrameHeader = 9;
+  meter_.sent_data();
+  append(frame_header, kFrameHeader);
+  size_t left = size;
+  stream.out_.for_each_part([&](std::string_view part) {
+    part = part.substr(0, left);
+    append(part.data(), part.size());
+    left -= part.size();
+    return left > 0;
+  });
+  stream.out_.consume(size);
+  stream.on_progress();
+}
+
+void Http2Session::send_interim(Http2Stream& stream, uint16_t status, const Http2Fields& fields) {
+  std::array<char, 3> digits;
+  const auto& pairs = response_fields(status, digits, fields);
+  nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
+                         nullptr, pairs.data(), pairs.size(), nullptr);
+}
+
+void Http2Session::send_head(Http2Stream& stream, uint16_t status, const Http2Fields& fields,
+                             bool complete) {
+  BERTH_DCHECK(!stream.response_begun_);
+  stream.response_begun_ = true;
+  stream.response_ended_ = complete;
+  std::array<char, 3> digits;
+  const auto& pairs = response_fields(status, digits, fields);
+  nghttp2_data_provider content{.source = {.ptr = &stream},
+                                .read_callback = Callbacks::read_content};
+  nghttp2_submit_response(session_.get(), static_cast<int32_t>(stream.id_), pairs.data(),
+                          pairs.size(), complete ? nullptr : &content);
+}
+
+void Http2Session::send_content(Http2Stream& stream, std::string_view bytes, net::Scratch& scratch,
+                                bool complete, std::string_view trailers) {
+  if (bytes.size() >= net::Scratch::kSize / 4 && scratch.contains(bytes.data())) {
+    stream.out_.push(scratch.take(bytes));
+  } else {
+    stream.out_.append(bytes);
+  }
+  if (complete) {
+    stream.response_ended_ = true;
+    stream.trailers_ = trailers;
+  }
+  if (stream.waits_for_content_) {
+    stream.waits_for_content_ = false;
+    nghttp2_session_resume_data(session_.get(), static_cast<int32_t>(stream.id_));
+  }
+}
+
+// RFC 9113 section 8.1: a response may come before its request is complete. The rest of that is not
+// wanted.
+void Http2Session::on_response_sent(Http2Stream& stream) {
+  if (stream.request_ended_ && stream.after_response_ == Http2Error::NoError) return;
+  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
+                            static_cast<uint32_t>(stream.after_response_));
+}
+
+void Http2Session::reset(Http2Stream& stream, Http2Error error) {
+  stream.out_.clear();
+  stream.request_refused_ = true;
+  stream.reset_by_us_ = true;
+  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
+                            static_cast<uint32_t>(error));
+}
+
+// --- The end.
+
+void Http2Session::announce_end() {
+  nghttp2_submit_shutdown_notice(session_.get());
+}
+
+void Http2Session::end_new_streams() {
+  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR,
+                        nullptr, 0);
+}
+
+void Http2Session::terminate(Http2Error error) {
+  nghttp2_session_terminate_session(session_.get(), static_cast<uint32_t>(error));
+}
+
+void Http2Session::ping() {
+  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+}
+
+bool Http2Session::finished() const {
+  return nghttp2_session_want_read(session_.get()) == 0 &&
+         nghttp2_session_want_write(session_.get()) == 0;
+}
+
+}  // namespace berth::http
