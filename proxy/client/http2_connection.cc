@@ -19,6 +19,8 @@ constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 constexpr Duration kGoawayWithin = std::chrono::seconds(1);
 // How long a client is given to read our GOAWAY while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
+// How often within its send_timeout a client that does not take everything at once is looked at.
+constexpr int kLooksAtSlowClients = 4;
 
 // Used up within one call. Not the worker's scratch: an exchange takes over that block, whose other
 // streams are still to be looked at.
@@ -104,8 +106,10 @@ void Http2Connection::on_ready(net::Ready ready) {
       close(CloseReason::ClientReset);
       return;
     }
-    if (sent.bytes > 0) arm(listener_.settings().send_timeout);
-    if (out_.empty()) wake();
+    if (out_.empty()) {
+      listener_.env().runtime.cancel(timer_);
+      wake();
+    }
   }
   if (!ready.readable || state() == Closed) return;
   readable_ = true;
@@ -173,7 +177,7 @@ http::Http2Stream& Http2Connection::open_stream() {
   ++requests_;
   if (state() == Idle) {
     set_state(Active);
-    if (out_.empty()) listener_.env().runtime.cancel(timer_);
+    if (!blocked()) listener_.env().runtime.cancel(timer_);
   }
   const config::Listener& settings = listener_.settings();
   if (requests_ >= settings.keepalive_requests) {
@@ -230,7 +234,8 @@ void Http2Connection::flush() {
       wake();
       return;
     }
-    if (!out_.empty()) arm(listener_.settings().send_timeout);
+    sent_ += size;
+    if (!out_.empty()) expect_taking();
     if (size < http::Http2Session::kEnough) return;
   }
 }
@@ -250,10 +255,43 @@ void Http2Connection::after_output() {
     linger(reason);
     return;
   }
-  if (state() == Active && open_.empty()) {
+  if (open_.empty()) {
     set_state(Idle);
-    arm(listener_.settings().keepalive_timeout);
+    if (!timer_.armed()) arm(listener_.settings().keepalive_timeout);
   }
+}
+
+// Bytes are left that the client did not take at once.
+void Http2Connection::expect_taking() {
+  const Duration patience = listener_.settings().send_timeout;
+  sending_.start(listener_.env().now(), patience);
+  taken_before_ = taken();
+  arm(patience / kLooksAtSlowClients);
+}
+
+// The client is slow: is it moving at all, and fast enough for what its requests hold?
+void Http2Connection::check_taking() {
+  const config::Listener& settings = listener_.settings();
+  const TimePoint now = listener_.env().now();
+  const bool holds = open_.find_if([](const Http2Request& request) {
+    return request.holds_connection();
+  }) != nullptr;
+  const uint64_t total = taken();
+  sending_.moved(now, total - taken_before_,
+                 {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0});
+  taken_before_ = total;
+  if (now >= sending_.deadline()) {
+    close(sending_.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout);
+    return;
+  }
+  const TimePoint look = now + settings.send_timeout / kLooksAtSlowClients;
+  listener_.env().runtime.timers.arm(timer_, std::min(look, sending_.deadline()));
+}
+
+// Bytes that the client has received, as far as the kernel knows.
+uint64_t Http2Connection::taken() const {
+  const uint64_t acked = transport_->bytes_acked();
+  return acked != UINT64_MAX ? acked : sent_ - out_.size();
 }
 
 // --- The end.
@@ -301,14 +339,14 @@ void Http2Connection::on_timer(event::Timer& timer) {
   }
   switch (state()) {
     case Idle:
-      if (!out_.empty()) {
-        close(CloseReason::SendTimeout);
+      if (blocked()) {
+        check_taking();
       } else {
         close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
       }
       return;
     case Active:
-      if (!out_.empty()) close(CloseReason::SendTimeout);
+      if (blocked()) check_taking();
       return;
     case Lingering:
       close(ending_);

@@ -45,6 +45,8 @@ class Http2Connection final : public Connection,
   // A stream has much to send: now, if it can be.
   void flush();
   void on_request_over(Http2Request& request);
+  // The client does not take what it is sent.
+  bool blocked() const { return !out_.empty(); }
 
  private:
   // What comes next when the listener or the connection's age asks for its end (RFC 9113
@@ -67,6 +69,9 @@ class Http2Connection final : public Connection,
   void linger(CloseReason reason);
   void set_state(ClientState next);
   void arm(Duration after);
+  void expect_taking();
+  void check_taking();
+  uint64_t taken() const;
 
   std::unique_ptr<net::Transport> transport_;
   http::Http2Session session_;
@@ -75,6 +80,9 @@ class Http2Connection final : public Connection,
   event::Timer guard_;  // a header block, or the answer to our SETTINGS
   event::Timer goaway_timer_;
   net::SendQueue out_;
+  Pace sending_;                            // while out_ holds something
+  uint64_t taken_before_ = 0;               // at the last look
+  uint64_t sent_ = 0;                       // bytes, those in out_ included
   CloseReason ending_ = CloseReason::None;  // why it ends, when the last request is over
   Goaway goaway_ = Goaway::None;
   const bool secure_;

@@ -41,8 +41,6 @@ Http2Request::Http2Request(Http2Connection& connection)
       exchange_(connection.listener().context(), *this, connection.facts()),
       timer_(*this),
       began_(connection.listener().env().now()),
-      content_at_(began_),
-      progress_at_(began_),
       began_wall_us_(connection.listener().env().runtime.time.wall_micros()) {
   connection_.listener().stats().streams.add(1);
 }
@@ -64,8 +62,8 @@ void Http2Request::on_request(const http::RequestHead& head, size_t size, bool c
     return;
   }
   if (complete || asks_for_tunnel_) state_ = State::Served;
+  if (state_ == State::Receiving) expect_content();
   exchange_.start(head, size, {}, state_ == State::Served, {});
-  watch();
 }
 
 void Http2Request::on_refused(CloseReason reason, http::Method method, size_t size) {
@@ -77,8 +75,11 @@ void Http2Request::on_refused(CloseReason reason, http::Method method, size_t si
 void Http2Request::on_content(std::string_view bytes) {
   received_ += bytes.size();
   content_received_ += bytes.size();
-  content_at_ = connection_.listener().env().now();
-  const uint64_t most = connection_.listener().settings().max_body;
+  const config::Listener& settings = connection_.listener().settings();
+  receiving_.moved(connection_.listener().env().now(), bytes.size(),
+                   {.patience = settings.body_timeout,
+                    .rate = exchange_.holds_connection() ? settings.min_body_rate : 0});
+  const uint64_t most = settings.max_body;
   if (state_ == State::Receiving && most != 0 && content_received_ > most) {
     take_content(bytes.size());
     refuse_content(CloseReason::BodyTooLarge);
@@ -184,7 +185,8 @@ void Http2Request::send_body(std::string_view bytes, bool complete, std::string_
     connection_.wake();
   }
   if (waited || unsent() == 0) return;
-  progress_at_ = connection_.listener().env().now();
+  sending_.start(connection_.listener().env().now(),
+                 connection_.listener().settings().send_timeout);
   watch();
 }
 
@@ -249,12 +251,21 @@ void Http2Request::resume_request_body() {
     withheld_ = withheld_connection_ = 0;
     connection_.wake();
   }
-  content_at_ = connection_.listener().env().now();
+  if (waits_for_content()) expect_content();
+}
+
+// From now on it is the client's turn to send.
+void Http2Request::expect_content() {
+  receiving_.start(connection_.listener().env().now(),
+                   connection_.listener().settings().body_timeout);
   watch();
 }
 
-void Http2Request::on_progress() {
-  progress_at_ = connection_.listener().env().now();
+void Http2Request::on_progress(size_t bytes) {
+  const config::Listener& settings = connection_.listener().settings();
+  sending_.moved(connection_.listener().env().now(), bytes,
+                 {.patience = settings.send_timeout,
+                  .rate = exchange_.holds_connection() ? settings.min_send_rate : 0});
   // In a turn of its own: reading from the server again fills what has just been emptied.
   if (unsent() == 0 && state_ != State::Done) {
     connection_.listener().env().runtime.turn.next_turn(*this);
@@ -278,22 +289,23 @@ void Http2Request::run() {
 
 // Keeps the timer on the next moment at which something may be overdue.
 void Http2Request::watch() {
-  const config::Listener& settings = connection_.listener().settings();
-  event::Runtime& runtime = connection_.listener().env().runtime;
   TimePoint due = TimePoint::max();
-  if (waits_for_content()) due = content_at_ + settings.body_timeout;
-  if (unsent() > 0) due = std::min(due, progress_at_ + settings.send_timeout);
-  if (due == TimePoint::max()) return;
-  runtime.timers.arm(timer_, due);
+  if (waits_for_content()) due = receiving_.deadline();
+  if (unsent() > 0) due = std::min(due, sending_.deadline());
+  if (due != TimePoint::max()) connection_.listener().env().runtime.timers.arm(timer_, due);
 }
 
 void Http2Request::on_timer(event::Timer&) {
-  const config::Listener& settings = connection_.listener().settings();
   const TimePoint now = connection_.listener().env().now();
-  if (unsent() > 0 && now - progress_at_ >= settings.send_timeout) {
-    give_up(CloseReason::SendTimeout, Http2Error::Cancel);
-  } else if (waits_for_content() && now - content_at_ >= settings.body_timeout) {
-    refuse_content(CloseReason::BodyTimeout);
+  if (unsent() > 0 && connection_.blocked()) {
+    // What waits for the whole connection is the connection's to judge.
+    sending_.start(now, connection_.listener().settings().send_timeout);
+  }
+  if (unsent() > 0 && now >= sending_.deadline()) {
+    give_up(sending_.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout,
+            Http2Error::Cancel);
+  } else if (waits_for_content() && now >= receiving_.deadline()) {
+    refuse_content(receiving_.behind() ? CloseReason::BodyTooSlow : CloseReason::BodyTimeout);
   } else {
     watch();
   }
@@ -312,7 +324,7 @@ void Http2Request::on_closed() {
   if (withheld_connection_ > 0) connection_.session().consume_connection(withheld_connection_);
   if (!over) {
     exchange_.cancel();
-    exchange_.set_failure(CloseReason::StreamReset);
+    exchange_.set_failure(CloseReason::ClientReset);
   }
   record(head_sent_ ? status_ : kClientClosedRequest);
   connection_.on_request_over(*this);

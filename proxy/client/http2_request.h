@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "proxy/base/intrusive_list.h"
+#include "proxy/client/pace.h"
 #include "proxy/event/timer_queue.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/exchange/exchange.h"
@@ -26,6 +27,7 @@ class Http2Request final : public event::Disposable,
   explicit Http2Request(Http2Connection& connection);
   ~Http2Request() override;
 
+  bool holds_connection() const { return exchange_.holds_connection(); }
   // The connection ends: gives everything back, counted and logged.
   void close(CloseReason reason) noexcept;
 
@@ -41,7 +43,7 @@ class Http2Request final : public event::Disposable,
   void on_content(std::string_view bytes) override;
   void on_request_end(std::string_view trailers) override;
   void on_bad_content(CloseReason reason) override;
-  void on_progress() override;
+  void on_progress(size_t bytes) override;
   void on_closed() override;
 
   // exchange::ClientStream
@@ -63,6 +65,7 @@ class Http2Request final : public event::Disposable,
   void give_up(CloseReason reason, http::Http2Error error);
   void take_content(size_t size);
   bool waits_for_content() const { return state_ == State::Receiving && !paused_; }
+  void expect_content();
   void watch();
   void record(uint16_t status);
 
@@ -76,8 +79,8 @@ class Http2Request final : public event::Disposable,
   size_t withheld_ = 0;             // content that the stream's window is not given back for yet
   size_t withheld_connection_ = 0;  // nor the connection's
   TimePoint began_;
-  TimePoint content_at_;   // when the last of its content came
-  TimePoint progress_at_;  // when the client last took some of the response
+  Pace receiving_;  // the request's content
+  Pace sending_;    // while bytes wait for the client's window
   int64_t began_wall_us_;
   http::Method method_ = http::Method::Other;
   State state_ = State::Receiving;

@@ -397,7 +397,7 @@ void Http2Session::write_data(Http2Stream& stream, const uint8_t* frame_header, 
     return left > 0;
   });
   stream.out_.consume(size);
-  stream.on_progress();
+  stream.on_progress(size);
 }
 
 void Http2Session::send_interim(Http2Stream& stream, uint16_t status, const Http2Fields& fields) {

@@ -59,8 +59,8 @@ class Http2Stream {
   virtual void on_request_end(std::string_view trailers) = 0;
   // The content is not as long as announced, or the trailers are malformed. Nothing more comes.
   virtual void on_bad_content(CloseReason reason) = 0;
-  // Some of the response has left unsent().
-  virtual void on_progress() = 0;
+  // So many bytes of the response have left unsent().
+  virtual void on_progress(size_t bytes) = 0;
   // Both sides are done, or it was reset. The last call.
   virtual void on_closed() = 0;
 

@@ -82,7 +82,8 @@ void client_requests(ClientSide& side) {
       const Labels labels = with(labels_of(listener), "protocol", kProtocolLabels[protocol]);
       for (size_t method = 0; method < kMethodSlots; ++method) {
         add_codes(requests, with(labels, "method", kMethodLabels[method]),
-                  listener.stats->requests[protocol][method], method < kFirstMethods);
+                  listener.stats->requests[protocol][method],
+                  protocol == 0 && method < kFirstMethods);
       }
     }
   }

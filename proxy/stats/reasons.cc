@@ -104,7 +104,6 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::QueueTimeout:
     case CloseReason::UpgradeLimit:
     case CloseReason::OutOfMemory:
-    case CloseReason::StreamReset:
     case CloseReason::BadPseudoHeader:
     case CloseReason::ConnectionField:
       return {};

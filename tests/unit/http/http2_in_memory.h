@@ -24,7 +24,7 @@ struct NotedStream final : Http2Stream {
   bool tunnel = false;
   bool chunked = false;
   bool closed = false;
-  int progress = 0;
+  size_t progress = 0;
   CloseReason refused = CloseReason::None;
   CloseReason bad_content = CloseReason::None;
 
@@ -61,7 +61,7 @@ struct NotedStream final : Http2Stream {
     EXPECT_EQ(bad_content, CloseReason::None);
     bad_content = reason;
   }
-  void on_progress() override { ++progress; }
+  void on_progress(size_t bytes) override { progress += bytes; }
   void on_closed() override {
     EXPECT_FALSE(closed);
     closed = true;

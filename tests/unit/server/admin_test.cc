@@ -99,8 +99,8 @@ TEST(AdminPagesTest, StatusTellsBothSides) {
   const auto limit = context.stats.queue_facts("app");
   const auto workers = std::array{context.stats.worker(0), context.stats.worker(1)};
   listener->connections[static_cast<size_t>(stats::ClientState::Idle)].add(7);
-  listener->requests[0][0].add(2);
-  listener->requests[1][1].add(3);
+  listener->requests[0][0][0].add(2);
+  listener->requests[1][1][1].add(3);
   server->connections[static_cast<size_t>(stats::UpstreamState::Active)].add(4);
   facts->connections_limit = 8;
   facts->learned_keepalive_ms = 4'500;

@@ -62,18 +62,25 @@ Family family(const Exposition& all, const std::string& name) {
 }
 
 TEST_F(CollectorTest, SumsWorkersUnderTheirLabels) {
-  listener->requests[2][status_slot(404)].add(3);
-  listener_too->requests[2][status_slot(404)].add(4);
-  listener->requests[0][status_slot(418)].add(1);
+  listener->requests[0][2][status_slot(404)].add(3);
+  listener_too->requests[0][2][status_slot(404)].add(4);
+  listener->requests[1][2][status_slot(404)].add(2);
+  listener->requests[0][0][status_slot(418)].add(1);
   listener->connections[static_cast<size_t>(ClientState::Idle)].add(5);
   listener_too->connections[static_cast<size_t>(ClientState::Idle)].sub(2);
   const Exposition all = scrape();
-  EXPECT_EQ(value(all, "berth_client_requests_total",
-                  {{"listener", ":80"}, {"method", "POST"}, {"code", "404"}}),
-            7);
-  EXPECT_EQ(value(all, "berth_client_requests_total",
-                  {{"listener", ":80"}, {"method", "GET"}, {"code", "4xx"}}),
-            1);
+  EXPECT_EQ(
+      value(all, "berth_client_requests_total",
+            {{"listener", ":80"}, {"protocol", "http/1"}, {"method", "POST"}, {"code", "404"}}),
+      7);
+  EXPECT_EQ(
+      value(all, "berth_client_requests_total",
+            {{"listener", ":80"}, {"protocol", "http/2"}, {"method", "POST"}, {"code", "404"}}),
+      2);
+  EXPECT_EQ(
+      value(all, "berth_client_requests_total",
+            {{"listener", ":80"}, {"protocol", "http/1"}, {"method", "GET"}, {"code", "4xx"}}),
+      1);
   EXPECT_EQ(value(all, "berth_client_connections", {{"listener", ":80"}, {"state", "idle"}}), 3);
 }
 
@@ -267,7 +274,7 @@ TEST_F(CollectorTest, ThreadedScrapeWhileAWorkerCounts) {
   std::atomic<bool> stop{false};
   std::thread counting([&] {
     while (!stop) {
-      listener->requests[0][0].add();
+      listener->requests[0][0][0].add();
       listener->request_duration.observe(5);
       facts->learned_keepalive_ms = 4'000;
       queue->length.add();
