@@ -167,6 +167,7 @@ void Http2Request::send_head(const exchange::ResponseStart& start) {
     });
   }
   for (const auto& [name, value] : rules.set) fields.push_back({name, value});
+  if (!start.set_cookie.empty()) fields.push_back({"Set-Cookie", start.set_cookie});
   for (const http::Http2Field& field : fields) sent_ += field.name.size() + field.value.size();
   const bool empty = start.complete && start.body.empty() && start.trailers.empty();
   connection_.session().send_head(*this, status_, fields, empty);
@@ -203,7 +204,7 @@ void Http2Request::send_local(const exchange::LocalResponse& response) {
 }
 
 // RFC 8441 section 5: 200 takes the place of 101, and there is no key to answer to.
-void Http2Request::send_upgrade(const http::ResponseHead& head) {
+void Http2Request::send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) {
   constexpr uint16_t kOk = 200;
   status_ = kOk;
   head_sent_ = true;
@@ -212,6 +213,7 @@ void Http2Request::send_upgrade(const http::ResponseHead& head) {
   std::erase_if(fields, [](const http::Http2Field& field) {
     return http::equals_nocase(field.name, "sec-websocket-accept");
   });
+  if (!set_cookie.empty()) fields.push_back({"Set-Cookie", set_cookie});
   connection_.session().send_head(*this, kOk, fields, false);
   connection_.wake();
   if (!early_.empty() || client_done_) connection_.listener().env().runtime.turn.later(*this);
