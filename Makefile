@@ -150,7 +150,7 @@ $(foreach folder,base config event stats net http upstream exchange client,$(eva
 
 # --- What one asks for -------------------------------------------------------------------------------------
 
-.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race fuzz install clean help
+.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-rolling bench-slow-uploads bench-slow-readers fuzz install clean help
 
 release: $(build)/berth ## build/berth, optimised (the default)
 
@@ -182,6 +182,15 @@ bench: $(build)/berth ## compare with nginx and HAProxy (tests/bench/run)
 
 bench-race: $(build)/berth ## POSTs against Node's keepAliveTimeout, through each proxy (tests/bench/race)
 	@tests/bench/race
+
+bench-rolling: $(build)/berth ## rolling restarts of the app servers, through each proxy (tests/bench/rolling)
+	@tests/bench/rolling
+
+bench-slow-uploads: $(build)/berth ## what 500 slow uploads cost the others, through each proxy (tests/bench/slow)
+	@tests/bench/slow uploads
+
+bench-slow-readers: $(build)/berth ## what 200 slow readers cost the others, through each proxy (tests/bench/slow)
+	@tests/bench/slow readers
 
 fuzz: $(fuzzers) ## libFuzzer targets, in build/fuzz/
 
