@@ -56,6 +56,10 @@ class Stage : private Dialer {
   std::unique_ptr<stats::ListenerStats> listener_stats() const {
     return std::move(registry_.snapshot().listeners.front().stats);
   }
+  // Of the first server.
+  std::unique_ptr<stats::ServerStats> server_stats() const {
+    return std::move(registry_.snapshot().servers.front().stats);
+  }
   size_t waiting() const { return clusters_[0].cluster->queue.waiting(); }
 
  private:
