@@ -26,10 +26,10 @@ void on_abort(int) {
   if (reported == 0) {
     reported = 1;
     char text[128];
-    const int size = std::snprintf(text, sizeof text,
-                                   "seed %llu crashed\n  replay with: make sim SEED=%llu\n",
-                                   static_cast<unsigned long long>(current_seed),
-                                   static_cast<unsigned long long>(current_seed));
+    const int size =
+        std::snprintf(text, sizeof text, "seed %llu crashed\n  replay with: make sim SEED=%llu\n",
+                      static_cast<unsigned long long>(current_seed),
+                      static_cast<unsigned long long>(current_seed));
     [[maybe_unused]] ssize_t written = ::write(2, text, static_cast<size_t>(size));
   }
   std::signal(SIGABRT, SIG_DFL);

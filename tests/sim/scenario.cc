@@ -166,7 +166,7 @@ void make_race(Dice& dice, Scenario& s) {
   m.close_after = m.until_close = m.http10 = m.early = 0;
   m.most_think = 1ms;
   s.client.count = 3;
-  s.client.most_requests = 6;
+  s.client.most_requests = m.hints ? 6 : 12;
   s.client.posts = 50;
   s.client.slow_reading = s.client.slow_writing = s.client.stalls = 0;
   s.client.near = m.hints && dice.percent(50) ? m.keepalive / 2 : m.keepalive;

@@ -173,6 +173,7 @@ void ServerConnection::check_reuse() {
   if (sent == nullptr || heard == nullptr) return;
   const Duration idle = sent->at - heard->at;
   if (unsolicited_at_ != UINT64_MAX) check_unsolicited(*sent, idle);
+  if (hinted_ < 0) check_learned(*heard, idle);
   // A worker reads the clock once per turn, and its timers have ticks.
   const Duration slack = site_.scenario.most_lag + 3ms;
   const auto& configured = site_.scenario.upstream.pool.keepalive_timeout;
@@ -181,6 +182,23 @@ void ServerConnection::check_reuse() {
   if (idle > limit + slack) {
     site_.world.fail("server #%u: used after %.3f s idle, its limit was %.3f s", link().serial(),
                      to_seconds(idle), to_seconds(limit));
+  }
+}
+
+// A server that announces nothing, and has been seen twice to close at the same age, is not used up
+// to that age again.
+void ServerConnection::check_learned(const Mark& heard, Duration idle) {
+  const Scenario& s = site_.scenario;
+  const bool steady =
+      server_.manners().polite && s.reloads == 0 && s.restarts == 0 && s.freezes == 0;
+  const Duration slack = s.most_lag + 2 * s.server_link.most_delay + 5ms;
+  if (!steady || server_.idle_closes_told(heard.at - slack) < 2) return;
+  const Duration closes_after = server_.manners().keepalive + slack;
+  const Duration limit =
+      closes_after - std::max(closes_after / 5, std::min<Duration>(1s, closes_after / 2));
+  if (idle > limit + slack) {
+    site_.world.fail("server #%u: used after %.3f s idle, though it was seen to close after %.3f s",
+                     link().serial(), to_seconds(idle), to_seconds(server_.manners().keepalive));
   }
 }
 

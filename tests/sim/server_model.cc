@@ -42,6 +42,11 @@ void ServerModel::restart(Duration down_for, bool with_reset) {
   });
 }
 
+int64_t ServerModel::idle_closes_told(TimePoint when) {
+  return std::count_if(connections_.begin(), connections_.end(),
+                       [&](ServerConnection& c) { return c.link().idle_close_told < when; });
+}
+
 void ServerModel::freeze(Duration duration) {
   if (frozen_) return;
   site_.world.note("server %u is blocked for %.3f s", index_, to_seconds(duration));

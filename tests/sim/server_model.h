@@ -37,6 +37,7 @@ class ServerConnection final : private EndObserver {
   void on_request_head();
   void check_request_head(const Message& head);
   void check_reuse();
+  void check_learned(const Mark& heard, Duration idle);
   void check_unsolicited(const Mark& sent, Duration idle);
   void check_pace(uint64_t bytes, TimePoint since);
   void on_request_complete();
@@ -110,6 +111,8 @@ class ServerModel {
   void restart(Duration down_for, bool with_reset);
   void freeze(Duration duration);
   bool frozen() const { return frozen_; }
+  // How often the proxy had been told before `when` that this server closes what is idle.
+  int64_t idle_closes_told(TimePoint when);
   bool up() const { return up_; }
   // The simulation ends: nothing is to be left.
   void close_all();

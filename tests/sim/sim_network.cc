@@ -72,11 +72,20 @@ void SimTransport::report() {
       ready.readable = !end.unread().empty() || end.fin_arrived() || end.rst_arrived();
       ready.writable = end.has_room() || end.rst_arrived();
       ready.peer_closed = end.fin_arrived() && !end.rst_arrived();
+      note_idle_close();
       break;
   }
   link_.world().note("      #%u ready:%s%s%s", link_.serial(), ready.readable ? " readable" : "",
                      ready.writable ? " writable" : "", ready.peer_closed ? " fin" : "");
   handler_->on_ready(ready);
+}
+
+// What the proxy can learn from: a server that closes by itself, while nothing is under way.
+void SimTransport::note_idle_close() {
+  if (!end_told_ || !link_.closed_idle || link_.idle_close_told != TimePoint::max()) return;
+  if (link_.writes.empty() || link_.arrivals.empty()) return;
+  if (link_.writes.back().order > link_.arrivals.back().order) return;
+  link_.idle_close_told = link_.world().now();
 }
 
 void SimTransport::connected(ConnectFate fate) {

@@ -75,6 +75,7 @@ class SimTransport final : public net::Transport, private EndObserver {
  private:
   void on_edge(End& end) override;
   void check_looked();
+  void note_idle_close();
 
   Link& link_;
   Observer* observer_ = nullptr;

@@ -153,7 +153,22 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
   return upstream;
 }
 
+// Other limits, for standing connections too: only such as the clients' own checks allow.
+void Simulation::redraw_listener() {
+  if (generation_ == 0 || !dice_.percent(40)) return;
+  config::Listener listener = *listener_;
+  if (dice_.percent(50)) {
+    listener.keepalive_requests =
+        std::min(listener.keepalive_requests, static_cast<uint32_t>(dice_.between(1, 6)));
+  }
+  if (dice_.percent(50)) listener.keepalive_timeout += dice_.between(0s, 5s);
+  if (dice_.percent(30)) listener.keepalive_time = dice_.between(10ms, 5s);
+  if (dice_.percent(50)) listener.send_timeout += dice_.between(0s, 5s);
+  listener_ = std::make_shared<const config::Listener>(std::move(listener));
+}
+
 void Simulation::reload() {
+  redraw_listener();
   config::Config config;
   config.memory_budget = generation_ > 0 && dice_.percent(30) ? 0 : scenario.memory_budget;
   for (const char* const name : {"app", "web"}) {

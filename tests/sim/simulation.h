@@ -47,6 +47,7 @@ class Simulation final : public Site, private Dialer, private SimTransport::Obse
   static uint32_t connections_to(const void* self, const net::Address& server);
 
   config::Upstream draw_upstream(const std::string& name);
+  void redraw_listener();
   void reload();
   void schedule_troubles();
   void drain();
