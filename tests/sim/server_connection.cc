@@ -432,6 +432,7 @@ void ServerConnection::keepalive_over() {
     over_by_timer_ = true;  // Node runs its timers before it looks at its sockets
     return;
   }
+  link().closed_by_timer = true;
   hang_up(dice_.permille(server_.manners().reset_idle));
 }
 

@@ -27,7 +27,7 @@ sources := $(filter-out proxy/stats/collector.cc proxy/stats/process.cc,$(source
 objects := $(sources:%.cc=$(out)/%.o)
 
 $(out)/sim: $(objects)
-	@$(CXX) -pthread $(link) $(LDFLAGS) -o $@ $^ -levent_core -levent_pthreads
+	@$(CXX) -pthread $(link) $(LDFLAGS) -o $@ $^ -levent_core -levent_pthreads -lnghttp2
 
 $(out)/%.o: %.cc
 	@mkdir -p $(@D)

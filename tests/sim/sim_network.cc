@@ -82,7 +82,7 @@ void SimTransport::report() {
 
 // What the proxy can learn from: a server that closes by itself, while nothing is under way.
 void SimTransport::note_idle_close() {
-  if (!end_told_ || !link_.closed_idle || link_.idle_close_told != TimePoint::max()) return;
+  if (!end_told_ || !link_.closed_by_timer || link_.idle_close_told != TimePoint::max()) return;
   if (link_.writes.empty() || link_.arrivals.empty()) return;
   if (link_.writes.back().order > link_.arrivals.back().order) return;
   link_.idle_close_told = link_.world().now();
