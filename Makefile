@@ -150,7 +150,7 @@ $(foreach folder,base config event stats net http upstream exchange client,$(eva
 
 # --- What one asks for -------------------------------------------------------------------------------------
 
-.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-rolling bench-slow-uploads bench-slow-readers fuzz install clean help
+.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-rolling bench-slow-uploads bench-slow-readers fuzz fuzz-smoke install clean help
 
 release: $(build)/berth ## build/berth, optimised (the default)
 
@@ -193,6 +193,17 @@ bench-slow-readers: $(build)/berth ## what 200 slow readers cost the others, thr
 	@tests/bench/slow readers
 
 fuzz: $(fuzzers) ## libFuzzer targets, in build/fuzz/
+
+# What is found new stays in build/fuzz/found/, what breaks something too.
+fuzz-smoke: $(fuzzers) ## every fuzzer for a few seconds (FUZZ_SECONDS=5) from the kept inputs
+	@for fuzzer in $(fuzzers); do \
+	  name=$${fuzzer##*/}; kept=tests/fuzz/corpus/$$name; dict=-dict=tests/fuzz/http.dict; \
+	  [ $$name != config_fuzz ] || { kept="conf conf/examples"; dict=; }; \
+	  found=$(build)/fuzz/found/$$name; mkdir -p $$found; \
+	  $$fuzzer -max_total_time=$(or $(FUZZ_SECONDS),5) $$dict -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=$$found/broken- $$found $$kept >$$found.log 2>&1 || { tail -n 40 $$found.log; exit 1; }; \
+	  echo "  $$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$found.log) inputs"; \
+	done
 
 install: $(build)/berth ## install to DESTDIR/PREFIX (default /usr/local)
 	install -D -m 755 $(build)/berth $(DESTDIR)$(PREFIX)/bin/berth
