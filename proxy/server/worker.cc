@@ -30,7 +30,6 @@ class DrainMessage final : public event::Message {
 Worker::Worker(uint32_t index, stats::Registry& registry, AccessLog& log, WorkerObserver& observer,
                uint64_t seed)
     : index_(index),
-      registry_(registry),
       observer_(observer),
       stats_(registry.worker(index)),
       access_log_(log.worker(stats_)),

@@ -70,7 +70,6 @@ class Worker final : private event::TurnObserver, private event::TimerHandler, p
   size_t evict_idle(size_t most) override;
 
   const uint32_t index_;
-  stats::Registry& registry_;
   WorkerObserver& observer_;
   std::shared_ptr<stats::WorkerStats> stats_;
   std::unique_ptr<AccessLogWorker> access_log_;
