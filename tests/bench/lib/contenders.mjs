@@ -6,12 +6,13 @@
 //   upstream_connections   the bound of (or, nginx cannot queue, the number kept by) the pool
 //   max_clients  how many client connections there will be
 //   servers      ports of the app servers; the origin's unless given
+//   http2        clients speak HTTP/2 without TLS
 //   strict_bound connections to each server that must not be exceeded, where the proxy can (nginx: and does not queue)
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { first_line_of } from './machine.mjs';
-import { free_port, root, start, stop, tree_of, wait_until_serving } from './processes.mjs';
+import { free_port, root, start, stop, tree_of, wait_until_serving, wait_until_serving_http2 } from './processes.mjs';
 
 const kForever = 10_000_000;
 
@@ -29,6 +30,7 @@ listeners:
     keepalive_timeout: 1h
     keepalive_requests: ${kForever}
     keepalive_time: 24h
+    http2: {cleartext: ${Boolean(setup.http2)}}
 upstreams:
   origin:
     servers: [${servers.map((server) => `"127.0.0.1:${server}"`).join(', ')}]
@@ -90,7 +92,7 @@ ${servers.map((server) => `    server 127.0.0.1:${server}${max_conns};`).join('\
     keepalive_time 24h;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096;
+    listen 127.0.0.1:${port} backlog=4096${setup.http2 ? ' http2' : ''};
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -139,7 +141,7 @@ defaults
   http-reuse always
 ${setup.access_log ? '  log global\n  option httplog' : ''}
 frontend clients
-  bind 127.0.0.1:${port} backlog 4096
+  bind 127.0.0.1:${port} backlog 4096${setup.http2 ? ' proto h2' : ''}
   default_backend origin${setup.forwarded ? forwarded : ''}
 backend origin${retries}
 ${servers.map((server, i) => `  server origin${i} 127.0.0.1:${server}${bound}`).join('\n')}
@@ -204,7 +206,7 @@ export async function launch(contender, dir, origin, setup, { cpu = null, wrap =
     : [...wrap, contender.binary, ...contender.argv_single(file, home)];
   const options = { cpu, log: path.join(home, 'output.log'), env: contender.environment?.(home) };
   const child = start(argv[0], argv.slice(1), options);
-  await wait_until_serving(child, port, '/small');
+  await (setup.http2 ? wait_until_serving_http2 : wait_until_serving)(child, port, '/small');
   return {
     name: contender.name, port, home, child,
     pids: tree_of(child.pid),

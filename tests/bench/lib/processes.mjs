@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, closeSync, readFileSync, readdirSync } from 'node:fs';
+import http2 from 'node:http2';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -56,15 +57,34 @@ export async function free_port() {
   return port;
 }
 
+// One GET over HTTP/2 without TLS: its status.
+async function get_http2(port, request_path) {
+  const session = http2.connect(`http://127.0.0.1:${port}`);
+  try {
+    const failed = once(session, 'error').then(([error]) => { throw error; });
+    const stream = session.request({ ':path': request_path }).resume();
+    const [headers] = await Promise.race([once(stream, 'response'), failed]);
+    return headers[':status'];
+  } finally {
+    session.destroy();
+  }
+}
+
+async function get_http1(port, request_path) {
+  const response = await fetch(`http://127.0.0.1:${port}${request_path}`, { headers: { connection: 'close' } });
+  await response.arrayBuffer();
+  return response.status;
+}
+
 // Until a GET through `port` is answered with 200; throws when the process ends before that.
-export async function wait_until_serving(child, port, request_path) {
+export const wait_until_serving = (child, port, request_path) => wait_until(child, () => get_http1(port, request_path));
+export const wait_until_serving_http2 = (child, port, request_path) => wait_until(child, () => get_http2(port, request_path));
+
+async function wait_until(child, get) {
   for (let attempt = 0; attempt < 600; ++attempt) {
     if (child.exitCode !== null || child.signalCode !== null) break;
     try {
-      const url = `http://127.0.0.1:${port}${request_path}`;
-      const response = await fetch(url, { headers: { connection: 'close' } });
-      await response.arrayBuffer();
-      if (response.ok) return;
+      if (await get() === 200) return;
     } catch { /* not listening yet */ }
     await sleep(50);
   }

@@ -69,6 +69,19 @@ export const rows = [
     title: 'small GET, a new client connection for each',
     load: ['--path', '/small', '--close'],
   },
+  {
+    id: 'h2c',
+    title: 'small GET over HTTP/2 without TLS, 100 streams on each of 4 connections (latency: mean and longest)',
+    h2load: { path: '/small', connections: 4, streams: 100, requests_per_second: 40_000 },
+    setup: { http2: true },
+    targets: { nginx: 0.60, haproxy: 0.60 },
+  },
+  {
+    id: 'h2c-64k',
+    title: '64 KiB response bodies over HTTP/2 without TLS, 20 streams on each of 4 connections',
+    h2load: { path: '/64k', connections: 4, streams: 20, requests_per_second: 10_000 },
+    setup: { http2: true },
+  },
 ];
 
 export const idle_row = {

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 
 import { launch } from './contenders.mjs';
+import { run_h2load } from './h2load.mjs';
 import { pins } from './machine.mjs';
 import { run_load } from './processes.mjs';
 import { duration_us, fixed, median, print_table, whole } from './report.mjs';
@@ -10,6 +11,11 @@ import { duration_us, fixed, median, print_table, whole } from './report.mjs';
 const kConnections = 64;
 
 async function measure_once(proxy, row, seconds) {
+  if (row.h2load) {
+    const requests = Math.round(row.h2load.requests_per_second * seconds);
+    const report = await run_h2load({ port: proxy.port, ...row.h2load, requests }, proxy.pids, pins.load);
+    return { ...report, cpu_us: report.cpu_ns / 1e3 / report.requests };
+  }
   const report = await run_load([
     '--port', proxy.port, ...row.load,
     '--connections', row.connections ?? kConnections,
