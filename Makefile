@@ -150,7 +150,7 @@ $(foreach folder,base config event stats net http upstream exchange client,$(eva
 
 # --- What one asks for -------------------------------------------------------------------------------------
 
-.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-rolling bench-slow-uploads bench-slow-readers fuzz fuzz-smoke install clean help
+.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-scale bench-rolling bench-slow-uploads bench-slow-readers fuzz fuzz-smoke install clean help
 
 release: $(build)/berth ## build/berth, optimised (the default)
 
@@ -182,6 +182,9 @@ bench: $(build)/berth ## compare with nginx and HAProxy (tests/bench/run)
 
 bench-race: $(build)/berth ## POSTs against Node's keepAliveTimeout, through each proxy (tests/bench/race)
 	@tests/bench/race
+
+bench-scale: $(build)/berth ## from one server to four by reload: each one's share (tests/bench/scale)
+	@tests/bench/scale
 
 bench-rolling: $(build)/berth ## rolling restarts of the app servers, through each proxy (tests/bench/rolling)
 	@tests/bench/rolling

@@ -210,9 +210,14 @@ void Invariants::check_end(const stats::Registry& registry) {
                   bound.server->name().c_str(), bound.server->slots.used(),
                   bound.server->upgraded.used());
     }
+    if (bound.server->waiting_for_it != 0) {
+      world_.fail("%s: somebody is left who waits for it", bound.server->name().c_str());
+    }
   }
   for (const Queue& queue : queues_) {
-    if (queue.cluster->queue.waiting() != 0) world_.fail("somebody is left in the queue");
+    if (queue.cluster->queue.waiting() != 0 || queue.cluster->queue.waiting_for_any() != 0) {
+      world_.fail("somebody is left in the queue");
+    }
   }
   const stats::Snapshot all = registry.snapshot();
   for (const auto& listener : all.listeners) {

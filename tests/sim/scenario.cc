@@ -217,6 +217,42 @@ void make_crawl(Dice& dice, Scenario& s) {
   s.upstream.idle_timeout = s.upstream.response_timeout = 10s;
 }
 
+// Sessions of many clients on few connections: they wait for their servers, which stay or, in some
+// seeds, come and go, so that the backup has to help.
+void make_sessions(Dice& dice, Scenario& s) {
+  s.workers = static_cast<uint32_t>(dice.between(2, 4));
+  s.servers = static_cast<uint32_t>(dice.between(2, 3));
+  s.upstreams = 1;
+  s.client.count = static_cast<uint32_t>(dice.between(6, 16));
+  s.client.most_requests = 6;
+  s.client.stays = 80;
+  s.client.aborts = s.client.stalls = s.client.slow_reading = s.client.slow_writing = 0;
+  s.client.most_pause = 5ms;
+  s.client_link.window = s.server_link.window = 65536;
+  s.spread = 30ms;
+  s.server = ServerManners();
+  s.server.most_think = dice.percent(50) ? Duration(3ms) : Duration(30ms);
+  s.reloads = s.restarts = s.freezes = 0;
+  s.most_lag = Duration(0);
+  s.killed = s.drained = false;
+  config::Upstream& u = s.upstream;
+  u.pool.max_connections = static_cast<uint32_t>(dice.between(1, 2));
+  u.pool.queue_size = 1024;
+  u.pool.queue_timeout = 2s;
+  u.pool.keepalive_requests = 1000;
+  u.pool.keepalive_time = 1h;
+  u.connect_timeout = 2s;
+  s.listener.max_connections = 0;
+  u.sticky.cookie = dice.percent(70) ? "berth" : "";
+  s.backups = dice.percent(50);
+  if (dice.percent(40)) return;
+  s.server.polite = false;
+  s.server.connect_fails_at_once = dice.percent(50) ? 300 : 0;
+  s.server.connect_refused = dice.percent(50) ? 300 : 0;
+  s.server.close_after = dice.percent(50) ? 300 : 0;
+  s.restarts = static_cast<uint32_t>(dice.between(1, 4));
+}
+
 // From dice of its own: what else a seed draws does not depend on it.
 void draw_balancing(Dice dice, Scenario& s) {
   config::Upstream& u = s.upstream;
@@ -229,6 +265,7 @@ void draw_balancing(Dice dice, Scenario& s) {
   s.weighted = dice.percent(30);
   s.backups = dice.percent(25);
   if (dice.percent(20)) s.servers = static_cast<uint32_t>(dice.between(2, 4));
+  if (dice.percent(12)) make_sessions(dice, s);
 }
 
 }  // namespace

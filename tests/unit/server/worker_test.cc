@@ -129,8 +129,8 @@ class Client {
   }
 
   bool connected() const { return connected_; }
-  void ask(const std::string& path) {
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: app.test\r\n\r\n";
+  void ask(const std::string& path, const std::string& lines = {}) {
+    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: app.test\r\n" + lines + "\r\n";
     EXPECT_EQ(::send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(request.size()));
   }
@@ -319,6 +319,44 @@ TEST_F(WorkerThreaded, ManyWorkersKeepOneBound) {
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(right, kClients * kRequests);
   EXPECT_LE(origin.connections(), 2);
+}
+
+TEST_F(WorkerThreaded, ManyWorkersKeepTheirSessionsWithTheirServers) {
+  Origin second;
+  Origin backup;
+  config::Upstream& app = config.upstreams.front();
+  app.servers.push_back({second.address()});
+  app.servers.push_back({.address = backup.address(), .backup = true});
+  app.pool.max_connections = 2;
+  app.sticky.cookie = "s";
+  app.slow_start = std::chrono::seconds(1);
+  start(3);
+  constexpr int kClients = 12;
+  constexpr int kRequests = 20;
+  std::vector<std::thread> clients;
+  std::atomic<int> right{0};
+  std::atomic<int> renewed{0};
+  for (int c = 0; c < kClients; ++c) {
+    clients.emplace_back([&, c] {
+      Client client(address());
+      std::string cookie;
+      for (int r = 0; r < kRequests; ++r) {
+        const std::string path = "/" + std::to_string(c) + "/" + std::to_string(r);
+        client.ask(path, cookie);
+        if (client.answer().starts_with(path + " ")) ++right;
+        const size_t at = client.head().find("Set-Cookie: ");
+        if (at == std::string::npos) continue;
+        if (!cookie.empty()) ++renewed;
+        cookie = "Cookie: " + client.head().substr(at + 12, 18) + "\r\n";
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(right, kClients * kRequests);
+  EXPECT_EQ(renewed, 0);
+  EXPECT_GT(origin.connections(), 0);
+  EXPECT_GT(second.connections(), 0);
+  EXPECT_EQ(backup.connections(), 0);
 }
 
 TEST_F(WorkerThreaded, DrainingLetsRequestsFinishAndClosesIdleConnections) {
