@@ -34,7 +34,8 @@ struct BadInput : testing::Test {
     EXPECT_TRUE(stage.server(0).hung_up());
     EXPECT_EQ(closed(reason), 1U) << info(reason).label;
     uint64_t all = 0;
-    for (const auto& counter : stage.server_stats()->connections_closed) all += counter.value();
+    const auto stats = stage.server_stats();
+    for (const auto& counter : stats->connections_closed) all += counter.value();
     EXPECT_EQ(all, 1U);
     client = stage.call();
     ask();
