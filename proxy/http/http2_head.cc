@@ -109,9 +109,9 @@ void Http2HeadBuilder::add_regular(std::string_view name, std::string_view value
     refuse(CloseReason::ConnectionField);
     return;
   }
-  if (id == HeaderId::Host && pseudo_[Authority].seen) {
+  if (id == HeaderId::Host && pseudo_[kAuthority].seen) {
     // Written already. Two answers to "which site?" are refused.
-    if (!equals_nocase(value, pseudo(Authority))) refuse(CloseReason::BadHost);
+    if (!equals_nocase(value, pseudo(kAuthority))) refuse(CloseReason::BadHost);
     return;
   }
   if (id == HeaderId::Cookie) {
@@ -138,8 +138,8 @@ void Http2HeadBuilder::write_start() {
   constexpr size_t kUsualHead = 1024;
   text_ = net::ByteBuffer::with_capacity(kUsualHead);
   if (refusal_ != CloseReason::None) return;
-  std::string_view method = pseudo(Method_);
-  if (!pseudo_[Method_].seen) {
+  std::string_view method = pseudo(kMethod);
+  if (!pseudo_[kMethod].seen) {
     refuse(CloseReason::BadPseudoHeader);
     return;
   }
@@ -154,35 +154,35 @@ void Http2HeadBuilder::write_start() {
   }
   if (connect && !tunnel()) {
     // RFC 9113 section 8.5: no scheme and no path. A reverse proxy connects nobody.
-    const bool plain = !pseudo_[Scheme].seen && !pseudo_[Path].seen && pseudo_[Authority].seen;
+    const bool plain = !pseudo_[kScheme].seen && !pseudo_[kPath].seen && pseudo_[kAuthority].seen;
     refuse(plain ? CloseReason::MethodNotAllowed : CloseReason::BadPseudoHeader);
     return;
   }
-  const std::string_view scheme = pseudo(Scheme);
-  if (!pseudo_[Path].seen || !(equals_nocase<"http">(scheme) || equals_nocase<"https">(scheme))) {
+  const std::string_view scheme = pseudo(kScheme);
+  if (!pseudo_[kPath].seen || !(equals_nocase<"http">(scheme) || equals_nocase<"https">(scheme))) {
     refuse(CloseReason::BadPseudoHeader);
     return;
   }
-  if (pseudo(Path).size() > limits_.max_target) {
+  if (pseudo(kPath).size() > limits_.max_target) {
     refuse(CloseReason::TargetTooLong);
     return;
   }
-  if (!is_path(pseudo(Path))) {
+  if (!is_path(pseudo(kPath))) {
     refuse(CloseReason::BadTarget);
     return;
   }
   if (tunnel()) {
     // RFC 9220 section 3: a protocol that is not known.
-    if (!equals_nocase<"websocket">(pseudo(Protocol))) refuse(CloseReason::MethodNotAllowed);
+    if (!equals_nocase<"websocket">(pseudo(kProtocol))) refuse(CloseReason::MethodNotAllowed);
     method = "GET";
   }
-  if (pseudo_[Authority].seen && !is_field_value(pseudo(Authority))) refuse(CloseReason::BadHost);
+  if (pseudo_[kAuthority].seen && !is_field_value(pseudo(kAuthority))) refuse(CloseReason::BadHost);
   if (refusal_ != CloseReason::None) return;
   text_.append(method);
   text_.append(" ");
-  text_.append(pseudo(Path));
+  text_.append(pseudo(kPath));
   text_.append(" HTTP/1.1\r\n");
-  if (pseudo_[Authority].seen) write_line("host", pseudo(Authority));
+  if (pseudo_[kAuthority].seen) write_line("host", pseudo(kAuthority));
 }
 
 Http2HeadBuilder::Outcome Http2HeadBuilder::finish(bool ends, std::string_view websocket_key,

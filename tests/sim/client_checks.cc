@@ -48,8 +48,8 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
 
 // Servers that do nothing worse than to close idle connections without notice cost no idempotent
 // request anything.
-bool ClientModel::should_have_been_replayed(const RequestRecord& request,
-                                            const std::string& label) const {
+bool AnswerChecks::should_have_been_replayed(const RequestRecord& request,
+                                             const std::string& label) const {
   const Scenario& s = site_.scenario;
   const bool only_idle_closes = s.server.polite && s.server.early == 0 && s.restarts == 0;
   const bool may_retry =
@@ -59,7 +59,7 @@ bool ClientModel::should_have_been_replayed(const RequestRecord& request,
          (label == "server_closed" || label == "server_reset" || label == "stale_reuse");
 }
 
-void ClientModel::check_answer(const RequestRecord& request, const Message& response) {
+void AnswerChecks::check(const RequestRecord& request, const Message& response) {
   const auto id = static_cast<unsigned long long>(request.id);
   if (request.garbage) {
     if (response.find("Proxy-Status") == nullptr || response.status() < 400 ||
@@ -142,12 +142,12 @@ void ClientModel::check_cookie(const Asked& asked, const Message& response) {
 
 // The server has spoken unasked, and a request got that for its answer. It may be nobody's fault
 // but the server's.
-void ClientModel::check_misdelivery(const RequestRecord&, const AttemptRecord&) {
+void AnswerChecks::check_misdelivery(const RequestRecord&, const AttemptRecord&) {
   // ServerConnection::check_unsolicited has the last word on whether the proxy could know.
   site_.ledger.count("misdelivered by the server's own doing");
 }
 
-void ClientModel::check_local(const RequestRecord& request, const Message& response) {
+void AnswerChecks::check_local(const RequestRecord& request, const Message& response) {
   const std::string status = response.value("Proxy-Status");
   const size_t from = status.find("details=\"");
   std::string label = from == std::string::npos ? status : status.substr(from + 9);

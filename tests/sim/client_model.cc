@@ -373,7 +373,7 @@ void ClientModel::on_response() {
 void ClientModel::on_final(Message& response) {
   const Asked front = asked_.front();
   asked_.pop_front();
-  check_answer(*front.request, response);
+  AnswerChecks(site_, index_, crawls_).check(*front.request, response);
   check_cookie(front, response);
   if (end_ == nullptr) return;
   site_.world.mix(static_cast<uint64_t>(response.status()));

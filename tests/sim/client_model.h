@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "tests/sim/answer_checks.h"
 #include "tests/sim/message_reader.h"
 #include "tests/sim/site.h"
 
@@ -51,11 +52,7 @@ class ClientModel final : private EndObserver {
   size_t take(std::string_view bytes);
   void on_response();
   void on_final(Message& response);
-  void check_answer(const RequestRecord& request, const Message& response);
   void check_cookie(const Asked& asked, const Message& response);
-  void check_misdelivery(const RequestRecord& request, const AttemptRecord& attempt);
-  bool should_have_been_replayed(const RequestRecord& request, const std::string& label) const;
-  void check_local(const RequestRecord& request, const Message& response);
   void begin_tunnel(const Message& response);
   void tunnel_bytes(std::string_view bytes);
   void on_end_of_stream(bool reset);

@@ -302,13 +302,18 @@ Scenario Scenario::draw(uint64_t seed) {
   s.drained = dice.percent(8);
   if (dice.percent(25)) s.upstreams = 2;
   draw_balancing(Dice(~seed), s);
+  Dice http2(seed * 2 + 1'000'003);
+  s.listener.http2.cleartext = true;
+  if (http2.percent(40) && s.client.crawling == 0) {
+    s.http2_clients = static_cast<uint32_t>(http2.between(1, 3));
+  }
   return s;
 }
 
 std::string Scenario::describe() const {
   return std::to_string(workers) + " workers, " + std::to_string(servers) + " servers, " +
-         std::to_string(client.count) + " clients, " +
-         std::to_string(upstream.pool.max_connections) + " connections each" +
+         std::to_string(client.count) + " clients, " + std::to_string(http2_clients) +
+         " of HTTP/2, " + std::to_string(upstream.pool.max_connections) + " connections each" +
          (server.polite ? ", polite" : "") + (reloads > 0 ? ", reloads" : "") +
          (upstream.sticky.cookie.empty() ? "" : ", sticky") + (backups ? ", backups" : "") +
          (restarts > 0 ? ", restarts" : "") + (freezes > 0 ? ", freezes" : "") +

@@ -79,6 +79,7 @@ struct Scenario {
   uint64_t seed = 0;
   uint32_t workers = 1;
   uint32_t servers = 1;
+  uint32_t http2_clients = 0;  // besides those of HTTP/1
   ServerManners server;
   ClientManners client;
   LinkManners client_link;

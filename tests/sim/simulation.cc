@@ -64,6 +64,7 @@ Simulation::Simulation(World& of, const Scenario& played)
   for (const auto& worker : workers_) worker->set_peers(peers_);
   reload();
   for (uint32_t i = 0; i < played.client.count; ++i) clients_.emplace_back(*this, i);
+  for (uint32_t i = 0; i < played.http2_clients; ++i) http2_clients_.emplace_back(*this, i);
 }
 
 Simulation::~Simulation() {
@@ -279,21 +280,25 @@ void Simulation::check() {
 
 bool Simulation::clients_done() const {
   return std::all_of(clients_.begin(), clients_.end(),
-                     [](const ClientModel& c) { return c.done(); });
+                     [](const ClientModel& c) { return c.done(); }) &&
+         std::all_of(http2_clients_.begin(), http2_clients_.end(),
+                     [](const Http2Client& c) { return c.done(); });
 }
 
 void Simulation::run() {
   for (ClientModel& client : clients_) client.start();
+  for (Http2Client& client : http2_clients_) client.start();
   schedule_troubles();
   const uint64_t killed_at = scenario.killed ? dice_.between(1, 400) : UINT64_MAX;
   while (!world.failed() && !clients_done()) {
     if (steps_ >= killed_at) break;
     if (!step()) {
-      for (const ClientModel& client : clients_) {
-        if (!client.done())
-          world.fail("nothing will ever happen again, and a client is %s",
-                     client.describe().c_str());
-      }
+      const auto stuck = [this](const auto& client) {
+        if (client.done()) return;
+        world.fail("nothing will ever happen again, and a client is %s", client.describe().c_str());
+      };
+      for (const ClientModel& client : clients_) stuck(client);
+      for (const Http2Client& client : http2_clients_) stuck(client);
       break;
     }
     check();

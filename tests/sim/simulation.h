@@ -11,6 +11,7 @@
 
 #include "proxy/server/topology.h"
 #include "tests/sim/client_model.h"
+#include "tests/sim/http2_client.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/server_model.h"
 #include "tests/sim/sim_worker.h"
@@ -69,6 +70,7 @@ class Simulation final : public Site, private Dialer, private SimTransport::Obse
   server::Topology topology_;
   std::deque<ServerModel> servers_;
   std::deque<ClientModel> clients_;
+  std::deque<Http2Client> http2_clients_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::vector<upstream::Peer> peers_;
   std::vector<Dialled> dialled_;
