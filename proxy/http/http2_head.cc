@@ -109,9 +109,9 @@ void Http2HeadBuilder::add_regular(std::string_view name, std::string_view value
     refuse(CloseReason::ConnectionField);
     return;
   }
-  if (id == HeaderId::Host && pseudo_[kAuthority].seen) {
+  if (id == HeaderId::Host && pseudo_[AuthorityField].seen) {
     // Written already. Two answers to "which site?" are refused.
-    if (!equals_nocase(value, pseudo(kAuthority))) refuse(CloseReason::BadHost);
+    if (!equals_nocase(value, pseudo(AuthorityField))) refuse(CloseReason::BadHost);
     return;
   }
   if (id == HeaderId::Cookie) {
@@ -138,8 +138,8 @@ void Http2HeadBuilder::write_start() {
   constexpr size_t kUsualHead = 1024;
   text_ = net::ByteBuffer::with_capacity(kUsualHead);
   if (refusal_ != CloseReason::None) return;
-  std::string_view method = pseudo(kMethod);
-  if (!pseudo_[kMethod].seen) {
+  std::string_view method = pseudo(MethodField);
+  if (!pseudo_[MethodField].seen) {
     refuse(CloseReason::BadPseudoHeader);
     return;
   }
@@ -154,35 +154,38 @@ void Http2HeadBuilder::write_start() {
   }
   if (connect && !tunnel()) {
     // RFC 9113 section 8.5: no scheme and no path. A reverse proxy connects nobody.
-    const bool plain = !pseudo_[kScheme].seen && !pseudo_[kPath].seen && pseudo_[kAuthority].seen;
+    const bool plain =
+        !pseudo_[SchemeField].seen && !pseudo_[PathField].seen && pseudo_[AuthorityField].seen;
     refuse(plain ? CloseReason::MethodNotAllowed : CloseReason::BadPseudoHeader);
     return;
   }
-  const std::string_view scheme = pseudo(kScheme);
-  if (!pseudo_[kPath].seen || !(equals_nocase<"http">(scheme) || equals_nocase<"https">(scheme))) {
+  const std::string_view scheme = pseudo(SchemeField);
+  if (!pseudo_[PathField].seen ||
+      !(equals_nocase<"http">(scheme) || equals_nocase<"https">(scheme))) {
     refuse(CloseReason::BadPseudoHeader);
     return;
   }
-  if (pseudo(kPath).size() > limits_.max_target) {
+  if (pseudo(PathField).size() > limits_.max_target) {
     refuse(CloseReason::TargetTooLong);
     return;
   }
-  if (!is_path(pseudo(kPath))) {
+  if (!is_path(pseudo(PathField))) {
     refuse(CloseReason::BadTarget);
     return;
   }
   if (tunnel()) {
     // RFC 9220 section 3: a protocol that is not known.
-    if (!equals_nocase<"websocket">(pseudo(kProtocol))) refuse(CloseReason::MethodNotAllowed);
+    if (!equals_nocase<"websocket">(pseudo(ProtocolField))) refuse(CloseReason::MethodNotAllowed);
     method = "GET";
   }
-  if (pseudo_[kAuthority].seen && !is_field_value(pseudo(kAuthority))) refuse(CloseReason::BadHost);
+  if (pseudo_[AuthorityField].seen && !is_field_value(pseudo(AuthorityField)))
+    refuse(CloseReason::BadHost);
   if (refusal_ != CloseReason::None) return;
   text_.append(method);
   text_.append(" ");
-  text_.append(pseudo(kPath));
+  text_.append(pseudo(PathField));
   text_.append(" HTTP/1.1\r\n");
-  if (pseudo_[kAuthority].seen) write_line("host", pseudo(kAuthority));
+  if (pseudo_[AuthorityField].seen) write_line("host", pseudo(AuthorityField));
 }
 
 Http2HeadBuilder::Outcome Http2HeadBuilder::finish(bool ends, std::string_view websocket_key,

@@ -37,10 +37,10 @@ class Http2HeadBuilder {
   // Bytes of all fields so far, also of those that are not kept because they are too many.
   size_t decoded() const { return decoded_; }
   // For the log of a request that is refused.
-  Method method() const { return method_from(pseudo(kMethod)); }
+  Method method() const { return method_from(pseudo(MethodField)); }
 
  private:
-  enum Pseudo : uint8_t { kMethod, kScheme, kAuthority, kPath, kProtocol };
+  enum Pseudo : uint8_t { MethodField, SchemeField, AuthorityField, PathField, ProtocolField };
   static constexpr size_t kPseudos = 5;
   struct Place {
     uint32_t at = 0;
@@ -58,7 +58,7 @@ class Http2HeadBuilder {
   std::string_view pseudo(Pseudo which) const {
     return std::string_view(pseudo_text_).substr(pseudo_[which].at, pseudo_[which].size);
   }
-  bool tunnel() const { return pseudo_[kProtocol].seen; }
+  bool tunnel() const { return pseudo_[ProtocolField].seen; }
 
   HeadLimits limits_;
   std::string pseudo_text_;
