@@ -13,8 +13,6 @@ namespace {
 using enum ClientState;
 
 constexpr Duration kForever = std::chrono::hours(24);
-// What a client that connected just before the listener went is given for its request to arrive.
-constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 // How long a client is given to read its last response while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
 // How often within its send_timeout a client that does not take everything at once is looked at.
@@ -25,21 +23,28 @@ constexpr uint8_t bit(ClientState state) {
 }
 
 // From (row) to (bits).
-constexpr std::array<uint8_t, 7> kTransitions = {
+constexpr std::array<uint8_t, 8> kTransitions = {
     /* Idle */ static_cast<uint8_t>(bit(Reading) | bit(Active) | bit(Writing) | bit(Closed)),
     /* Reading */ static_cast<uint8_t>(bit(Active) | bit(Writing) | bit(Closed)),
     /* Active */ static_cast<uint8_t>(bit(Writing) | bit(Upgraded) | bit(Closed)),
     /* Writing */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
     /* Upgraded */ static_cast<uint8_t>(bit(Writing) | bit(Closed)),
     /* Lingering */ bit(Closed),
+    /* Handshake */ 0,
     /* Closed */ 0,
 };
 
 }  // namespace
 
-ClientConnection::ClientConnection(ClientListener& listener, const net::Address& peer)
-    : Connection(listener, peer, listener.env().now()), timer_(*this) {
+ClientConnection::ClientConnection(ClientListener& listener, const net::Address& peer,
+                                   TimePoint opened)
+    : Connection(listener, peer, opened), timer_(*this) {
   arm(listener_.settings().keepalive_timeout);
+}
+
+void ClientConnection::open(std::unique_ptr<net::Transport> transport) {
+  transport_ = std::move(transport);
+  secure_ = transport_->security() != nullptr;
 }
 
 ClientConnection::~ClientConnection() = default;
@@ -122,6 +127,7 @@ void ClientConnection::on_timer(event::Timer&) {
     case Lingering:
       close(pending_close_);
       return;
+    case Handshake:
     case Closed:
       return;
   }

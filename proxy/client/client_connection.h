@@ -25,12 +25,14 @@ class ClientConnection final : public Connection,
                                private event::TurnTask,
                                private exchange::ClientStream {
  public:
-  ClientConnection(ClientListener& listener, const net::Address& peer);
+  ClientConnection(ClientListener& listener, const net::Address& peer, TimePoint opened);
   ~ClientConnection() override;
 
   // Takes the transport, which reports to handler() from now on.
-  void open(std::unique_ptr<net::Transport> transport) { transport_ = std::move(transport); }
+  void open(std::unique_ptr<net::Transport> transport);
   net::TransportHandler& handler() { return *this; }
+  // Whatever the client wants: answered with the reason's status, then closed.
+  void refuse_all(CloseReason reason) { refuse(reason, 0); }
 
   bool has_input() const override { return readable_ || !in_.empty(); }
   void close(CloseReason reason) noexcept override;
@@ -50,6 +52,7 @@ class ClientConnection final : public Connection,
   void send_body(std::string_view bytes, bool complete, std::string_view trailers) override;
   void send_local(const exchange::LocalResponse& response) override;
   void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) override;
+  net::Address local_address() const override { return transport_->local_address(); }
   size_t unsent() const override { return out_.size(); }
   void response_complete() override;
   void abort(CloseReason reason) override;
@@ -85,6 +88,7 @@ class ClientConnection final : public Connection,
   uint64_t taken() const;
   void decide_keep_alive(bool delimited);
   std::string_view connection_fields() const;
+  bool wants_hsts() const;
   void end_exchange();
   void record(uint16_t status) const;
   void after_response(CloseReason close_reason);
@@ -102,6 +106,7 @@ class ClientConnection final : public Connection,
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;
   bool broken_ = false;  // a write has failed
+  bool secure_ = false;  // over TLS
 };
 
 }  // namespace berth::client

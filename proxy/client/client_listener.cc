@@ -16,6 +16,8 @@ stats::ClientState gauge_of(ClientState state) {
       return stats::ClientState::Active;
     case ClientState::Upgraded:
       return stats::ClientState::Upgraded;
+    case ClientState::Handshake:
+      return stats::ClientState::Handshake;
     case ClientState::Writing:
     case ClientState::Lingering:
     case ClientState::Closed:
@@ -24,14 +26,22 @@ stats::ClientState gauge_of(ClientState state) {
   return stats::ClientState::Writing;
 }
 
+// RFC 6797 section 6.1.
+std::string hsts_value(const config::Hsts& hsts) {
+  if (!hsts.enabled) return {};
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(hsts.max_age).count();
+  return "max-age=" + std::to_string(seconds) +
+         (hsts.include_subdomains ? "; includeSubDomains" : "") + (hsts.preload ? "; preload" : "");
+}
+
 }  // namespace
 
 ClientListener::ClientListener(exchange::Context& context,
                                std::shared_ptr<const config::Listener> settings,
                                std::shared_ptr<ConnectionCount> count,
-                               std::shared_ptr<stats::ListenerStats> stats)
+                               std::shared_ptr<stats::ListenerStats> stats, TlsAcceptorPtr tls)
     : context_(context), count_(std::move(count)), stats_(std::move(stats)) {
-  apply(std::move(settings));
+  apply(std::move(settings), std::move(tls));
 }
 
 ClientListener::~ClientListener() {
@@ -41,8 +51,11 @@ ClientListener::~ClientListener() {
   env().runtime.turn.run();
 }
 
-void ClientListener::apply(std::shared_ptr<const config::Listener> settings) {
+void ClientListener::apply(std::shared_ptr<const config::Listener> settings, TlsAcceptorPtr tls) {
   settings_ = std::move(settings);
+  tls_ = std::move(tls);
+  proxies_ = exchange::TrustedProxies(settings_->proxy_protocol.from);
+  hsts_ = hsts_value(settings_->hsts);
   // Clients stop using the connection a second before it closes: then they never race it.
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(settings_->keepalive_timeout).count() - 1;
@@ -50,23 +63,64 @@ void ClientListener::apply(std::shared_ptr<const config::Listener> settings) {
   if (seconds > 0) keep_alive_fields_ += "Keep-Alive: timeout=" + std::to_string(seconds) + "\r\n";
 }
 
-ClientConnection* ClientListener::admit(const net::Address& peer) {
+bool ClientListener::admit() {
   stats_->connections_accepted.add();
   const uint32_t open = count_->open.fetch_add(1, std::memory_order_relaxed) + 1;
   const uint32_t most = settings_->max_connections;
   if (most != 0 && open > most && evict_idle(1) == 0) {
     count_->open.fetch_sub(1, std::memory_order_relaxed);
     stats_->connections_closed[static_cast<size_t>(CloseReason::ConnectionLimit)].add();
-    return nullptr;
+    return false;
   }
   ++open_;
-  return new ClientConnection(*this, peer);  // owned by its list
+  return true;
+}
+
+void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net::Address& peer,
+                           TimePoint opened, bool fin_seen) {
+  const net::Security* security = transport->security();
+  const auto protocol = security != nullptr ? security->protocol : net::Security::Protocol::Http1;
+  // What has come already is not reported again.
+  const net::Ready here{.readable = true, .writable = false, .peer_closed = fin_seen};
+  // Each is owned by its list.
+  switch (protocol) {
+    case net::Security::Protocol::Http1: {
+      auto* connection = new ClientConnection(*this, peer, opened);
+      transport->hand_to(connection->handler());
+      connection->open(std::move(transport));
+      connection->handler().on_ready(here);
+      if (draining_ && connection->state() == ClientState::Idle) connection->drain();
+      return;
+    }
+    case net::Security::Protocol::Http2: {
+      auto* connection = new Http2Connection(*this, peer, opened, true);
+      transport->hand_to(connection->handler());
+      connection->open(std::move(transport), {});
+      connection->handler().on_ready(here);
+      if (draining_ && connection->state() != ClientState::Closed) connection->drain();
+      return;
+    }
+  }
+}
+
+void ClientListener::refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer,
+                            TimePoint opened, CloseReason reason) {
+  auto* connection = new ClientConnection(*this, peer, opened);  // owned by its list
+  transport->hand_to(connection->handler());
+  connection->open(std::move(transport));
+  connection->refuse_all(reason);
+}
+
+void ClientListener::on_secured(const net::Security& security) {
+  const auto version = static_cast<size_t>(security.version);
+  stats_->tls_handshakes[version][security.resumed ? 1 : 0].add();
 }
 
 void ClientListener::continue_as_http2(const Connection& from,
                                        std::unique_ptr<net::Transport> transport,
                                        std::string_view received) {
-  auto* next = new Http2Connection(*this, from.peer(), from.opened(), false);  // owned by its list
+  auto* next = new Http2Connection(*this, from.peer(), from.opened(),
+                                   transport->security() != nullptr);  // owned by its list
   transport->detach();
   if (env().network.attach(*transport, next->handler())) {
     next->open(std::move(transport), received);

@@ -8,9 +8,12 @@
 
 #include "proxy/base/intrusive_list.h"
 #include "proxy/client/client_connection.h"
+#include "proxy/client/pending_connection.h"
 #include "proxy/config/config.h"
 #include "proxy/exchange/context.h"
+#include "proxy/exchange/trusted_proxies.h"
 #include "proxy/net/address.h"
+#include "proxy/net/tls_acceptor.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::client {
@@ -20,12 +23,14 @@ struct ConnectionCount {
   std::atomic<uint32_t> open{0};
 };
 
+using TlsAcceptorPtr = std::shared_ptr<const net::TlsAcceptor>;
+
 // Thread: its worker's.
 class ClientListener {
  public:
   ClientListener(exchange::Context& context, std::shared_ptr<const config::Listener> settings,
                  std::shared_ptr<ConnectionCount> count,
-                 std::shared_ptr<stats::ListenerStats> stats);
+                 std::shared_ptr<stats::ListenerStats> stats, TlsAcceptorPtr tls = nullptr);
   ClientListener(const ClientListener&) = delete;
   ClientListener& operator=(const ClientListener&) = delete;
   // Closes what is left, with Shutdown.
@@ -36,18 +41,32 @@ class ClientListener {
   // can be closed for it.
   template <class Attach>
   void accept(const net::Address& peer, Attach&& attach) {
-    ClientConnection* connection = admit(peer);
-    if (connection == nullptr) return;
-    if (std::unique_ptr<net::Transport> transport = attach(connection->handler())) {
-      connection->open(std::move(transport));
+    if (!admit()) return;
+    const bool expects_header = proxies_.contains(peer);
+    // Each is owned by its list.
+    if (tls_ != nullptr || expects_header) {
+      attach_to(*new PendingConnection(*this, peer, expects_header), attach);
     } else {
-      connection->close(CloseReason::NoLocalResources);
+      attach_to(*new ClientConnection(*this, peer, env().now()), attach);
     }
   }
 
   // A client that has turned out to speak HTTP/2. `received`: what has come from it already.
   void continue_as_http2(const Connection& from, std::unique_ptr<net::Transport> transport,
                          std::string_view received);
+
+  // --- For a PendingConnection, whose place the new connection takes.
+
+  // The connection of the protocol that its client and Berth have agreed on. `fin_seen`: the client
+  // has shut down its side already.
+  void begin(std::unique_ptr<net::Transport> transport, const net::Address& peer, TimePoint opened,
+             bool fin_seen);
+  // One that answers with the reason's status, whatever comes.
+  void refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer, TimePoint opened,
+              CloseReason reason);
+  // Counts a handshake.
+  void on_secured(const net::Security& security);
+  const net::TlsAcceptor* tls() const { return tls_.get(); }
 
   // Closes the connections that have been idle for longest; returns how many there were (at most
   // `most`).
@@ -56,7 +75,8 @@ class ClientListener {
   void drain();
   bool draining() const { return draining_; }
   bool empty() const { return open_ == 0; }
-  void apply(std::shared_ptr<const config::Listener> settings);
+  // `tls`: nullptr for a plain listener. Handshakes under way finish with the one before.
+  void apply(std::shared_ptr<const config::Listener> settings, TlsAcceptorPtr tls = nullptr);
 
   const config::Listener& settings() const { return *settings_; }
   stats::ListenerStats& stats() { return *stats_; }
@@ -64,6 +84,8 @@ class ClientListener {
   net::WorkerEnv& env() { return context_.env; }
   // "Connection: keep-alive" with the advertised timeout, one second below the real one.
   std::string_view keep_alive_fields() const { return keep_alive_fields_; }
+  // The value of Strict-Transport-Security for responses over TLS; "": none.
+  std::string_view hsts() const { return hsts_; }
 
   // --- For its connections: moves gauges, relinks.
   void on_state(Connection& connection, ClientState before, ClientState after);
@@ -73,14 +95,25 @@ class ClientListener {
 
  private:
   using List = IntrusiveList<Connection, ClientTag>;
-  ClientConnection* admit(const net::Address& peer);
+  bool admit();
+  template <class C, class Attach>
+  void attach_to(C& connection, Attach&& attach) {
+    if (std::unique_ptr<net::Transport> transport = attach(connection.handler())) {
+      connection.open(std::move(transport));
+    } else {
+      connection.close(CloseReason::NoLocalResources);
+    }
+  }
   void link(Connection& connection, ClientState state, int by);
 
   exchange::Context& context_;
   std::shared_ptr<const config::Listener> settings_;
   std::shared_ptr<ConnectionCount> count_;
   std::shared_ptr<stats::ListenerStats> stats_;
+  TlsAcceptorPtr tls_;
+  exchange::TrustedProxies proxies_;  // those that send a PROXY header
   std::string keep_alive_fields_;
+  std::string hsts_;
   List idle_;  // longest idle first
   List others_;
   uint32_t open_ = 0;

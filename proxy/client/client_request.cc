@@ -43,6 +43,7 @@ void ClientConnection::pump_input() {
     case Lingering:
       discard_input();
       return;
+    case Handshake:
     case Closed:
       return;
   }
@@ -68,7 +69,7 @@ void ClientConnection::read_head() {
       if (got.status != net::IoStatus::Again) on_client_end(got.status == net::IoStatus::Reset);
       return;
     }
-    readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
+    readable_ = got.more || fin_seen_;
     listener_.stats().received_bytes.add(got.bytes);
     if (in_.empty()) {
       parse_head(scratch.data(), got.bytes);
@@ -178,8 +179,12 @@ void ClientConnection::open_exchange() {
       listener_.context(), stream,
       exchange::ClientFacts{.peer = peer_,
                             .stats = listener_.stats(),
-                            .secure = false,
-                            .trusted = router.trusted().contains(peer_)});
+                            .secure = secure_,
+                            .trusted = router.trusted().contains(peer_),
+                            .https_port = listener_.settings().redirect_to_https,
+                            .subject_header = listener_.settings().tls.client_subject_header,
+                            .subject = secure_ ? std::string_view(transport_->security()->peer_subject)
+                                               : std::string_view()});
   active_->began = env.now();
   active_->began_wall_us = env.runtime.time.wall_micros();
 }
@@ -222,7 +227,7 @@ void ClientConnection::read_body() {
     note_progress(got.bytes);
     if (!decode_body(scratch.data(), got.bytes)) return;
     if (active_ && active_->body.complete()) {
-      readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
+      readable_ = got.more || fin_seen_;
     }
   }
 }

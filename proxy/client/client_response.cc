@@ -6,6 +6,7 @@
 #include "proxy/client/local_answer.h"
 #include "proxy/exchange/request_head.h"
 #include "proxy/http/head_writer.h"
+#include "proxy/http/literal.h"
 
 namespace berth::client {
 
@@ -60,6 +61,11 @@ void ClientConnection::decide_keep_alive(bool delimited) {
   active.keep_alive = why == CloseReason::None;
 }
 
+// Without TLS the field means nothing (RFC 6797 section 7.2).
+bool ClientConnection::wants_hsts() const {
+  return secure_ && !listener_.hsts().empty();
+}
+
 std::string_view ClientConnection::connection_fields() const {
   return active_->keep_alive ? listener_.keep_alive_fields() : "Connection: close\r\n";
 }
@@ -88,13 +94,16 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
   decide_keep_alive(known_end || active.chunked);
   const config::HeaderRules& rules = start.rules;
   const bool has_rules = !rules.set.empty() || !rules.remove.empty();
+  const bool hsts = wants_hsts() && !(has_rules && exchange::overridden(rules, kHstsField));
   std::array<char, kUsualHead> usual;
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
     writer.status_line(start.head.status, start.head.reason);
     writer.fields(start.head.fields, [&](const http::HeaderField& f) {
-      return !f.hop_by_hop && !(has_rules && exchange::overridden(rules, f.name));
+      return !f.hop_by_hop && !(has_rules && exchange::overridden(rules, f.name)) &&
+             !(hsts && http::equals_nocase(f.name, kHstsField));
     });
+    if (hsts) writer.field(kHstsField, listener_.hsts());
     for (const auto& [name, value] : rules.set) writer.field(name, value);
     if (!start.set_cookie.empty()) writer.field("Set-Cookie", start.set_cookie);
     if (active.chunked) writer.append("Transfer-Encoding: chunked\r\n");
@@ -178,6 +187,7 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
     writer.status_line(response.status, {});
     for (const auto& [name, value] : answer) writer.field(name, value);
+    if (wants_hsts()) writer.field(kHstsField, listener_.hsts());
     writer.append(connection_fields());
     writer.finish();
   });

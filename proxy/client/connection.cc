@@ -4,9 +4,10 @@
 
 namespace berth::client {
 
-Connection::Connection(ClientListener& listener, const net::Address& peer, TimePoint opened)
-    : listener_(listener), peer_(peer), opened_(opened) {
-  listener_.on_state(*this, ClientState::Closed, ClientState::Idle);
+Connection::Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
+                       ClientState first)
+    : listener_(listener), peer_(peer), opened_(opened), state_(first) {
+  listener_.on_state(*this, ClientState::Closed, first);
 }
 
 void Connection::move_to(ClientState next) {

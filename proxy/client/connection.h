@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "proxy/base/close_reason.h"
 #include "proxy/base/intrusive_list.h"
@@ -17,8 +18,23 @@ struct ClientTag {};
 // Idle: between requests, or before the first. Reading: part of a head has come. Active: a request
 // is under way (HTTP/2: one or more). Writing: the last response is complete and on its way out.
 // Lingering: our side is shut down; what still comes is thrown away, so that the client gets to
-// read the response (RFC 9112 section 9.6).
-enum class ClientState : uint8_t { Idle, Reading, Active, Writing, Upgraded, Lingering, Closed };
+// read the response (RFC 9112 section 9.6). Handshake: not yet a connection of any protocol
+// (PendingConnection).
+enum class ClientState : uint8_t {
+  Idle,
+  Reading,
+  Active,
+  Writing,
+  Upgraded,
+  Lingering,
+  Handshake,
+  Closed,
+};
+
+inline constexpr std::string_view kHstsField = "Strict-Transport-Security";
+
+// What a client that connected just before the listener went is given for its request to arrive.
+inline constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 
 // Owned by its ClientListener, in whose lists it is from its construction to its end. Thread: its
 // worker's.
@@ -36,7 +52,8 @@ class Connection : public event::Disposable, public ListHook<ClientTag> {
 
  protected:
   // `opened`: when the client connected.
-  Connection(ClientListener& listener, const net::Address& peer, TimePoint opened);
+  Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
+             ClientState first = ClientState::Idle);
 
   // Gauges and lists follow. Each kind of connection checks its own transitions.
   void move_to(ClientState next);
@@ -52,7 +69,7 @@ class Connection : public event::Disposable, public ListHook<ClientTag> {
   uint32_t requests_ = 0;
 
  private:
-  ClientState state_ = ClientState::Idle;
+  ClientState state_;
 };
 
 }  // namespace berth::client

@@ -13,8 +13,6 @@ namespace {
 using enum ClientState;
 using http::Http2Error;
 
-// What a client that connected just before the listener went is given for its request to arrive.
-constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 // How long a client that answers no PING is given to hear that it is to open no more streams.
 constexpr Duration kGoawayWithin = std::chrono::seconds(1);
 // How long a client is given to read our GOAWAY while it goes on sending.
@@ -38,13 +36,14 @@ constexpr uint8_t bit(ClientState state) {
 }
 
 // From (row) to (bits).
-constexpr std::array<uint8_t, 7> kTransitions = {
+constexpr std::array<uint8_t, 8> kTransitions = {
     /* Idle */ static_cast<uint8_t>(bit(Active) | bit(Lingering) | bit(Closed)),
     /* Reading */ 0,
     /* Active */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
     /* Writing */ 0,
     /* Upgraded */ 0,
     /* Lingering */ bit(Closed),
+    /* Handshake */ 0,
     /* Closed */ 0,
 };
 
@@ -92,7 +91,15 @@ exchange::ClientFacts Http2Connection::facts() const {
   return {.peer = peer_,
           .stats = listener_.stats(),
           .secure = secure_,
-          .trusted = listener_.context().router->trusted().contains(peer_)};
+          .trusted = listener_.context().router->trusted().contains(peer_),
+          .https_port = listener_.settings().redirect_to_https,
+          .subject_header = listener_.settings().tls.client_subject_header,
+          .subject = secure_ ? std::string_view(transport_->security()->peer_subject)
+                             : std::string_view()};
+}
+
+std::string_view Http2Connection::hsts() const {
+  return secure_ ? listener_.hsts() : std::string_view();
 }
 
 // --- Input.
@@ -128,7 +135,7 @@ void Http2Connection::pump_input() {
     }
     const net::IoResult got = transport_->read(input_block(), net::Scratch::kSize);
     if (got.status == net::IoStatus::Ok) {
-      readable_ = got.bytes == net::Scratch::kSize || fin_seen_;
+      readable_ = got.more || fin_seen_;
       listener_.stats().received_bytes.add(got.bytes);
       receive({input_block(), got.bytes});
       continue;
@@ -354,6 +361,7 @@ void Http2Connection::on_timer(event::Timer& timer) {
     case Reading:
     case Writing:
     case Upgraded:
+    case Handshake:
     case Closed:
       return;
   }

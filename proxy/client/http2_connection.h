@@ -40,6 +40,9 @@ class Http2Connection final : public Connection,
   ClientListener& listener() { return listener_; }
   http::Http2Session& session() { return session_; }
   exchange::ClientFacts facts() const;
+  net::Address local_address() const { return transport_->local_address(); }
+  // Strict-Transport-Security, where it is to be sent; "": nowhere.
+  std::string_view hsts() const;
   // Something is to be sent: at the end of the turn.
   void wake();
   // A stream has much to send: now, if it can be.

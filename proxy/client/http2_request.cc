@@ -155,12 +155,23 @@ void Http2Request::send_interim(const http::ResponseHead& head) {
   connection_.wake();
 }
 
+net::Address Http2Request::local_address() const {
+  return connection_.local_address();
+}
+
 void Http2Request::send_head(const exchange::ResponseStart& start) {
   status_ = start.head.status;
   head_sent_ = true;
   const config::HeaderRules& rules = start.rules;
   const bool has_rules = !rules.set.empty() || !rules.remove.empty();
   Http2Fields& fields = end_to_end_fields(start.head.fields);
+  const std::string_view hsts = connection_.hsts();
+  if (!hsts.empty()) {
+    std::erase_if(fields, [](const http::Http2Field& field) {
+      return http::equals_nocase(field.name, kHstsField);
+    });
+    fields.push_back({kHstsField, hsts});
+  }
   if (has_rules) {
     std::erase_if(fields, [&](const http::Http2Field& field) {
       return exchange::overridden(rules, field.name);
@@ -197,6 +208,7 @@ void Http2Request::send_local(const exchange::LocalResponse& response) {
   const LocalAnswer answer(response, connection_.listener().env().runtime.time.wall_micros());
   Http2Fields& fields = shared_fields();
   for (const auto& [name, value] : answer) fields.push_back({name, value});
+  if (!connection_.hsts().empty()) fields.push_back({kHstsField, connection_.hsts()});
   const bool with_body = method_ != http::Method::Head;
   connection_.session().send_head(*this, status_, fields, !with_body);
   if (with_body) send_body(answer.body(), true, {});

@@ -52,6 +52,7 @@ class Http2Request final : public event::Disposable,
   void send_body(std::string_view bytes, bool complete, std::string_view trailers) override;
   void send_local(const exchange::LocalResponse& response) override;
   void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) override;
+  net::Address local_address() const override;
   size_t unsent() const override { return http::Http2Stream::unsent(); }
   void response_complete() override;
   void abort(CloseReason reason) override;

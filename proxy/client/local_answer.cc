@@ -39,6 +39,7 @@ LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, int64_t wall_u
   add("Proxy-Status", status.text());
   if (!response.request_id.empty()) add("X-Request-Id", response.request_id);
   if (response.status == 503) add("Retry-After", "1");
+  if (!response.location.empty()) add("Location", response.location);
 }
 
 }  // namespace berth::client

@@ -38,6 +38,50 @@ struct Http2 {
   bool operator==(const Http2&) const = default;
 };
 
+enum class TlsVersion : uint8_t { Tls12, Tls13 };
+enum class ClientCertificate : uint8_t { None, Optional, Required };
+
+// PEM files.
+struct Certificate {
+  std::string certificate;  // with the chain behind it
+  std::string key;
+  bool operator==(const Certificate&) const = default;
+};
+
+// Mozilla's "intermediate" list, without the finite-field ones. TLS 1.3 has its own.
+inline constexpr char kTls12Ciphers[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+
+// TLS for clients.
+struct ListenerTls {
+  bool enabled = false;
+  std::vector<Certificate> certificates;  // the first one is for names that none is for
+  TlsVersion min_version = TlsVersion::Tls12;
+  std::string ciphers = kTls12Ciphers;  // of TLS 1.2
+  bool session_tickets = true;
+  ClientCertificate client_certificate = ClientCertificate::None;
+  std::string client_ca;  // PEM file: who may have issued client certificates
+  std::string client_subject_header = "X-Client-Subject";
+  bool operator==(const ListenerTls&) const = default;
+};
+
+// Strict-Transport-Security (RFC 6797), on responses over TLS.
+struct Hsts {
+  bool enabled = false;
+  Duration max_age = 24h * 365;
+  bool include_subdomains = false;
+  bool preload = false;
+  bool operator==(const Hsts&) const = default;
+};
+
+// PROXY protocol of those in front.
+struct ProxyProtocolFrom {
+  std::vector<std::string> from;  // addresses and CIDR blocks that must send a header; none: off
+  bool operator==(const ProxyProtocolFrom&) const = default;
+};
+
 struct Listener {
   std::string name;  // label in metrics; the address unless given
   // "0.0.0.0:8080", "[::]:8080", ":8080" (both families), "unix:/run/berth.sock"
@@ -45,6 +89,7 @@ struct Listener {
   Duration keepalive_timeout = 75s;
   uint32_t keepalive_requests = 1000;
   Duration keepalive_time = 1h;
+  Duration handshake_timeout = 10s;  // from accept to the end of the TLS handshake
   Duration header_timeout = 10s;
   Duration body_timeout = 30s;  // between two reads of a request body
   Duration send_timeout = 30s;  // in which the client takes no byte of its response
@@ -61,6 +106,10 @@ struct Listener {
   uint32_t unix_mode = 0660;                // permissions of a Unix socket
   TcpKeepalive tcp_keepalive;
   Http2 http2;
+  ListenerTls tls;
+  uint32_t redirect_to_https = 0;  // every request is answered with a redirect to this port; 0: off
+  Hsts hsts;
+  ProxyProtocolFrom proxy_protocol;
   bool operator==(const Listener&) const = default;
 };
 
@@ -122,6 +171,20 @@ struct Server {
   bool operator==(const Server&) const = default;
 };
 
+// TLS to the servers.
+struct UpstreamTls {
+  bool enabled = false;
+  bool verify = true;
+  std::string ca;           // PEM file; "": the system's authorities
+  std::string server_name;  // "": the host name of the server's address
+  std::string certificate;  // PEM files, for servers that ask for one
+  std::string key;
+  bool operator==(const UpstreamTls&) const = default;
+};
+
+// What a server is told about the client before anything else.
+enum class ProxyProtocol : uint8_t { Off, V1, V2 };
+
 struct Upstream {
   std::string name;
   std::vector<Server> servers;
@@ -141,6 +204,8 @@ struct Upstream {
   uint64_t response_buffer = 256 * kKiB;
   uint64_t max_response_head = 64 * kKiB;
   TcpKeepalive tcp_keepalive;
+  UpstreamTls tls;
+  ProxyProtocol proxy_protocol = ProxyProtocol::Off;
   bool operator==(const Upstream&) const = default;
 };
 

@@ -72,6 +72,18 @@ LoadResult load_flags(const Flags& flags) {
     config.listeners.emplace_back().address =
         reader.text("--from", address, TextKind::ListenAddress);
   }
+  if (flags.certificate.has_value() != flags.key.has_value()) {
+    diagnostics.error({}, flags.key ? "--key without --certificate" : "--certificate without --key",
+                      "TLS needs both: --certificate site.crt --key site.key");
+  }
+  if (flags.certificate && flags.key) {
+    const Certificate pair{reader.text("--certificate", *flags.certificate, TextKind::File),
+                           reader.text("--key", *flags.key, TextKind::File)};
+    for (Listener& listener : config.listeners) {
+      listener.tls.enabled = true;
+      listener.tls.certificates = {pair};
+    }
+  }
   Upstream& upstream = config.upstreams.emplace_back();
   upstream.name = kFlagsUpstream;
   for (const std::string& address : flags.to) {

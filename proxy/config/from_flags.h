@@ -16,6 +16,9 @@ struct Flags {
   // --from: listen addresses; --to: server addresses. At least one of each.
   std::vector<std::string> from = {};
   std::vector<std::string> to = {};
+  // --certificate and --key: PEM files, for TLS on all listeners.
+  std::optional<std::string> certificate = std::nullopt;
+  std::optional<std::string> key = std::nullopt;
   // --admin: an address, or "off".
   std::optional<std::string> admin = std::nullopt;
   // --workers: a number, or "auto".

@@ -36,6 +36,7 @@ class KeyLister {
     note(key);
   }
   void mode(std::string_view key, uint32_t& /*value*/) { note(key); }
+  void port_or_off(std::string_view key, uint32_t& /*value*/, uint32_t /*usual*/) { note(key); }
   void text(std::string_view key, std::string& /*value*/, TextKind /*kind*/) { note(key); }
   template <class T>
   void texts(std::string_view key, T& /*value*/, TextKind /*kind*/) {
@@ -90,6 +91,26 @@ class KeyLister {
 // written count.
 constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
     {"listen", "listeners"},
+    {"ssl", "tls"},
+    {"https", "tls"},
+    {"ssl_certificate", "certificate"},
+    {"cert", "certificate"},
+    {"certificate", "certificates"},
+    {"certs", "certificates"},
+    {"ssl_certificate_key", "key"},
+    {"private_key", "key"},
+    {"ssl_protocols", "min_version"},
+    {"ssl_ciphers", "ciphers"},
+    {"ssl_session_tickets", "session_tickets"},
+    {"ssl_client_certificate", "client_ca"},
+    {"ssl_verify_client", "client_certificate"},
+    {"proxy_ssl_verify", "verify"},
+    {"proxy_ssl_name", "server_name"},
+    {"sni", "server_name"},
+    {"trusted_certificate", "ca"},
+    {"proxy_ssl_trusted_certificate", "ca"},
+    {"accept_proxy", "proxy_protocol"},
+    {"send_proxy", "proxy_protocol"},
     {"listen", "address"},
     {"bind", "address"},
     {"bind", "listeners"},

@@ -72,6 +72,9 @@ class Printer {
     line(key, value == keyword.value ? std::string(keyword.word) : format_rate(value));
   }
   void mode(std::string_view key, uint32_t value) { line(key, scalar(format_mode(value))); }
+  void port_or_off(std::string_view key, uint32_t value, uint32_t /*usual*/) {
+    line(key, value == 0 ? "off" : std::to_string(value));
+  }
   void text(std::string_view key, const std::string& value, TextKind kind) {
     const bool may_be_off = kind == TextKind::AdminAddress || kind == TextKind::CookieName;
     const bool off = may_be_off && value.empty();

@@ -41,6 +41,8 @@ class Reader {
   void rate(std::string_view key, uint64_t& out, const NumberBounds& bounds,
             const Keyword& keyword);
   void mode(std::string_view key, uint32_t& out);
+  // A port, `off` (0) or `on` (`usual`).
+  void port_or_off(std::string_view key, uint32_t& out, uint32_t usual);
   void text(std::string_view key, std::string& out, TextKind kind);
   void texts(std::string_view key, std::vector<std::string>& out, TextKind kind);
   void pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>& out);
@@ -68,6 +70,7 @@ class Reader {
       } else if (node->kind == YamlNode::Kind::Scalar) {
         neither_map_nor_off(*node);
       } else {
+        turn_on(out);
         read_map(*node, out);
       }
     });

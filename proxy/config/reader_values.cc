@@ -141,6 +141,23 @@ void Reader::mode(std::string_view key, uint32_t& out) {
   }
 }
 
+void Reader::port_or_off(std::string_view key, uint32_t& out, uint32_t usual) {
+  const YamlNode* node = take_scalar(key);
+  if (node == nullptr) return;
+  constexpr uint64_t kMostPort = 65535;
+  const auto number = parse_count(node->text);
+  if (node->text == "off" || node->text == "false") {
+    out = 0;
+  } else if (node->text == "on" || node->text == "true") {
+    out = usual;
+  } else if (number && *number >= 1 && *number <= kMostPort) {
+    out = static_cast<uint32_t>(*number);
+  } else {
+    diagnostics_.error(node->mark, std::string(key) + ": " + in_quotes(node->text) + " is no port",
+                       "a number from 1 to 65535, on (" + std::to_string(usual) + ") or off");
+  }
+}
+
 std::optional<size_t> Reader::choice_index(std::string_view key,
                                            std::span<const std::string_view> names) {
   const YamlNode* node = take_scalar(key);

@@ -70,6 +70,17 @@ inline constexpr std::array kNonIdempotents = {
     Choice{RetryNonIdempotent::FinProved, "fin_proved"},
 };
 
+inline constexpr std::array kTlsVersions = {Choice{TlsVersion::Tls12, "1.2"},
+                                            Choice{TlsVersion::Tls13, "1.3"}};
+inline constexpr std::array kClientCertificates = {
+    Choice{ClientCertificate::None, "none"},
+    Choice{ClientCertificate::Optional, "optional"},
+    Choice{ClientCertificate::Required, "required"},
+};
+inline constexpr std::array kProxyProtocols = {Choice{ProxyProtocol::Off, "off"},
+                                               Choice{ProxyProtocol::V1, "v1"},
+                                               Choice{ProxyProtocol::V2, "v2"}};
+
 // What a text must look like.
 enum class TextKind : uint8_t {
   Label,  // a name: no blanks
@@ -86,6 +97,9 @@ enum class TextKind : uint8_t {
   HashName,    // of a header or cookie; "" if it is not needed
   CookieName,  // or `off`, which is ""
   CookiePath,
+  File,        // or "": none. Relative names are in the folder of the configuration
+  ServerName,  // a host name, or "": none
+  Ciphers,     // OpenSSL's names, with colons between them
 };
 
 namespace bounds {
@@ -127,6 +141,7 @@ inline constexpr Keyword kAuto{"auto", 0};
 inline constexpr Keyword kUnlimited{"unlimited", 0};
 inline constexpr Keyword kOff{"off", 0};
 inline constexpr Keyword kSession{"session", 0};
+inline constexpr uint32_t kHttpsPort = 443;
 
 template <class V>
 void visit_keys(V& v, TcpKeepalive& t) {
@@ -144,12 +159,54 @@ void visit_keys(V& v, Http2& h) {
 }
 
 template <class V>
+void visit_keys(V& v, Certificate& c) {
+  v.text("certificate", c.certificate, TextKind::File);
+  v.text("key", c.key, TextKind::File);
+}
+
+template <class V>
+void visit_keys(V& v, ListenerTls& t) {
+  v.boolean("enabled", t.enabled);
+  v.list("certificates", t.certificates);
+  v.choice("min_version", t.min_version, kTlsVersions);
+  v.text("ciphers", t.ciphers, TextKind::Ciphers);
+  v.boolean("session_tickets", t.session_tickets);
+  v.choice("client_certificate", t.client_certificate, kClientCertificates);
+  v.text("client_ca", t.client_ca, TextKind::File);
+  v.text("client_subject_header", t.client_subject_header, TextKind::HeaderName);
+}
+
+template <class V>
+void visit_keys(V& v, Hsts& h) {
+  v.boolean("enabled", h.enabled);
+  v.duration("max_age", h.max_age, bounds::kLongTime);
+  v.boolean("include_subdomains", h.include_subdomains);
+  v.boolean("preload", h.preload);
+}
+
+template <class V>
+void visit_keys(V& v, ProxyProtocolFrom& p) {
+  v.texts("from", p.from, TextKind::Network);
+}
+
+template <class V>
+void visit_keys(V& v, UpstreamTls& t) {
+  v.boolean("enabled", t.enabled);
+  v.boolean("verify", t.verify);
+  v.text("ca", t.ca, TextKind::File);
+  v.text("server_name", t.server_name, TextKind::ServerName);
+  v.text("certificate", t.certificate, TextKind::File);
+  v.text("key", t.key, TextKind::File);
+}
+
+template <class V>
 void visit_keys(V& v, Listener& l) {
   v.text("address", l.address, TextKind::ListenAddress);
   v.text("name", l.name, TextKind::Label);
   v.duration("keepalive_timeout", l.keepalive_timeout, bounds::kClientKeepalive);
   v.count("keepalive_requests", l.keepalive_requests, bounds::kRequests);
   v.duration("keepalive_time", l.keepalive_time, bounds::kLongTime);
+  v.duration("handshake_timeout", l.handshake_timeout, bounds::kTimeout);
   v.duration("header_timeout", l.header_timeout, bounds::kTimeout);
   v.duration("body_timeout", l.body_timeout, bounds::kTimeout);
   v.duration("send_timeout", l.send_timeout, bounds::kTimeout);
@@ -164,6 +221,10 @@ void visit_keys(V& v, Listener& l) {
   v.mode("unix_mode", l.unix_mode);
   v.switchable("tcp_keepalive", l.tcp_keepalive);
   v.switchable("http2", l.http2);
+  v.switchable("tls", l.tls);
+  v.port_or_off("redirect_to_https", l.redirect_to_https, kHttpsPort);
+  v.switchable("hsts", l.hsts);
+  v.section("proxy_protocol", l.proxy_protocol);
 }
 
 template <class V>
@@ -228,6 +289,8 @@ void visit_keys(V& v, Upstream& u) {
   v.size("response_buffer", u.response_buffer, bounds::kBuffer);
   v.size("max_response_head", u.max_response_head, bounds::kHead);
   v.switchable("tcp_keepalive", u.tcp_keepalive);
+  v.switchable("tls", u.tls);
+  v.choice("proxy_protocol", u.proxy_protocol, kProxyProtocols);
 }
 
 template <class V>
@@ -289,6 +352,15 @@ inline void turn_off(TcpKeepalive& t) {
 inline void turn_off(Http2& h) {
   h.enabled = false;
 }
+inline void turn_off(ListenerTls& t) {
+  t.enabled = false;
+}
+inline void turn_off(UpstreamTls& t) {
+  t.enabled = false;
+}
+inline void turn_off(Hsts& h) {
+  h.enabled = false;
+}
 inline void turn_off(AccessLog& a) {
   a.enabled = false;
 }
@@ -297,6 +369,19 @@ inline void turn_off(Admin& a) {
 }
 inline void turn_off(Sticky& s) {
   s.cookie.clear();
+}
+
+// What writing the section does: nothing to those that are on anyway.
+template <class T>
+void turn_on(T&) {}
+inline void turn_on(ListenerTls& t) {
+  t.enabled = true;
+}
+inline void turn_on(UpstreamTls& t) {
+  t.enabled = true;
+}
+inline void turn_on(Hsts& h) {
+  h.enabled = true;
 }
 
 }  // namespace berth::config

@@ -187,6 +187,25 @@ Checked check_cookie_path(std::string_view text) {
   return std::string(text);
 }
 
+Checked check_file(std::string_view text) {
+  if (std::any_of(text.begin(), text.end(), is_control)) return refuse(text, "has a control byte");
+  if (text.ends_with('/')) return refuse(text, "is a directory", "name a file in it");
+  return std::string(text);
+}
+
+Checked check_server_name(std::string_view text) {
+  if (text.empty() || is_host_name(text)) return lower(text);
+  return refuse(text, "is not a host name", "such as app.example.com");
+}
+
+Checked check_ciphers(std::string_view text) {
+  const auto bad = [](char c) { return is_control(c) || c == ' '; };
+  if (text.empty() || std::any_of(text.begin(), text.end(), bad)) {
+    return refuse(text, "is not a list of ciphers", "OpenSSL's names with colons between them");
+  }
+  return std::string(text);
+}
+
 }  // namespace
 
 bool is_framing_field(std::string_view name) {
@@ -233,6 +252,12 @@ Checked check_text(std::string_view text, TextKind kind) {
       return check_cookie_name(text);
     case TextKind::CookiePath:
       return check_cookie_path(text);
+    case TextKind::File:
+      return check_file(text);
+    case TextKind::ServerName:
+      return check_server_name(text);
+    case TextKind::Ciphers:
+      return check_ciphers(text);
   }
   return std::string(text);
 }

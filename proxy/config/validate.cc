@@ -78,12 +78,56 @@ class Validator {
         diagnostics_.error(at(path + ".name"), "duplicate listener name '" + listener.name + "'",
                            first_on(seen->second));
       }
+      check_listener_tls(listener, path);
       if (listener.max_target > listener.max_head && places_.contains(path + ".max_target")) {
         diagnostics_.warning(at(path + ".max_target"),
                              "max_target is above max_head, which holds the target too",
                              "a longer target is refused by max_head");
       }
     }
+  }
+
+  void check_listener_tls(const Listener& listener, const std::string& path) {
+    const ListenerTls& tls = listener.tls;
+    const std::string in = path + ".tls";
+    if (listener.redirect_to_https != 0 && tls.enabled) {
+      diagnostics_.error(at(path + ".redirect_to_https"),
+                         "redirect_to_https on a listener that speaks TLS itself",
+                         "it belongs to the listener for plain HTTP");
+    }
+    if (listener.hsts.enabled && !tls.enabled) {
+      diagnostics_.error(at(path + ".hsts"), "hsts on a listener without TLS",
+                         "clients ignore it there: it belongs to the listener with tls");
+    }
+    if (!tls.enabled) return;
+    if (tls.certificates.empty()) {
+      missing(at(in), in + " has no certificates",
+              "such as certificates: [{certificate: site.crt, key: site.key}]");
+    }
+    for (size_t i = 0; i < tls.certificates.size(); ++i) {
+      check_pair(tls.certificates[i].certificate, tls.certificates[i].key,
+                 indexed(in + ".certificates", i), true);
+    }
+    const bool asks = tls.client_certificate != ClientCertificate::None;
+    if (asks && tls.client_ca.empty()) {
+      missing(at(in + ".client_certificate"), in + " asks for client certificates without client_ca",
+              "a file with the authorities that may have issued them");
+    }
+    if (!asks && !tls.client_ca.empty()) {
+      diagnostics_.error(at(in + ".client_ca"), "client_ca without client_certificate",
+                         "write client_certificate: required, or optional");
+    }
+  }
+
+  // A certificate and its key: both, or (unless `needed`) neither.
+  void check_pair(const std::string& certificate, const std::string& key, const std::string& path,
+                  bool needed) {
+    const bool neither = certificate.empty() && key.empty();
+    if (neither && !needed) return;
+    if (certificate.empty()) {
+      missing(at(path), path + " has no certificate", "a PEM file with the chain behind it");
+    }
+    if (key.empty()) missing(at(path), path + " has no key", "the PEM file of its private key");
   }
 
   // ":80" takes both families, so it is in the way of 0.0.0.0:80 and [::]:80.
@@ -146,6 +190,27 @@ class Validator {
                 "such as servers: [127.0.0.1:3000]");
       }
       check_servers(upstream, path + ".servers");
+      check_upstream_tls(upstream, path + ".tls");
+    }
+  }
+
+  void check_upstream_tls(const Upstream& upstream, const std::string& path) {
+    const UpstreamTls& tls = upstream.tls;
+    if (!tls.enabled) return;
+    check_pair(tls.certificate, tls.key, path, false);
+    if (!tls.verify) {
+      diagnostics_.warning(at(path + ".verify"),
+                           "verify: false: anybody on the way can pose as a server of upstream '" +
+                               upstream.name + "'",
+                           "set ca to the file of the authority that the server's certificate is of");
+      return;
+    }
+    if (!tls.server_name.empty()) return;
+    for (const Server& server : upstream.servers) {
+      if (!server.address.starts_with("unix:")) continue;
+      missing(at(path), "which certificate is " + in_quotes(server.address) + " to have?",
+              "a Unix socket has no host name: set tls.server_name");
+      return;
     }
   }
 

@@ -32,6 +32,7 @@ struct LocalResponse {
   uint16_t status = 0;
   CloseReason reason = CloseReason::None;
   std::string_view request_id;
+  std::string_view location = {};  // of a redirect
 };
 
 // What is known of the client; lives as long as the stream.
@@ -40,6 +41,9 @@ struct ClientFacts {
   stats::ListenerStats& stats;
   bool secure = false;   // TLS
   bool trusted = false;  // its X-Forwarded-* are kept
+  uint32_t https_port = 0;             // not 0: it is to come back there, over TLS
+  std::string_view subject_header = {};  // what its certificate's subject is told in
+  std::string_view subject = {};         // "": it has no verified certificate
 };
 
 // Thread: the worker's. Nothing here calls back into the Exchange: a send that fails ends the
@@ -53,6 +57,8 @@ class ClientStream {
   // 101: from now on send_body() and on_request_body() carry raw bytes; complete is one side's end.
   // `set_cookie`: as in ResponseStart.
   virtual void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) = 0;
+  // Where the client connected to; None where that is not known.
+  virtual net::Address local_address() const { return {}; }
   // Bytes that the client has not taken yet.
   virtual size_t unsent() const = 0;
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "proxy/exchange/affinity.h"
+#include "proxy/exchange/redirect.h"
 #include "proxy/exchange/request_id.h"
+#include "proxy/net/proxy_header.h"
 
 namespace berth::exchange {
 
@@ -68,8 +70,13 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                           {.forwarding = router_->config().forwarding,
                            .headers = target ? target_.route->request_headers : kNoRules,
                            .upstream = target ? std::string_view(target_.route->upstream) : "",
-                           .fresh_id = fresh_id.text()},
+                           .fresh_id = fresh_id.text(),
+                           .subject_headers = router_->subject_headers()},
                           upgrade_);
+  if (client_.https_port != 0) {
+    answer(CloseReason::RedirectToHttps, https_location(head, client_.https_port));
+    return;
+  }
   if (!target) {
     answer(target.error());
     return;
@@ -465,7 +472,7 @@ bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unre
   return true;
 }
 
-void Exchange::answer(CloseReason reason) {
+void Exchange::answer(CloseReason reason, std::string_view location) {
   failure_ = reason;
   client_.stats.requests_refused[static_cast<size_t>(reason)].add();
   response_ = ResponseProgress::Complete;
@@ -473,8 +480,13 @@ void Exchange::answer(CloseReason reason) {
   const uint16_t status = info(reason).status;
   stream_.send_local({.status = status != 0 ? status : uint16_t{502},
                       .reason = reason,
-                      .request_id = request_.request_id});
+                      .request_id = request_.request_id,
+                      .location = location});
   stream_.response_complete();
+}
+
+std::string Exchange::proxy_header(config::ProxyProtocol version) const {
+  return net::write_proxy_header(version, client_.peer, stream_.local_address().unmapped());
 }
 
 void Exchange::cancel() {

@@ -70,6 +70,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   // upstream::Waiter
   void on_lease(upstream::Lease lease, stats::AcquireSource source) override;
   void on_no_lease(CloseReason reason, const upstream::SharedServer* server) override;
+  std::string proxy_header(config::ProxyProtocol version) const override;
   // upstream::ResponseHandler
   void on_interim(const http::ResponseHead& head) override;
   void on_response(const http::ResponseHead& head, std::string_view body, bool complete) override;
@@ -90,7 +91,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   std::string own_cookie() const;
   bool retry(stats::RetryCause cause, const upstream::SharedServer* unreachable);
   bool other_server_left() const;
-  void answer(CloseReason reason);
+  void answer(CloseReason reason, std::string_view location = {});
   Replayable replayable() const;
   bool keeps_body() const;
   bool request_buffer_full(size_t size) const;

@@ -15,6 +15,13 @@ bool same_name(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
+bool is_one_of(std::span<const std::string> names, std::string_view name) {
+  for (const std::string& one : names) {
+    if (same_name(one, name)) return true;
+  }
+  return false;
+}
+
 bool berth_writes(HeaderId id) {
   return id == HeaderId::XForwardedFor || id == HeaderId::XForwardedHost ||
          id == HeaderId::XForwardedProto || id == HeaderId::Forwarded || id == HeaderId::XRequestId;
@@ -25,10 +32,11 @@ bool berth_writes(HeaderId id) {
 constexpr size_t kOwnFields = 512;
 
 size_t upper_bound(const http::RequestHead& head, size_t received_size,
-                   const ForwardingRules& rules) {
+                   const ClientFacts& client, const ForwardingRules& rules) {
   // X-Forwarded-For is joined from several fields, X-Forwarded-Host and Forwarded repeat the host;
   // the log's texts come behind: the target, the host, two fields.
   size_t size = 2 * received_size + 4 * head.host.size() + kOwnFields + rules.upstream.size();
+  size += client.subject_header.size() + client.subject.size() + 4;
   for (const auto& [name, value] : rules.headers.set) size += name.size() + value.size() + 4;
   return size;
 }
@@ -119,13 +127,14 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
     return !has_rules || !overridden(rules.headers, name);
   };
   ForwardedHead out;
-  out.bytes = net::ByteBuffer::with_capacity(upper_bound(head, received_size, rules));
+  out.bytes = net::ByteBuffer::with_capacity(upper_bound(head, received_size, client, rules));
   http::HeadWriter writer(out.bytes.tail(), out.bytes.room());
   writer.request_line(head.method_text, head.path);
   writer.fields(head.fields, [&](const HeaderField& field) {
     if (field.hop_by_hop) return false;
     if (berth_writes(field.id)) return false;
     if (field.id == HeaderId::Expect) return head.expect_continue;
+    if (is_one_of(rules.subject_headers, field.name)) return false;
     return ours(field.name);
   });
   // HTTP/1.0 may come without; an absolute-form target says it all the same.
@@ -146,6 +155,9 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
                       head.host);
   }
   if (rules.forwarding.forwarded && ours("Forwarded")) write_forwarded(writer, head, client, ip);
+  if (!client.subject.empty() && ours(client.subject_header)) {
+    writer.field(client.subject_header, client.subject);
+  }
   size_t id_at = 0;
   size_t id_size = 0;
   if (rules.forwarding.request_id && ours("X-Request-Id")) {

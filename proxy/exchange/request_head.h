@@ -2,6 +2,8 @@
 // the proxy has to say.
 #pragma once
 
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "proxy/config/config.h"
@@ -30,6 +32,8 @@ struct ForwardingRules {
   const config::HeaderRules& headers;  // the route's
   std::string_view upstream;           // its name: Host for an HTTP/1.0 request that has none
   std::string_view fresh_id;           // a new request id
+  // Fields that only Berth may send: what any listener tells of client certificates.
+  std::span<const std::string> subject_headers = {};
 };
 
 // Hop-by-hop fields are gone; X-Forwarded-*, Forwarded and X-Request-Id are Berth's own unless the

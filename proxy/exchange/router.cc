@@ -98,6 +98,12 @@ std::string normalised_path(std::string_view path) {
 Router::Router(config::SnapshotPtr snapshot,
                const std::unordered_map<std::string_view, upstream::Cluster*>& clusters)
     : snapshot_(std::move(snapshot)), trusted_(snapshot_->config.forwarding.trusted_proxies) {
+  for (const config::Listener& listener : snapshot_->config.listeners) {
+    const config::ListenerTls& tls = listener.tls;
+    if (tls.enabled && tls.client_certificate != config::ClientCertificate::None) {
+      subject_headers_.push_back(tls.client_subject_header);
+    }
+  }
   for (const config::Route& route : snapshot_->config.routes) {
     const RouteTarget target{&route, clusters.at(route.upstream)};
     if (route.host == "*") {

@@ -35,6 +35,8 @@ class Router final : public LocalCounted {
 
   const config::Config& config() const { return snapshot_->config; }
   const TrustedProxies& trusted() const { return trusted_; }
+  // The headers in which listeners tell of client certificates: no client may send them.
+  const std::vector<std::string>& subject_headers() const { return subject_headers_; }
 
  private:
   // Longest path first.
@@ -44,6 +46,7 @@ class Router final : public LocalCounted {
 
   config::SnapshotPtr snapshot_;
   TrustedProxies trusted_;
+  std::vector<std::string> subject_headers_;
   std::unordered_map<std::string, Paths> exact_;         // lower case
   std::vector<std::pair<std::string, Paths>> suffixes_;  // ".example.com", longest first
   Paths any_;

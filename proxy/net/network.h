@@ -2,22 +2,32 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "proxy/base/close_reason.h"
 #include "proxy/base/result.h"
 #include "proxy/config/config.h"
 #include "proxy/net/address.h"
+#include "proxy/net/tls_connector.h"
 #include "proxy/net/transport.h"
 
 namespace berth::net {
+
+// How to connect.
+struct ConnectOptions {
+  const config::TcpKeepalive& keepalive;
+  const TlsConnector* tls = nullptr;  // nullptr: plain
+  std::string first_bytes = {};       // sent before all others, TLS included (a PROXY header)
+};
 
 // Thread: its worker's.
 class Network {
  public:
   // Starts to connect; `handler` hears of the outcome (Transport::finish_connect). Fails at once
   // where the kernel does.
-  virtual Result<std::unique_ptr<Transport>, CloseReason> connect(
-      const Address& to, const config::TcpKeepalive& keepalive, TransportHandler& handler) = 0;
+  virtual Result<std::unique_ptr<Transport>, CloseReason> connect(const Address& to,
+                                                                  const ConnectOptions& options,
+                                                                  TransportHandler& handler) = 0;
 
   // Attaches a transport that was detached from another worker. False if the kernel refuses to
   // watch it.

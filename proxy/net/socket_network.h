@@ -11,7 +11,7 @@ class SocketNetwork final : public Network {
   explicit SocketNetwork(event::Loop& loop) : loop_(loop) {}
 
   Result<std::unique_ptr<Transport>, CloseReason> connect(const Address& to,
-                                                          const config::TcpKeepalive& keepalive,
+                                                          const ConnectOptions& options,
                                                           TransportHandler& handler) override;
   bool attach(Transport& transport, TransportHandler& handler) override;
 

@@ -11,8 +11,12 @@
 namespace berth::net {
 
 bool SocketTransport::attach(event::Loop& loop, TransportHandler& handler) {
-  loop_ = &loop;
   handler_ = &handler;
+  return attach_again(loop);
+}
+
+bool SocketTransport::attach_again(event::Loop& loop) {
+  loop_ = &loop;
   event_assign(&event_, loop.base(), fd_.get(), EV_ET | EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED,
                on_event, this);
   attached_ = event_add(&event_, nullptr) == 0;
@@ -34,9 +38,20 @@ void SocketTransport::on_event(evutil_socket_t, short what, void* self) {
 }
 
 IoResult SocketTransport::read(char* into, size_t size) {
+  return receive(into, size, 0);
+}
+
+IoResult SocketTransport::peek(char* into, size_t size) {
+  return receive(into, size, MSG_PEEK);
+}
+
+IoResult SocketTransport::receive(char* into, size_t size, int flags) {
   for (;;) {
-    const ssize_t got = ::recv(fd_.get(), into, size, 0);
-    if (got > 0) return {IoStatus::Ok, static_cast<size_t>(got)};
+    const ssize_t got = ::recv(fd_.get(), into, size, flags);
+    if (got > 0) {
+      const auto bytes = static_cast<size_t>(got);
+      return {IoStatus::Ok, bytes, bytes == size};
+    }
     if (got == 0) return {IoStatus::Eof, 0};
     if (errno == EAGAIN) return {IoStatus::Again, 0};
     if (errno != EINTR) return {IoStatus::Reset, 0};
@@ -66,13 +81,17 @@ void SocketTransport::shutdown_write() {
 
 Probe SocketTransport::probe() {
   char byte;
-  for (;;) {
-    const ssize_t got = ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got > 0) return Probe::Data;
-    if (got == 0) return Probe::Eof;
-    if (errno == EAGAIN) return Probe::Quiet;
-    if (errno != EINTR) return Probe::Reset;
+  switch (peek(&byte, 1).status) {
+    case IoStatus::Ok:
+      return Probe::Data;
+    case IoStatus::Again:
+      return Probe::Quiet;
+    case IoStatus::Eof:
+      return Probe::Eof;
+    case IoStatus::Reset:
+      break;
   }
+  return Probe::Reset;
 }
 
 Transport::ConnectResult SocketTransport::finish_connect() {
@@ -83,10 +102,28 @@ Transport::ConnectResult SocketTransport::finish_connect() {
   sockaddr_storage peer;
   socklen_t peer_length = sizeof peer;
   if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &peer_length) == 0) {
-    return {IoStatus::Ok, CloseReason::None};
+    return send_first_bytes();
   }
   if (errno == ENOTCONN) return {IoStatus::Again, CloseReason::None};
   return {IoStatus::Reset, reason_for_connect_error(errno)};
+}
+
+// They fit into the empty buffer of a new socket; if not, something is wrong with it.
+Transport::ConnectResult SocketTransport::send_first_bytes() {
+  if (first_bytes_ == nullptr) return {};
+  const iovec part{first_bytes_->data(), first_bytes_->size()};
+  const IoResult sent = write(&part, 1);
+  const bool all = sent.status == IoStatus::Ok && sent.bytes == part.iov_len;
+  first_bytes_.reset();
+  if (all) return {};
+  return {IoStatus::Reset, CloseReason::ConnectFailed};
+}
+
+Address SocketTransport::local_address() const {
+  sockaddr_storage storage;
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
 }
 
 uint64_t SocketTransport::bytes_acked() const {

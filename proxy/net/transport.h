@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "proxy/base/close_reason.h"
+#include "proxy/net/address.h"
 
 namespace berth::net {
 
@@ -22,6 +24,7 @@ enum class IoStatus : uint8_t {
 struct IoResult {
   IoStatus status = IoStatus::Ok;
   size_t bytes = 0;
+  bool more = false;  // read: not all that had arrived is read, as far as is known
 };
 
 // What a look at a connection without reading from it shows.
@@ -42,23 +45,37 @@ class TransportHandler {
   ~TransportHandler() = default;
 };
 
+// What a TLS handshake has settled.
+struct Security {
+  enum class Version : uint8_t { Tls12, Tls13 };
+  enum class Protocol : uint8_t { Http1, Http2 };  // by ALPN; Http1 where none was negotiated
+
+  Version version = Version::Tls13;
+  Protocol protocol = Protocol::Http1;
+  bool resumed = false;
+  std::string peer_subject;  // of the peer's verified certificate (RFC 2253); "": it sent none
+};
+
 // Thread: that of the loop it is attached to. Destroying it closes the connection and ends its
 // events.
 class Transport {
  public:
   virtual ~Transport() = default;
 
-  // Up to `size` bytes. Fewer than `size` means that the rest of what had arrived is read: no
-  // second call is needed before the next readiness, unless peer_closed was reported.
+  // Up to `size` bytes. Without `more`, the rest of what had arrived is read: no second call is
+  // needed before the next readiness, unless peer_closed was reported.
   virtual IoResult read(char* into, size_t size) = 0;
   // As many bytes as the peer's window takes: Ok with fewer than given means that writability will
-  // be reported.
+  // be reported. The rest must be offered again, unchanged and before anything else: TLS may have
+  // encrypted it already.
   virtual IoResult write(const iovec* parts, int count) = 0;
+  // What read() would yield, or a part of it, without taking it.
+  virtual IoResult peek(char* into, size_t size) = 0;
   virtual void shutdown_write() = 0;
   virtual Probe probe() = 0;
 
-  // After Connector::start(): Again until the connection stands. None when it does, otherwise why
-  // it does not.
+  // Again until the connection stands, TLS handshake included; called at every readiness until
+  // then. Reset: why it does not stand.
   struct ConnectResult {
     IoStatus status = IoStatus::Ok;  // Ok, Again, Reset
     CloseReason reason = CloseReason::None;
@@ -68,6 +85,19 @@ class Transport {
   // Bytes that the peer has acknowledged, the connection's first included (TCP_INFO); UINT64_MAX
   // where the kernel cannot say.
   virtual uint64_t bytes_acked() const = 0;
+
+  // What the handshake has settled, once the connection stands; nullptr without TLS.
+  virtual const Security* security() const { return nullptr; }
+
+  // Our end's; None where that is not known.
+  virtual Address local_address() const { return {}; }
+
+  // From now on `handler` is told, on the same loop. What had been reported to the one before is
+  // not reported again.
+  virtual void hand_to(TransportHandler& handler) = 0;
+
+  // The one at the bottom, whose events the loop knows.
+  virtual Transport& lowest() { return *this; }
 
   // Close with RST: a response that broke off must not look complete.
   virtual void abort_on_close() = 0;

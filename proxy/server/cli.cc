@@ -13,6 +13,7 @@
 #include "proxy/config/printer.h"
 #include "proxy/config/suggest.h"
 #include "proxy/server/cli_help.h"
+#include "proxy/server/tls_plan.h"
 
 namespace berth::server {
 namespace {
@@ -40,6 +41,8 @@ class Parser {
     run_->add_option("-c,--config", run_args_.file, "");
     repeated("--from", run_args_.flags.from);
     repeated("--to", run_args_.flags.to);
+    run_->add_option("--certificate", run_args_.flags.certificate, "");
+    run_->add_option("--key", run_args_.flags.key, "");
     run_->add_option("--admin", run_args_.flags.admin, "");
     run_->add_option("--workers", run_args_.flags.workers, "");
     run_->add_option("--access-log", run_args_.flags.access_log, "");
@@ -202,7 +205,8 @@ Command parse_cli(int argc, const char* const* argv) {
 }
 
 int run_check(const Check& check, std::ostream& out, std::ostream& err) {
-  const config::LoadResult result = config::load_file(check.file);
+  config::LoadResult result = config::load_file(check.file);
+  check_tls_files(result);
   write(result.diagnostics, check.file, err);
   if (!result.ok()) {
     err << check.file << ": " << counted(result.errors, "error") << '\n';
@@ -220,6 +224,7 @@ config::LoadResult load(const Run& run, std::ostream& err) {
   const bool from_file = !run.file.empty();
   config::LoadResult result =
       from_file ? config::load_file(run.file) : config::load_flags(run.flags);
+  check_tls_files(result);
   write(result.diagnostics, from_file ? run.file : "berth", err);
   return result;
 }

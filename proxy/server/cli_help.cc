@@ -35,6 +35,8 @@ Usage:
 Without a file:
   --from ADDRESS       listen here; may be given several times
   --to ADDRESS         an app server; may be given several times
+  --certificate FILE   TLS for the clients: the certificate with its chain (PEM)
+  --key FILE           and its private key
   --admin ADDRESS      metrics and health pages (default 127.0.0.1:9145), or off
   --workers N          threads (default auto: one per core)
   --access-log FORMAT  json (default), combined or off

@@ -86,6 +86,7 @@ Server::Server(const Run& command, config::Config config)
                                       std::chrono::system_clock::now())),
       collector_(registry_, procfs_, server::version()),
       grace_timer_(*this),
+      ticket_keys_timer_(*this),
       started_(loop_.runtime().now()) {
   raise_file_limit();
   const event::BlockedSignals signals_are_ours({SIGHUP, SIGTERM, SIGINT, SIGUSR1});
@@ -104,6 +105,7 @@ Server::Server(const Run& command, config::Config config)
     admin_ = std::make_unique<AdminServer>(loop_.base(), settings.admin.address, *this);
   }
   put_in_effect(snapshot_);
+  loop_.runtime().arm(ticket_keys_timer_, net::TicketKeys::kPeriod);
   for (const auto& worker : workers_) worker->start(peers_);
   event::SignalHandler& handler = *this;
   signals_.reset(new event::Signals(loop_, handler, {SIGHUP, SIGTERM, SIGINT, SIGUSR1}));
@@ -216,7 +218,12 @@ void Server::shut_down() {
   for (const auto& worker : workers_) worker->drain();
 }
 
-void Server::on_timer(event::Timer&) {
+void Server::on_timer(event::Timer& timer) {
+  if (&timer == &ticket_keys_timer_) {
+    topology_->rotate_ticket_keys();
+    loop_.runtime().arm(timer, net::TicketKeys::kPeriod);
+    return;
+  }
   log_warn("stop", "shutdown.grace is over: closing what is left");
   loop_.stop();
 }

@@ -56,7 +56,7 @@ class Server final : public AdminContext,
 
   friend class WorkersReadyMessage;
   friend class WorkerDrainedMessage;
-  void on_timer(event::Timer& timer) override;  // shutdown.grace is over
+  void on_timer(event::Timer& timer) override;  // shutdown.grace is over; new ticket keys
   void put_in_effect(config::SnapshotPtr snapshot);
   void reload();
   void reload_failed(const std::string& why);
@@ -77,6 +77,7 @@ class Server final : public AdminContext,
   std::unique_ptr<event::Signals> signals_;
   std::optional<ReloadOutcome> last_reload_;
   event::Timer grace_timer_;
+  event::Timer ticket_keys_timer_;
   TimePoint started_;
   std::atomic<uint32_t> ready_{0};  // workers that have taken their first plan
   uint32_t drained_ = 0;

@@ -120,6 +120,7 @@ Topology::OpenListener Topology::open(const config::Listener& listener) const {
 std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
   const config::Config& config = snapshot->config;
   // First everything that can fail.
+  const TlsPlan tls(config, ticket_keys_);
   Addresses addresses;
   for (const config::Upstream& upstream : config.upstreams) {
     for (const config::Server& server : upstream.servers) {
@@ -135,9 +136,9 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
     if (!listeners_.contains(key)) opened[key] = open(listener);
   }
 
-  rename(config, addresses);
+  rename(config, addresses, tls);
   std::vector<WorkerPlan> plans(workers_);
-  const std::vector<upstream::ClusterPlan> clusters = plan_clusters(snapshot, addresses);
+  const std::vector<upstream::ClusterPlan> clusters = plan_clusters(snapshot, addresses, tls);
   Sockets listeners;
   listening_.clear();
   for (const config::Listener& listener : config.listeners) {
@@ -152,6 +153,7 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
           {.key = key,
            .settings = std::shared_ptr<const config::Listener>(snapshot, &listener),
            .count = entry.count,
+           .tls = tls.server(listener),
            .fd = is_new ? std::move(entry.fds[worker]) : UniqueFd(),
            .stats = is_new ? registry_.listener(listener.name) : nullptr});
     }
@@ -166,7 +168,8 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
 }
 
 std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::SnapshotPtr& snapshot,
-                                                           const Addresses& addresses) {
+                                                           const Addresses& addresses,
+                                                           const TlsPlan& tls) {
   const auto nobody_uses = [](const auto& entry) { return entry.second.expired(); };
   std::erase_if(clusters_, nobody_uses);
   std::erase_if(servers_, nobody_uses);
@@ -196,7 +199,7 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
         plan.servers.push_back(
-            share_server(cluster, settings, server, server_name(server, found, address), address));
+            share_server(cluster, settings, server, server_name(server, found, address), address, tls));
         named.insert(plan.servers.back().get());
       }
     }
@@ -212,7 +215,8 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
 
 // Listeners and servers that stay and are called otherwise from now on: their counters go on under
 // the new label.
-void Topology::rename(const config::Config& config, const Addresses& addresses) {
+void Topology::rename(const config::Config& config, const Addresses& addresses,
+                      const TlsPlan& tls) {
   stats::Renames renames;
   for (const config::Listener& listener : config.listeners) {
     const auto known = listeners_.find(listener_key(listener));
@@ -224,7 +228,7 @@ void Topology::rename(const config::Config& config, const Addresses& addresses) 
     for (const config::Server& server : upstream.servers) {
       const std::vector<net::Address>& found = addresses.at(server.address);
       for (const net::Address& address : found) {
-        const auto known = find_server(upstream.name, address);
+        const auto known = find_server(key_of(upstream, server, address, tls));
         const std::string name = server_name(server, found, address);
         // Named twice, it goes by its first name.
         if (known == nullptr || !seen.insert(known.get()).second || known->name() == name) continue;
@@ -236,9 +240,14 @@ void Topology::rename(const config::Config& config, const Addresses& addresses) 
   registry_.rename(renames);
 }
 
-std::shared_ptr<upstream::SharedServer> Topology::find_server(const std::string& upstream,
-                                                              const net::Address& address) const {
-  const auto known = servers_.find({upstream, address.to_string()});
+// Connections with different TLS settings never mix: to servers, they are different servers.
+Topology::ServerKey Topology::key_of(const config::Upstream& upstream, const config::Server& server,
+                                     const net::Address& address, const TlsPlan& tls) {
+  return {upstream.name, address.to_string() + tls.identity(upstream, server)};
+}
+
+std::shared_ptr<upstream::SharedServer> Topology::find_server(const ServerKey& key) const {
+  const auto known = servers_.find(key);
   return known == servers_.end() ? nullptr : known->second.lock();
 }
 
@@ -246,12 +255,15 @@ std::shared_ptr<upstream::SharedServer> Topology::find_server(const std::string&
 // draining.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
     const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
-    const config::Server& configured, const std::string& name, const net::Address& address) {
-  std::shared_ptr<upstream::SharedServer> server = find_server(settings.name, address);
+    const config::Server& configured, const std::string& name, const net::Address& address,
+    const TlsPlan& tls) {
+  const ServerKey key = key_of(settings, configured, address, tls);
+  std::shared_ptr<upstream::SharedServer> server = find_server(key);
   if (server == nullptr) {
     server = std::make_shared<upstream::SharedServer>(cluster, name, address, workers_,
-                                                      registry_.server_facts(settings.name, name));
-    servers_[{settings.name, address.to_string()}] = server;
+                                                      registry_.server_facts(settings.name, name),
+                                                      tls.connector(settings, configured));
+    servers_[key] = server;
   }
   server->retired.store(false, std::memory_order_relaxed);
   server->weight.store(configured.weight, std::memory_order_relaxed);

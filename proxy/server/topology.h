@@ -13,6 +13,7 @@
 #include "proxy/client/client_listener.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/net/address.h"
+#include "proxy/server/tls_plan.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/worker_pools.h"
 
@@ -23,6 +24,7 @@ struct ListenerPlan {
   std::string key;  // its address; the same key: the same sockets
   std::shared_ptr<const config::Listener> settings;
   std::shared_ptr<client::ConnectionCount> count;
+  client::TlsAcceptorPtr tls;  // nullptr: plain
   // Only if the worker does not have the listener yet.
   UniqueFd fd;
   std::shared_ptr<stats::ListenerStats> stats;
@@ -63,6 +65,8 @@ class Topology {
 
   // Where it really listens ("port 0" is resolved), in the order of the configuration.
   const std::vector<std::string>& listening() const { return listening_; }
+  // Session tickets get a new key. To be called once each TicketKeys::kPeriod.
+  void rotate_ticket_keys() { ticket_keys_->rotate(); }
 
  private:
   struct OpenListener {
@@ -73,22 +77,25 @@ class Topology {
     SocketFile file;
   };
   using Sockets = std::map<std::string, OpenListener>;
-  using ServerKey = std::pair<std::string, std::string>;  // upstream, address
+  using ServerKey = std::pair<std::string, std::string>;  // upstream, address with TLS settings
   using Addresses = std::map<std::string, std::vector<net::Address>>;
 
   OpenListener open(const config::Listener& listener) const;
-  void rename(const config::Config& config, const Addresses& addresses);
+  void rename(const config::Config& config, const Addresses& addresses, const TlsPlan& tls);
   std::vector<upstream::ClusterPlan> plan_clusters(const config::SnapshotPtr& snapshot,
-                                                   const Addresses& addresses);
-  // The server at this address, if anybody uses it.
-  std::shared_ptr<upstream::SharedServer> find_server(const std::string& upstream,
-                                                      const net::Address& address) const;
+                                                   const Addresses& addresses, const TlsPlan& tls);
+  static ServerKey key_of(const config::Upstream& upstream, const config::Server& server,
+                          const net::Address& address, const TlsPlan& tls);
+  // The server with this key, if anybody uses it.
+  std::shared_ptr<upstream::SharedServer> find_server(const ServerKey& key) const;
   std::shared_ptr<upstream::SharedServer> share_server(
       const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
-      const config::Server& configured, const std::string& name, const net::Address& address);
+      const config::Server& configured, const std::string& name, const net::Address& address,
+      const TlsPlan& tls);
 
   stats::Registry& registry_;
   const uint32_t workers_;
+  const std::shared_ptr<net::TicketKeys> ticket_keys_ = std::make_shared<net::TicketKeys>();
   Sockets listeners_;
   std::vector<std::string> listening_;
   std::map<std::string, std::weak_ptr<upstream::SharedCluster>> clusters_;

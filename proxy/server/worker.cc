@@ -88,12 +88,12 @@ void Worker::take_listeners(std::vector<ListenerPlan> plans) {
   std::unordered_map<std::string, std::unique_ptr<Port>> next;
   for (ListenerPlan& plan : plans) {
     if (const auto at = ports_.find(plan.key); at != ports_.end()) {
-      at->second->clients().apply(plan.settings);
+      at->second->clients().apply(plan.settings, plan.tls);
       next.insert(ports_.extract(at));
       continue;
     }
     auto clients = std::make_unique<client::ClientListener>(context_, plan.settings, plan.count,
-                                                            std::move(plan.stats));
+                                                            std::move(plan.stats), plan.tls);
     next[plan.key] = std::make_unique<Port>(loop_, std::move(plan.fd), *this, std::move(clients));
   }
   ports_.swap(next);  // what is left in `next` is gone from the configuration

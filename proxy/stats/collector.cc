@@ -73,6 +73,22 @@ void client_connections(ClientSide& side) {
                &ListenerStats::sent_bytes);
 }
 
+void client_handshakes(ClientSide& side) {
+  auto& handshakes = side.out().counter("berth_client_tls_handshakes_total",
+                                        "TLS handshakes with clients, by version of TLS.");
+  for (const auto& listener : side.items()) {
+    for (size_t version = 0; version < kTlsVersions; ++version) {
+      const Labels labels = with(labels_of(listener), "version", kTlsVersionLabels[version]);
+      const auto& counters = listener.stats->tls_handshakes[version];
+      add_value(handshakes, with(labels, "resumed", "false"), counters[0]);
+      add_value(handshakes, with(labels, "resumed", "true"), counters[1]);
+    }
+  }
+  side.reasons("berth_client_handshake_failures_total",
+               "Client connections whose TLS handshake or PROXY header failed, by reason.",
+               ReasonUse::HandshakeFailure, &ListenerStats::handshake_failures);
+}
+
 void client_requests(ClientSide& side) {
   auto& requests = side.out().counter(
       "berth_client_requests_total",
@@ -107,6 +123,8 @@ void upstream_connections(UpstreamSide& side) {
   side.reasons("berth_upstream_connect_failures_total",
                "Attempts to open an upstream connection that failed, by reason.",
                ReasonUse::ConnectFailure, &ServerStats::connect_failures);
+  side.counters("berth_upstream_tls_handshakes_total", "TLS handshakes with servers.", "resumed",
+                kResumedLabels, &ServerStats::tls_handshakes);
   side.reasons("berth_upstream_connections_closed_total", "Upstream connections closed, by reason.",
                ReasonUse::UpstreamClose, &ServerStats::connections_closed);
   side.histogram("berth_upstream_connect_duration_seconds",
@@ -227,6 +245,7 @@ std::vector<MetricFamily> Collector::Collect() const {
   Families out;
   ClientSide clients(out, now.listeners);
   client_connections(clients);
+  client_handshakes(clients);
   client_requests(clients);
   UpstreamSide servers(out, now.servers);
   upstream_connections(servers);

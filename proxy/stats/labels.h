@@ -11,7 +11,9 @@
 namespace berth::stats {
 
 inline constexpr std::array<std::string_view, kClientStates> kClientStateLabels = {
-    "reading", "active", "writing", "idle", "upgraded"};
+    "reading", "active", "writing", "idle", "upgraded", "handshake"};
+inline constexpr std::array<std::string_view, kTlsVersions> kTlsVersionLabels = {"1.2", "1.3"};
+inline constexpr std::array<std::string_view, 2> kResumedLabels = {"false", "true"};
 inline constexpr std::array<std::string_view, kProtocols> kProtocolLabels = {"http/1", "http/2"};
 inline constexpr std::array<std::string_view, kStreamResets> kStreamResetLabels = {"client",
                                                                                    "berth"};

@@ -5,6 +5,7 @@ namespace {
 
 struct Sides {
   bool client_close = false;
+  bool handshake_failure = false;
   bool connect_failure = false;
   bool upstream_close = false;
 };
@@ -66,11 +67,25 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::MethodNotAllowed:
       return {.client_close = true};
 
+    case CloseReason::HandshakeTimeout:
+    case CloseReason::TlsVersion:
+    case CloseReason::TlsCipher:
+    case CloseReason::TlsProtocol:
+    case CloseReason::TlsClientCertificate:
+    case CloseReason::TlsClientRefused:
+    case CloseReason::TlsClientLeft:
+    case CloseReason::TlsMalformed:
+    case CloseReason::PlainHttpToTls:
+    case CloseReason::BadProxyHeader:
+      return {.client_close = true, .handshake_failure = true};
+
     case CloseReason::ConnectRefused:
     case CloseReason::ConnectTimeout:
     case CloseReason::ConnectUnreachable:
     case CloseReason::ConnectFailed:
     case CloseReason::NoLocalResources:
+    case CloseReason::ServerTlsFailed:
+    case CloseReason::ServerCertificate:
       return {.connect_failure = true, .upstream_close = true};
 
     case CloseReason::ServerClosedIdle:
@@ -90,6 +105,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::UnfinishedRequest:
     case CloseReason::ClientGone:
     case CloseReason::LearnedLimit:
+    case CloseReason::ProxyProtocol:
     case CloseReason::MaxIdle:
     case CloseReason::FinBurst:
     case CloseReason::Retired:
@@ -98,6 +114,7 @@ constexpr Sides sides(CloseReason reason) {
       return {.upstream_close = true};
 
     // Refusals after which the client's connection lives on.
+    case CloseReason::RedirectToHttps:
     case CloseReason::NoRoute:
     case CloseReason::NoServer:
     case CloseReason::QueueFull:
@@ -117,6 +134,8 @@ bool occurs(CloseReason reason, ReasonUse use) {
   switch (use) {
     case ReasonUse::ClientClose:
       return sides(reason).client_close;
+    case ReasonUse::HandshakeFailure:
+      return sides(reason).handshake_failure;
     case ReasonUse::Refusal:
       return info(reason).status != 0;
     case ReasonUse::ConnectFailure:

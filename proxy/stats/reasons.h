@@ -7,7 +7,13 @@
 namespace berth::stats {
 
 // The counter that a reason is counted by.
-enum class ReasonUse : uint8_t { ClientClose, Refusal, ConnectFailure, UpstreamClose };
+enum class ReasonUse : uint8_t {
+  ClientClose,
+  HandshakeFailure,
+  Refusal,
+  ConnectFailure,
+  UpstreamClose,
+};
 
 bool occurs(CloseReason reason, ReasonUse use);
 

@@ -14,8 +14,12 @@
 namespace berth::stats {
 
 // berth_client_connections{state}
-enum class ClientState : uint8_t { Reading, Active, Writing, Idle, Upgraded };
-inline constexpr size_t kClientStates = 5;
+enum class ClientState : uint8_t { Reading, Active, Writing, Idle, Upgraded, Handshake };
+inline constexpr size_t kClientStates = 6;
+
+// berth_client_tls_handshakes_total{version,resumed}
+enum class TlsVersion : uint8_t { Tls12, Tls13 };
+inline constexpr size_t kTlsVersions = 2;
 
 // berth_client_requests_total{protocol}: HTTP/1.0 and 1.1, HTTP/2
 enum class Protocol : uint8_t { Http1, Http2 };
@@ -64,6 +68,8 @@ struct ListenerStats {
   std::array<Gauge, kClientStates> connections;
   Counter connections_accepted;
   ReasonCounters connections_closed;
+  std::array<std::array<Counter, 2>, kTlsVersions> tls_handshakes;  // full, resumed
+  ReasonCounters handshake_failures;
   std::array<RequestCounters, kProtocols> requests;  // by method and status code
   ReasonCounters requests_refused;                   // berth_client_requests_refused_total{reason}
   LatencyHistogram request_duration;
@@ -80,6 +86,7 @@ struct ServerStats {
   std::array<Gauge, kUpstreamStates> connections;
   Counter connections_opened;
   ReasonCounters connect_failures;
+  std::array<Counter, 2> tls_handshakes;  // full, resumed
   ReasonCounters connections_closed;
   std::array<Counter, kAcquireSources> acquisitions;
   LatencyHistogram connect_duration;

@@ -250,8 +250,9 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
   if (open_count_ == 0) pools_.sweep_later();
 }
 
-void ServerPool::on_connected(Duration took) {
+void ServerPool::on_connected(Duration took, const net::Security* security) {
   stats_->connect_duration.observe(stats::as_micros(took));
+  if (security != nullptr) stats_->tls_handshakes[security->resumed ? 1 : 0].add();
   // The end of a back-off: there may be more slots for those who wait.
   if (server_->connect_succeeded(env_.now()) && server_->cluster->queue.waiting() > 0) pump_later();
 }

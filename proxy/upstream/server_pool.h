@@ -80,7 +80,8 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
                 std::optional<ConnectionState> after);
   void on_closed(UpstreamConnection& connection, ConnectionState before, CloseReason reason,
                  uint32_t requests);
-  void on_connected(Duration took);
+  // `security`: nullptr without TLS.
+  void on_connected(Duration took, const net::Security* security);
   void on_connect_failed(CloseReason reason);
   void on_response(uint16_t status, Duration waited);
   void on_idle_limit(const IdleLimit& limit);

@@ -12,6 +12,7 @@
 #include "proxy/base/hash.h"
 #include "proxy/base/time.h"
 #include "proxy/net/address.h"
+#include "proxy/net/tls_connector.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/keepalive_learner.h"
 #include "proxy/upstream/slot.h"
@@ -40,10 +41,12 @@ enum class Availability : uint8_t {
 class SharedServer {
  public:
   SharedServer(std::shared_ptr<SharedCluster> of, const std::string& configured, net::Address at,
-               uint32_t workers, std::shared_ptr<stats::ServerFacts> known)
+               uint32_t workers, std::shared_ptr<stats::ServerFacts> known,
+               std::shared_ptr<const net::TlsConnector> security = nullptr)
       : cluster(std::move(of)),
         address(std::move(at)),
         facts(std::move(known)),
+        tls(std::move(security)),
         tag(hash64(address.to_string())),
         idle_(workers) {
     rename(configured);
@@ -52,6 +55,7 @@ class SharedServer {
   const std::shared_ptr<SharedCluster> cluster;
   const net::Address address;
   const std::shared_ptr<stats::ServerFacts> facts;
+  const std::shared_ptr<const net::TlsConnector> tls;  // nullptr: plain
   const uint64_t tag;  // of its address: in sticky cookies, and its place in the order of a hash
   SlotCounter slots;
   SlotCounter upgraded;

@@ -63,8 +63,12 @@ void UpstreamConnection::set_state(ConnectionState next) {
 CloseReason UpstreamConnection::connect(Waiter* waiter) {
   net::WorkerEnv& env = pool_->env();
   opened_ = env.now();
-  auto transport =
-      env.network.connect(pool_->server().address, pool_->settings().tcp_keepalive, *this);
+  net::ConnectOptions options{.keepalive = pool_->settings().tcp_keepalive,
+                              .tls = pool_->server().tls.get()};
+  if (pool_->settings().proxy_protocol != config::ProxyProtocol::Off && waiter != nullptr) {
+    options.first_bytes = waiter->proxy_header(pool_->settings().proxy_protocol);
+  }
+  auto transport = env.network.connect(pool_->server().address, options, *this);
   if (!transport) {
     const CloseReason reason = transport.error();
     pool_->on_connect_failed(reason);
@@ -91,7 +95,7 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
     fail(CloseReason::BytesWhileIdle);
     return;
   }
-  pool_->on_connected(pool_->env().now() - opened_);
+  pool_->on_connected(pool_->env().now() - opened_, transport_->security());
   Waiter* waiter = std::exchange(waiter_, nullptr);
   if (waiter == nullptr) {
     give_back(CloseReason::None);
@@ -237,7 +241,7 @@ void UpstreamConnection::read_response() {
     }
     // A short read means drained. But a FIN, or an RST that came together with the data, shows only
     // at the next read: so while the response is incomplete, one more read is made.
-    const bool drained = got.bytes < net::Scratch::kSize && !fin_seen_;
+    const bool drained = !got.more && !fin_seen_;
     if (drained) readable_ = false;
     response_seen_ = true;
     process(scratch.data(), got.bytes);
@@ -417,6 +421,10 @@ void UpstreamConnection::give_back(CloseReason why_unfit) {
 std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
   const config::Pool& limits = pool_->settings().pool;
   if (state_ == Upgraded) return CloseReason::UpgradeFinished;
+  // The server has been told for which client it is.
+  if (pool_->settings().proxy_protocol != config::ProxyProtocol::Off) {
+    return CloseReason::ProxyProtocol;
+  }
   if (phase_ == Phase::Head || phase_ == Phase::Body) return CloseReason::ClientGone;
   if (phase_ == Phase::Done) {
     if (!request_complete_ || !out_.empty() || write_broken_) return CloseReason::UnfinishedRequest;

@@ -1,7 +1,10 @@
 // One request's wait for a connection: in the queue, or while its connection is being made.
 #pragma once
 
+#include <string>
+
 #include "proxy/base/close_reason.h"
+#include "proxy/config/config.h"
 #include "proxy/event/timer_queue.h"
 #include "proxy/stats/stats.h"
 #include "proxy/upstream/lease.h"
@@ -30,6 +33,8 @@ class Waiter : private event::TimerHandler {
   // `server`: the one that could not be reached; nullptr when none was asked (queue full or timed
   // out).
   virtual void on_no_lease(CloseReason reason, const SharedServer* server) = 0;
+  // What a server that wants to know is told about the client, before anything else.
+  virtual std::string proxy_header(config::ProxyProtocol version) const = 0;
 
   // Leaves the queue; a connection that is being made goes to the pool when it stands.
   void give_up();

@@ -1,10 +1,11 @@
 // The command line.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import test from 'node:test';
 import { Berth, ROOT, runBerth } from './lib/berth.mjs';
+import { Authority } from './lib/certificates.mjs';
 import { config, scenario } from './lib/scenario.mjs';
 
 function fileWith(s, text) {
@@ -82,10 +83,19 @@ scenario('check --print: what is in effect, which is itself a right file', async
   assert.equal(again.stdout, stdout);
 });
 
-test('conf/berth.yaml and every example are right', async () => {
-  const folder = path.join(ROOT, 'conf/examples');
-  const files = [path.join(ROOT, 'conf/berth.yaml'), ...(existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.yaml')).map((name) => path.join(folder, name)) : [])];
+scenario('conf/berth.yaml and every example are right', async (s) => {
+  const folder = s.folder();
+  cpSync(path.join(ROOT, 'conf'), folder, { recursive: true });
+  const examples = path.join(folder, 'examples');
+  const files = [path.join(folder, 'berth.yaml'), ...readdirSync(examples).map((name) => path.join(examples, name))];
   assert.ok(files.length >= 2);
+  // The certificates that an example names, beside it.
+  const pair = new Authority(s.folder()).issue('example.com').files;
+  for (const file of files) {
+    for (const [, kind, name] of readFileSync(file, 'utf8').matchAll(/^[ -]*(certificate|key): (\S+\.\w+)$/gm)) {
+      copyFileSync(pair[kind], path.join(examples, name));
+    }
+  }
   for (const file of files) {
     const { code, stderr } = await runBerth(['check', '-c', file]);
     assert.equal(code, 0, `${file}: ${stderr}`);

@@ -1,5 +1,6 @@
 #include "tests/sim/sim_network.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace berth::sim {
@@ -100,7 +101,7 @@ net::IoResult SimTransport::read(char* into, size_t size) {
     case End::Got::Bytes:
       link_.world().note("      #%u read %zu", link_.serial(), got.bytes);
       link_.mark(link_.reads, link_.near().read_total());
-      return {net::IoStatus::Ok, got.bytes};
+      return {net::IoStatus::Ok, got.bytes, got.bytes == size};
     case End::Got::Nothing:
       return {net::IoStatus::Again, 0};
     case End::Got::Fin:
@@ -109,6 +110,13 @@ net::IoResult SimTransport::read(char* into, size_t size) {
       break;
   }
   return {net::IoStatus::Reset, 0};
+}
+
+net::IoResult SimTransport::peek(char* into, size_t size) {
+  const std::string_view here = link_.near().unread().substr(0, size);
+  if (here.empty()) return read(into, size);
+  std::copy(here.begin(), here.end(), into);
+  return {net::IoStatus::Ok, here.size()};
 }
 
 net::IoResult SimTransport::write(const iovec* parts, int count) {
@@ -182,7 +190,7 @@ uint64_t SimTransport::bytes_acked() const {
 }
 
 Result<std::unique_ptr<net::Transport>, CloseReason> SimNetwork::connect(
-    const net::Address& to, const config::TcpKeepalive&, net::TransportHandler& handler) {
+    const net::Address& to, const net::ConnectOptions&, net::TransportHandler& handler) {
   CloseReason failure = CloseReason::None;
   std::unique_ptr<SimTransport> transport = dialer_.dial(to, failure);
   if (transport == nullptr) return Failure{failure};

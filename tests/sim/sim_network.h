@@ -44,11 +44,13 @@ class SimTransport final : public net::Transport, private EndObserver {
   ~SimTransport() override;
 
   net::IoResult read(char* into, size_t size) override;
+  net::IoResult peek(char* into, size_t size) override;
   net::IoResult write(const iovec* parts, int count) override;
   void shutdown_write() override;
   net::Probe probe() override;
   ConnectResult finish_connect() override;
   uint64_t bytes_acked() const override;
+  void hand_to(net::TransportHandler& handler) override { handler_ = &handler; }
   void abort_on_close() override { abort_ = true; }
   void detach() override;
 
@@ -106,7 +108,7 @@ class SimNetwork final : public net::Network {
       : dialer_(dialer), ready_(ready), dice_(dice) {}
 
   Result<std::unique_ptr<net::Transport>, CloseReason> connect(
-      const net::Address& to, const config::TcpKeepalive& keepalive,
+      const net::Address& to, const net::ConnectOptions& options,
       net::TransportHandler& handler) override;
   bool attach(net::Transport& transport, net::TransportHandler& handler) override;
   // This many of a thousand attachments fail.

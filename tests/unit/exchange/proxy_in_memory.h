@@ -53,7 +53,13 @@ class FakeTransport final : public net::Transport {
     const size_t n = std::min(size, side_.to_read.size());
     std::memcpy(into, side_.to_read.data(), n);
     side_.to_read.erase(0, n);
-    return {net::IoStatus::Ok, n};
+    return {net::IoStatus::Ok, n, n == size};
+  }
+  net::IoResult peek(char* into, size_t size) override {
+    const std::string before = side_.to_read;
+    const net::IoResult got = read(into, size);
+    side_.to_read = before;
+    return got;
   }
   net::IoResult write(const iovec* parts, int count) override {
     if (side_.rst) return {net::IoStatus::Reset, 0};
@@ -79,6 +85,7 @@ class FakeTransport final : public net::Transport {
     return {net::IoStatus::Ok, CloseReason::None};
   }
   uint64_t bytes_acked() const override { return side_.acked; }
+  void hand_to(net::TransportHandler& handler) override { side_.handler = &handler; }
   void abort_on_close() override {}
   void detach() override {}
 
@@ -89,7 +96,7 @@ class FakeTransport final : public net::Transport {
 class FakeNetwork final : public net::Network {
  public:
   Result<std::unique_ptr<net::Transport>, CloseReason> connect(
-      const net::Address& to, const config::TcpKeepalive&,
+      const net::Address& to, const net::ConnectOptions&,
       net::TransportHandler& handler) override {
     if (!refusals.empty()) {
       const CloseReason reason = refusals.front();

@@ -43,10 +43,12 @@ class FakePeer final : public Transport {
     return {IoStatus::Ok, taken};
   }
   IoResult read(char*, size_t) override { return {IoStatus::Again, 0}; }
+  IoResult peek(char*, size_t) override { return {IoStatus::Again, 0}; }
   void shutdown_write() override {}
   Probe probe() override { return Probe::Quiet; }
   ConnectResult finish_connect() override { return {}; }
   uint64_t bytes_acked() const override { return UINT64_MAX; }
+  void hand_to(TransportHandler&) override {}
   void abort_on_close() override {}
   void detach() override {}
 };

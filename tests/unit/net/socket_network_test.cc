@@ -31,7 +31,7 @@ class SocketNetworkTest : public testing::Test {
   // How connecting ends: None when it stands.
   CloseReason outcome(const Address& to, std::unique_ptr<Transport>* stands = nullptr) {
     handler.forget();
-    auto transport = network.connect(to, keepalive, handler);
+    auto transport = network.connect(to, {.keepalive = keepalive}, handler);
     if (!transport) return transport.error();
     Transport::ConnectResult result{.status = IoStatus::Again, .reason = CloseReason::None};
     turn_until(loop, [&] {
@@ -93,7 +93,7 @@ TEST_F(SocketNetworkTest, ConnectingTakesAsLongAsThePeerWants) {
   const Address address = local_address(listener.get());
   std::vector<std::unique_ptr<Transport>> pending;
   for (int i = 0; i < 8; ++i) {
-    auto transport = network.connect(address, keepalive, handler);
+    auto transport = network.connect(address, {.keepalive = keepalive}, handler);
     ASSERT_TRUE(transport.ok());
     pending.push_back(std::move(*transport));
   }

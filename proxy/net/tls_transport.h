@@ -1,0 +1,99 @@
+// A TLS session as a Transport, on top of another one (a socket's, or one in memory).
+//
+// OpenSSL sees no socket: it reads from and writes to memory. One read of the transport below
+// fetches up to 64 KiB of ciphertext, many records; what one write() encrypts is collected and goes
+// out in one. Idle, a session holds no buffers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "proxy/net/byte_buffer.h"
+#include "proxy/net/tls_types.h"
+#include "proxy/net/transport.h"
+
+namespace berth::net {
+
+// Thread: that of the loop which the transport below is attached to.
+class TlsTransport final : public Transport, private TransportHandler {
+ public:
+  enum class Side : uint8_t { Server, Client };
+
+  // `lower` is attached, or connecting; `owner` is what the session's callbacks use. Reports to
+  // `handler`.
+  TlsTransport(Side side, std::unique_ptr<Transport> lower, SslPtr ssl,
+               std::shared_ptr<const void> owner, TransportHandler& handler);
+  // Says goodbye (close_notify), unless the connection is to be aborted or has broken.
+  ~TlsTransport() override;
+
+  IoResult read(char* into, size_t size) override;
+  IoResult peek(char* into, size_t size) override;
+  IoResult write(const iovec* parts, int count) override;
+  void shutdown_write() override;
+  Probe probe() override;
+  // After PlainHttpToTls the transport carries the client's bytes as they are, so that it can be
+  // told.
+  ConnectResult finish_connect() override;
+  // TLS has bytes of its own on the way: what the kernel knows says nothing about a request.
+  uint64_t bytes_acked() const override { return UINT64_MAX; }
+  const Security* security() const override;
+  Address local_address() const override { return lower_->local_address(); }
+  void hand_to(TransportHandler& handler) override { handler_ = &handler; }
+  Transport& lowest() override { return lower_->lowest(); }
+  void abort_on_close() override;
+  void detach() override { lower_->detach(); }
+
+ private:
+  enum class State : uint8_t { Connecting, Handshake, Open, Clear, Broken };
+  friend struct TlsBio;
+  class Operation;
+
+  void on_ready(Ready ready) override;
+
+  // For the BIO, during an Operation.
+  bool supply(char* into, size_t size, size_t& got, bool& retry);
+  bool collect(std::string_view bytes);
+
+  IoResult failed(int result);
+  ConnectResult handshake_failed();
+  void established();
+  bool send_collected();
+  bool flush_pending();
+  size_t newly_accepted();
+  size_t encrypt(const iovec* parts, int count, size_t skip);
+  bool broken() { return state_ == State::Broken; }
+
+  std::unique_ptr<Transport> lower_;
+  TransportHandler* handler_;
+  std::shared_ptr<const void> owner_;
+  SslPtr ssl_;
+  ByteBuffer cipher_in_;       // ciphertext that has been read, and not yet used
+  ByteBuffer cipher_out_;      // ciphertext that the transport below has not taken yet
+  std::string_view input_;     // during an Operation: ciphertext at hand
+  // The plaintext of the last write() whose ciphertext was not all taken: counted as accepted only
+  // as its ciphertext goes.
+  struct Batch {
+    size_t plain = 0;
+    size_t cipher = 0;
+    size_t first = 0;     // ciphertext of its first record
+    size_t sent = 0;      // ciphertext
+    size_t reported = 0;  // plaintext
+  };
+  Batch batch_;
+  Security security_;
+  const Side side_;
+  State state_;
+  size_t read_room_ = 0;         // during an Operation: ciphertext to ask for at a time
+  bool may_read_ = false;        // during an Operation: the transport below may hold more
+  bool peer_closed_ = false;     // a FIN has been reported
+  bool lower_eof_ = false;       // and read
+  bool lower_reset_ = false;
+  bool first_bytes_ = true;      // nothing has come yet
+  bool plain_http_ = false;
+  bool fin_sent_ = false;
+  bool fin_wanted_ = false;      // once cipher_out_ is empty
+  bool aborted_ = false;
+};
+
+}  // namespace berth::net
