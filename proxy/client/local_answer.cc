@@ -30,16 +30,19 @@ LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, int64_t wall_u
   http::HeadWriter length(length_.data(), length_.size());
   length.append_number(body_size_);
   add("Content-Length", length.text());
-  http::HeadWriter status(status_.data(), status_.size());
-  status.append("berth; error=");
-  status.append(exchange::proxy_status_error(response.reason));
-  status.append("; details=\"");
-  status.append(info(response.reason).label);
-  status.append("\"");
-  add("Proxy-Status", status.text());
+  if (response.location.empty()) {
+    http::HeadWriter status(status_.data(), status_.size());
+    status.append("berth; error=");
+    status.append(exchange::proxy_status_error(response.reason));
+    status.append("; details=\"");
+    status.append(info(response.reason).label);
+    status.append("\"");
+    add("Proxy-Status", status.text());
+  } else {
+    add("Location", response.location);
+  }
   if (!response.request_id.empty()) add("X-Request-Id", response.request_id);
   if (response.status == 503) add("Retry-After", "1");
-  if (!response.location.empty()) add("Location", response.location);
 }
 
 }  // namespace berth::client

@@ -11,6 +11,8 @@ constexpr std::pair<CloseReason, std::string_view> kErrors[] = {
     {CloseReason::ConnectTimeout, "connection_timeout"},
     {CloseReason::ConnectUnreachable, "destination_ip_unroutable"},
     {CloseReason::ConnectFailed, "destination_unavailable"},
+    {CloseReason::ServerTlsFailed, "tls_protocol_error"},
+    {CloseReason::ServerCertificate, "tls_certificate_error"},
     {CloseReason::NoServer, "destination_unavailable"},
     {CloseReason::NoRoute, "destination_not_found"},
     {CloseReason::ServerClosed, "connection_terminated"},

@@ -239,11 +239,12 @@ bool TlsTransport::flush_pending() {
 size_t TlsTransport::newly_accepted() {
   if (batch_.plain == 0) return 0;
   size_t now = batch_.plain;
-  if (batch_.sent < batch_.cipher) {
+  if (batch_.sent < batch_.first) {
+    now = 0;
+  } else if (batch_.sent < batch_.cipher) {
     const size_t overhead = batch_.cipher - batch_.plain;
-    const size_t least = batch_.sent >= batch_.first ? 1 : 0;
-    now = std::max(least, batch_.sent > overhead ? batch_.sent - overhead : 0);
-    now = std::min(now, batch_.plain - 1);
+    now = batch_.sent > overhead ? batch_.sent - overhead : 1;
+    now = std::max(batch_.reported, std::min(now, batch_.plain - 1));
   }
   const size_t news = now - batch_.reported;
   batch_.reported = now;
