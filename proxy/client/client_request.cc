@@ -183,8 +183,9 @@ void ClientConnection::open_exchange() {
                             .trusted = router.trusted().contains(peer_),
                             .https_port = listener_.settings().redirect_to_https,
                             .subject_header = listener_.settings().tls.client_subject_header,
-                            .subject = secure_ ? std::string_view(transport_->security()->peer_subject)
-                                               : std::string_view()});
+                            .subject = secure_
+                                           ? std::string_view(transport_->security()->peer_subject)
+                                           : std::string_view()});
   active_->began = env.now();
   active_->began_wall_us = env.runtime.time.wall_micros();
 }

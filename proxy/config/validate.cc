@@ -110,7 +110,8 @@ class Validator {
     }
     const bool asks = tls.client_certificate != ClientCertificate::None;
     if (asks && tls.client_ca.empty()) {
-      missing(at(in + ".client_certificate"), in + " asks for client certificates without client_ca",
+      missing(at(in + ".client_certificate"),
+              in + " asks for client certificates without client_ca",
               "a file with the authorities that may have issued them");
     }
     if (!asks && !tls.client_ca.empty()) {
@@ -199,10 +200,11 @@ class Validator {
     if (!tls.enabled) return;
     check_pair(tls.certificate, tls.key, path, false);
     if (!tls.verify) {
-      diagnostics_.warning(at(path + ".verify"),
-                           "verify: false: anybody on the way can pose as a server of upstream '" +
-                               upstream.name + "'",
-                           "set ca to the file of the authority that the server's certificate is of");
+      diagnostics_.warning(
+          at(path + ".verify"),
+          "verify: false: anybody on the way can pose as a server of upstream '" + upstream.name +
+              "'",
+          "set ca to the file of the authority that the server's certificate is of");
       return;
     }
     if (!tls.server_name.empty()) return;

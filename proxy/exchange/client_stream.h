@@ -39,9 +39,9 @@ struct LocalResponse {
 struct ClientFacts {
   const net::Address& peer;
   stats::ListenerStats& stats;
-  bool secure = false;   // TLS
-  bool trusted = false;  // its X-Forwarded-* are kept
-  uint32_t https_port = 0;             // not 0: it is to come back there, over TLS
+  bool secure = false;                   // TLS
+  bool trusted = false;                  // its X-Forwarded-* are kept
+  uint32_t https_port = 0;               // not 0: it is to come back there, over TLS
   std::string_view subject_header = {};  // what its certificate's subject is told in
   std::string_view subject = {};         // "": it has no verified certificate
 };

@@ -31,8 +31,8 @@ bool berth_writes(HeaderId id) {
 // X-Request-Id, framing.
 constexpr size_t kOwnFields = 512;
 
-size_t upper_bound(const http::RequestHead& head, size_t received_size,
-                   const ClientFacts& client, const ForwardingRules& rules) {
+size_t upper_bound(const http::RequestHead& head, size_t received_size, const ClientFacts& client,
+                   const ForwardingRules& rules) {
   // X-Forwarded-For is joined from several fields, X-Forwarded-Host and Forwarded repeat the host;
   // the log's texts come behind: the target, the host, two fields.
   size_t size = 2 * received_size + 4 * head.host.size() + kOwnFields + rules.upstream.size();

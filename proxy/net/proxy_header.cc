@@ -107,10 +107,8 @@ ProxyHeader parse_v2(std::string_view bytes) {
   if (command != kLocal && command != kProxy) return malformed();
   if (kFixedV2 + length > kMaxProxyHeader) return malformed();
   if (bytes.size() < kFixedV2 + length) return incomplete();
-  ProxyHeader header{.status = Status::Complete,
-                     .size = kFixedV2 + length,
-                     .source = {},
-                     .destination = {}};
+  ProxyHeader header{
+      .status = Status::Complete, .size = kFixedV2 + length, .source = {}, .destination = {}};
   if (command == kLocal) return header;
   // Addresses, then ports; what follows (TLVs) is not for us. Of other families nothing is known.
   const bool v4 = family == kTcp4;
@@ -150,10 +148,10 @@ std::string write_proxy_header(config::ProxyProtocol version, const Address& sou
   const bool v4 = source.kind() == AddressKind::V4;
   const bool v6 = source.kind() == AddressKind::V6;
   static constexpr std::array<uint8_t, 16> kUnspecified{};
-  const Address to = destination.kind() == source.kind()
-                         ? destination
-                         : address_of(v4 ? AF_INET : AF_INET6, kUnspecified.data(),
-                                      htons(destination.port()));
+  const Address to =
+      destination.kind() == source.kind()
+          ? destination
+          : address_of(v4 ? AF_INET : AF_INET6, kUnspecified.data(), htons(destination.port()));
   switch (version) {
     case config::ProxyProtocol::Off:
       return {};

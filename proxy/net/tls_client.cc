@@ -26,8 +26,8 @@ TlsClient::TlsClient(const config::UpstreamTls& settings) {
   SSL_CTX* context = context_.get();
   if (context == nullptr) throw TlsSettingsError("", "out of memory for TLS");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, TlsServerConnector::on_new_session);
@@ -40,8 +40,8 @@ TlsClient::TlsClient(const config::UpstreamTls& settings) {
     if (!settings.ca.empty()) {
       contents += trust_file(*context, settings.ca, "ca");
     } else if (SSL_CTX_set_default_verify_paths(context) != 1) {
-      throw TlsSettingsError("ca", "the system's certificate authorities cannot be read: " +
-                                       openssl_error());
+      throw TlsSettingsError(
+          "ca", "the system's certificate authorities cannot be read: " + openssl_error());
     }
   }
   if (!settings.certificate.empty()) {
@@ -76,7 +76,8 @@ bool TlsServerConnector::prepare(SSL& ssl) const {
     } else {
       // (The macro for the first one has a cast of the old style.)
       std::string name = name_;
-      if (SSL_ctrl(&ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data()) != 1 ||
+      if (SSL_ctrl(&ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data()) !=
+              1 ||
           SSL_set1_host(&ssl, name_.c_str()) != 1) {
         return false;
       }

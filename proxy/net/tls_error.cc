@@ -36,8 +36,8 @@ CloseReason client_handshake_failure(bool left) {
 
 CloseReason server_handshake_failure(const SSL& ssl) {
   const unsigned long error = ERR_peek_error();
-  const bool unverified = ERR_GET_LIB(error) == ERR_LIB_SSL &&
-                          ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+  const bool unverified =
+      ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
   if (unverified || SSL_get_verify_result(&ssl) != X509_V_OK) return CloseReason::ServerCertificate;
   return CloseReason::ServerTlsFailed;
 }

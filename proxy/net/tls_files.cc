@@ -149,7 +149,8 @@ void CertificatePair::use_in(SSL_CTX& context) const {
     ok = ok && SSL_CTX_add1_chain_cert(&context, link.get()) == 1;
   }
   // Such as an RSA key of 1,024 bits.
-  if (!ok) throw TlsSettingsError("", "certificate " + file_ + " cannot be used: " + openssl_error());
+  if (!ok)
+    throw TlsSettingsError("", "certificate " + file_ + " cannot be used: " + openssl_error());
 }
 
 int CertificatePair::key_type() const {

@@ -83,8 +83,8 @@ struct TlsServer::Callbacks {
   static bool set_mac_key(EVP_MAC_CTX& mac, const TicketKeys::Key& key) {
     static char digest[] = "sha256";
     const std::array<OSSL_PARAM, 3> params = {
-        OSSL_PARAM_construct_octet_string(
-            OSSL_MAC_PARAM_KEY, const_cast<uint8_t*>(key.mac.data()), key.mac.size()),
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, const_cast<uint8_t*>(key.mac.data()),
+                                          key.mac.size()),
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end(),
     };
@@ -121,15 +121,15 @@ SslContextPtr TlsServer::new_context(const Options& options) {
     throw TlsSettingsError("ciphers", "ciphers: OpenSSL knows none of '" + settings.ciphers + "'");
   }
   SSL_CTX_set1_groups_list(context, kGroups);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                   SSL_OP_IGNORE_UNEXPECTED_EOF);
+  SSL_CTX_set_options(
+      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   // Sessions live in tickets, with the client: nothing is kept here.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, kTicketSeconds);
-  SSL_CTX_set_session_id_context(
-      context, reinterpret_cast<const unsigned char*>(session_group_.data()),
-      static_cast<unsigned>(session_group_.size()));
+  SSL_CTX_set_session_id_context(context,
+                                 reinterpret_cast<const unsigned char*>(session_group_.data()),
+                                 static_cast<unsigned>(session_group_.size()));
   SSL_CTX_set_num_tickets(context, settings.session_tickets ? 1 : 0);
   if (!settings.session_tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(context, Callbacks::seal_ticket);

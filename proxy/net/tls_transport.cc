@@ -15,7 +15,7 @@ namespace berth::net {
 
 namespace {
 
-constexpr size_t kRecord = 16 * 1024;        // plaintext in a record, at most
+constexpr size_t kRecord = 16 * 1024;          // plaintext in a record, at most
 constexpr size_t kRecordRoom = kRecord + 256;  // what it becomes, at most
 constexpr size_t kOutRoom = 5 * kRecordRoom;
 // To look at what is there, one record is enough.
@@ -157,8 +157,8 @@ bool TlsTransport::supply(char* into, size_t size, size_t& got, bool& retry) {
     Scratch& scratch = workspace().in;
     const IoResult read = lower_->read(scratch.data(), read_room_);
     // The end of the stream, and an RST that came together with data, show only at the next read.
-    may_read_ = read.status == IoStatus::Ok &&
-                (read.more || peer_closed_ || state_ == State::Handshake);
+    may_read_ =
+        read.status == IoStatus::Ok && (read.more || peer_closed_ || state_ == State::Handshake);
     if (read.status == IoStatus::Again) return false;
     if (read.status != IoStatus::Ok) {
       (read.status == IoStatus::Eof ? lower_eof_ : lower_reset_) = true;
@@ -395,8 +395,8 @@ Transport::ConnectResult TlsTransport::finish_connect() {
     }
   }
   if (broken()) {
-    return {IoStatus::Reset, side_ == Side::Server ? CloseReason::TlsClientLeft
-                                                   : CloseReason::ServerTlsFailed};
+    return {IoStatus::Reset,
+            side_ == Side::Server ? CloseReason::TlsClientLeft : CloseReason::ServerTlsFailed};
   }
   if (result != 1) return {IoStatus::Again, CloseReason::None};
   established();
@@ -410,8 +410,8 @@ Transport::ConnectResult TlsTransport::handshake_failed() {
     return {IoStatus::Reset, CloseReason::PlainHttpToTls};
   }
   const bool left = lower_eof_ || lower_reset_;
-  const CloseReason reason = side_ == Side::Server ? client_handshake_failure(left)
-                                                   : server_handshake_failure(*ssl_);
+  const CloseReason reason =
+      side_ == Side::Server ? client_handshake_failure(left) : server_handshake_failure(*ssl_);
   send_collected();  // the alert
   state_ = State::Broken;
   return {IoStatus::Reset, reason};

@@ -68,9 +68,9 @@ class TlsTransport final : public Transport, private TransportHandler {
   TransportHandler* handler_;
   std::shared_ptr<const void> owner_;
   SslPtr ssl_;
-  ByteBuffer cipher_in_;       // ciphertext that has been read, and not yet used
-  ByteBuffer cipher_out_;      // ciphertext that the transport below has not taken yet
-  std::string_view input_;     // during an Operation: ciphertext at hand
+  ByteBuffer cipher_in_;    // ciphertext that has been read, and not yet used
+  ByteBuffer cipher_out_;   // ciphertext that the transport below has not taken yet
+  std::string_view input_;  // during an Operation: ciphertext at hand
   // The plaintext of the last write() whose ciphertext was not all taken: counted as accepted only
   // as its ciphertext goes.
   struct Batch {
@@ -84,15 +84,15 @@ class TlsTransport final : public Transport, private TransportHandler {
   Security security_;
   const Side side_;
   State state_;
-  size_t read_room_ = 0;         // during an Operation: ciphertext to ask for at a time
-  bool may_read_ = false;        // during an Operation: the transport below may hold more
-  bool peer_closed_ = false;     // a FIN has been reported
-  bool lower_eof_ = false;       // and read
+  size_t read_room_ = 0;      // during an Operation: ciphertext to ask for at a time
+  bool may_read_ = false;     // during an Operation: the transport below may hold more
+  bool peer_closed_ = false;  // a FIN has been reported
+  bool lower_eof_ = false;    // and read
   bool lower_reset_ = false;
-  bool first_bytes_ = true;      // nothing has come yet
+  bool first_bytes_ = true;  // nothing has come yet
   bool plain_http_ = false;
   bool fin_sent_ = false;
-  bool fin_wanted_ = false;      // once cipher_out_ is empty
+  bool fin_wanted_ = false;  // once cipher_out_ is empty
   bool aborted_ = false;
 };
 

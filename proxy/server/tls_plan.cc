@@ -37,8 +37,8 @@ TlsPlan::TlsPlan(const config::Config& config,
   };
   for (const config::Listener& listener : config.listeners) {
     if (!listener.tls.enabled) continue;
-    servers_[&listener] = named("listener " + listener.name,
-                                [&] { return make_server(listener, ticket_keys); });
+    servers_[&listener] =
+        named("listener " + listener.name, [&] { return make_server(listener, ticket_keys); });
   }
   for (const config::Upstream& upstream : config.upstreams) {
     if (!upstream.tls.enabled) continue;
@@ -60,7 +60,8 @@ std::shared_ptr<const net::TlsConnector> TlsPlan::connector(const config::Upstre
   return std::make_shared<net::TlsServerConnector>(at->second, peer_name(upstream, server));
 }
 
-std::string TlsPlan::identity(const config::Upstream& upstream, const config::Server& server) const {
+std::string TlsPlan::identity(const config::Upstream& upstream,
+                              const config::Server& server) const {
   const auto at = clients_.find(&upstream);
   if (at == clients_.end()) return {};
   return " " + peer_name(upstream, server) + " " + at->second->identity();

@@ -17,8 +17,8 @@ namespace berth::server {
 // Thread: the main thread.
 class TlsPlan {
  public:
-  // Throws std::runtime_error that names the listener or upstream, the file and the reason. `config`
-  // outlives it.
+  // Throws std::runtime_error that names the listener or upstream, the file and the reason.
+  // `config` outlives it.
   TlsPlan(const config::Config& config, const std::shared_ptr<const net::TicketKeys>& ticket_keys);
 
   // nullptr: plain.

@@ -198,8 +198,8 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
         const auto same = [&](const auto& other) { return other->address == address; };
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
-        plan.servers.push_back(
-            share_server(cluster, settings, server, server_name(server, found, address), address, tls));
+        plan.servers.push_back(share_server(cluster, settings, server,
+                                            server_name(server, found, address), address, tls));
         named.insert(plan.servers.back().get());
       }
     }

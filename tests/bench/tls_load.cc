@@ -1,7 +1,7 @@
 // A client for the TLS benchmark: one thread, blocking sockets, as little work as possible.
 //
-//   tls_load PORT idle N        opens N connections, one request on each, says "ready", waits for a line
-//   tls_load PORT get N SIZE    N requests over 8 connections, each answered with SIZE bytes
+//   tls_load PORT idle N        opens N connections, one request on each, says "ready", waits for a
+//   line tls_load PORT get N SIZE    N requests over 8 connections, each answered with SIZE bytes
 //   tls_load PORT full N        N connections with full handshakes, one request on each
 //   tls_load PORT resumed N     the same with resumed ones
 #include <netinet/in.h>
@@ -106,7 +106,8 @@ int main(int argc, char** argv) {
     constexpr int kConnections = 8;
     std::vector<SSL*> connections;
     for (int i = 0; i < kConnections; ++i) connections.push_back(open_connection(port));
-    for (int i = 0; i < count; ++i) get(connections[static_cast<size_t>(i % kConnections)], size, false);
+    for (int i = 0; i < count; ++i)
+      get(connections[static_cast<size_t>(i % kConnections)], size, false);
     for (SSL* ssl : connections) close_connection(ssl);
     return 0;
   }

@@ -96,8 +96,7 @@ class FakeTransport final : public net::Transport {
 class FakeNetwork final : public net::Network {
  public:
   Result<std::unique_ptr<net::Transport>, CloseReason> connect(
-      const net::Address& to, const net::ConnectOptions&,
-      net::TransportHandler& handler) override {
+      const net::Address& to, const net::ConnectOptions&, net::TransportHandler& handler) override {
     if (!refusals.empty()) {
       const CloseReason reason = refusals.front();
       refusals.pop_front();

@@ -56,8 +56,8 @@ TEST(ProxyHeaderTest, Version2) {
 TEST(ProxyHeaderTest, ALocalConnectionHasNoAddressAndNeitherHasAnotherFamily) {
   const std::string addresses("\xc0\x00\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb", 12);
   for (const std::string& bytes :
-       {v2(0x20, 0x00, ""), v2(0x20, 0x11, addresses), v2(0x21, 0x00, ""), v2(0x21, 0x31, addresses),
-        v2(0x21, 0x12, addresses)}) {
+       {v2(0x20, 0x00, ""), v2(0x20, 0x11, addresses), v2(0x21, 0x00, ""),
+        v2(0x21, 0x31, addresses), v2(0x21, 0x12, addresses)}) {
     const ProxyHeader header = parse_proxy_header(bytes);
     EXPECT_EQ(header.status, Status::Complete);
     EXPECT_EQ(header.source.kind(), AddressKind::None);
@@ -66,9 +66,8 @@ TEST(ProxyHeaderTest, ALocalConnectionHasNoAddressAndNeitherHasAnotherFamily) {
 
 TEST(ProxyHeaderTest, EveryPrefixIsIncomplete) {
   const std::string addresses("\xc0\x00\x02\x01\xc6\x33\x64\x02\xdc\x04\x01\xbb", 12);
-  for (const std::string& whole :
-       {std::string("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"),
-        v2(0x21, 0x11, addresses)}) {
+  for (const std::string& whole : {std::string("PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n"),
+                                   v2(0x21, 0x11, addresses)}) {
     for (size_t size = 1; size < whole.size(); ++size) {
       EXPECT_EQ(parse_proxy_header(whole.substr(0, size)).status, Status::Incomplete) << size;
     }
@@ -77,7 +76,8 @@ TEST(ProxyHeaderTest, EveryPrefixIsIncomplete) {
 
 TEST(ProxyHeaderTest, WhatIsNotExactlyAHeaderIsMalformed) {
   for (const std::string& bytes : {
-           std::string("GET / HTTP/1.1\r\n"), std::string("PROXY TCP4 192.0.2.1\r\n"),
+           std::string("GET / HTTP/1.1\r\n"),
+           std::string("PROXY TCP4 192.0.2.1\r\n"),
            std::string("PROXY TCP4 192.0.2.1 198.51.100.2 1 2\n"),
            std::string("PROXY TCP4 192.0.2.1 198.51.100.2 1 2 \r\n"),
            std::string("PROXY TCP4 192.0.2.1 198.51.100.2 1 2 3\r\n"),
@@ -87,11 +87,17 @@ TEST(ProxyHeaderTest, WhatIsNotExactlyAHeaderIsMalformed) {
            std::string("PROXY TCP4 192.0.2.1 198.51.100.2 -1 2\r\n"),
            std::string("PROXY TCP4 192.0.2.256 198.51.100.2 1 2\r\n"),
            std::string("PROXY TCP4 192.0.2.01 198.51.100.2 1 2\r\n"),
-           std::string("PROXY TCP4 ::1 ::1 1 2\r\n"), std::string("PROXY TCP6 1.2.3.4 ::1 1 2\r\n"),
+           std::string("PROXY TCP4 ::1 ::1 1 2\r\n"),
+           std::string("PROXY TCP6 1.2.3.4 ::1 1 2\r\n"),
            std::string("PROXY UDP4 192.0.2.1 198.51.100.2 1 2\r\n"),
-           std::string("PROXY UNKNOWNS\r\n"), std::string("proxy TCP4\r\n"), std::string("PROXY \r\n"),
-           "PROXY " + std::string(200, 'x'), v2(0x11, 0x11, ""), v2(0x22, 0x11, ""),
-           v2(0x21, 0x11, "too short"), kSignature + "\x21\x11\xff\xff" + std::string(100, 'x'),
+           std::string("PROXY UNKNOWNS\r\n"),
+           std::string("proxy TCP4\r\n"),
+           std::string("PROXY \r\n"),
+           "PROXY " + std::string(200, 'x'),
+           v2(0x11, 0x11, ""),
+           v2(0x22, 0x11, ""),
+           v2(0x21, 0x11, "too short"),
+           kSignature + "\x21\x11\xff\xff" + std::string(100, 'x'),
        }) {
     EXPECT_EQ(parse_proxy_header(bytes).status, Status::Malformed) << bytes;
   }

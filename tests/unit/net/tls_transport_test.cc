@@ -343,8 +343,8 @@ TEST_F(TlsTransportTest, WhoeverHasAnotherNameIsNotTheServer) {
   open();
   theirs.reset();
   to_us = {};
-  theirs = connector("other.test")
-               ->connect(std::make_unique<PipeTransport>(to_them, to_us), nobody);
+  theirs =
+      connector("other.test")->connect(std::make_unique<PipeTransport>(to_them, to_us), nobody);
   theirs->finish_connect();
   ours->finish_connect();
   const auto result = theirs->finish_connect();
@@ -389,8 +389,8 @@ TEST(TlsFilesTest, AKeyOfAnotherCertificateIsRefusedByName) {
     FAIL();
   } catch (const TlsSettingsError& error) {
     EXPECT_EQ(error.setting(), "certificates[0].key");
-    EXPECT_EQ(error.what(), "key " + two.pair.key + " does not belong to certificate " +
-                                one.pair.certificate);
+    EXPECT_EQ(error.what(),
+              "key " + two.pair.key + " does not belong to certificate " + one.pair.certificate);
   }
 }
 

@@ -172,8 +172,8 @@ TEST_F(CollectorTest, ReasonsAreThoseThatCanOccurThere) {
   const auto failures = reasons_shown(all, "berth_upstream_connect_failures_total");
   EXPECT_EQ(failures,
             (std::set<std::string>{"connect_refused", "connect_timeout", "connect_unreachable",
-                                   "connect_failed", "no_local_resources",
-                                   "server_tls_failed", "server_certificate"}));
+                                   "connect_failed", "no_local_resources", "server_tls_failed",
+                                   "server_certificate"}));
   const auto refused = reasons_shown(all, "berth_client_requests_refused_total");
   EXPECT_TRUE(refused.contains("queue_full"));
   EXPECT_TRUE(refused.contains("header_timeout"));
