@@ -226,7 +226,8 @@ void make_sessions(Dice& dice, Scenario& s) {
   s.client.count = static_cast<uint32_t>(dice.between(6, 16));
   s.client.most_requests = 6;
   s.client.stays = 80;
-  s.client.aborts = s.client.stalls = s.client.slow_reading = s.client.slow_writing = 0;
+  s.client.aborts = s.client.stalls = s.client.crawling = 0;
+  s.client.slow_reading = s.client.slow_writing = 0;
   s.client.most_pause = 5ms;
   s.client_link.window = s.server_link.window = 65536;
   s.spread = 30ms;
