@@ -202,8 +202,9 @@ void make_crawl(Dice& dice, Scenario& s) {
   s.client.posts = 50;
   s.client.most_body = 3000;
   s.client.slow_reading = s.client.slow_writing = s.client.stalls = 0;
-  s.server.large = dice.percent(50) ? 200 : 0;
-  constexpr uint32_t kWindows[] = {300, 4096, 65536};
+  s.server.large = dice.percent(70) ? 400 : 0;
+  s.server.pieces = s.server.slow_reading = 0;
+  constexpr uint32_t kWindows[] = {300, 4096, 4096};
   s.client_link.window = dice.of(kWindows);
   s.server_link.window = dice.of(kWindows);
   constexpr Duration kPatience = 2s;
