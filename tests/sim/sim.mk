@@ -26,8 +26,10 @@ sources := $(wildcard $(folders:%=proxy/%/*.cc)) proxy/server/topology.cc \
 sources := $(filter-out proxy/stats/collector.cc proxy/stats/process.cc,$(sources))
 objects := $(sources:%.cc=$(out)/%.o)
 
+libs := -levent_core -levent_pthreads $(shell pkg-config --libs libssl libcrypto libnghttp2)
+
 $(out)/sim: $(objects)
-	@$(CXX) -pthread $(link) $(LDFLAGS) -o $@ $^ -levent_core -levent_pthreads -lnghttp2
+	@$(CXX) -pthread $(link) $(LDFLAGS) -o $@ $^ $(libs)
 
 $(out)/%.o: %.cc
 	@mkdir -p $(@D)
