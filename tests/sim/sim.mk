@@ -1,4 +1,4 @@
-# Builds the simulator alone: the proxy's folders from base/ to client/, the simulation, optimised and with every internal
+# Builds the simulator alone: the proxy's folders up to client/, the simulation, optimised and with every internal
 # check on. SANITIZE=1: with ASan and UBSan.
 
 BUILD ?= build
@@ -19,14 +19,14 @@ else
 flags += -O2 -g1
 endif
 
-folders := base event stats net http upstream exchange client
-sources := $(wildcard $(folders:%=proxy/%/*.cc)) proxy/server/topology.cc \
+folders := base config event stats net http upstream exchange client
+sources := $(wildcard $(folders:%=proxy/%/*.cc)) proxy/server/topology.cc proxy/server/tls_plan.cc \
   $(filter-out %_test.cc,$(wildcard tests/sim/*.cc))
 # The scraper's side is not simulated.
 sources := $(filter-out proxy/stats/collector.cc proxy/stats/process.cc,$(sources))
 objects := $(sources:%.cc=$(out)/%.o)
 
-libs := -levent_core -levent_pthreads $(shell pkg-config --libs libssl libcrypto libnghttp2)
+libs := -levent_core -levent_pthreads $(shell pkg-config --libs libssl libcrypto libnghttp2 yaml-cpp)
 
 $(out)/sim: $(objects)
 	@$(CXX) -pthread $(link) $(LDFLAGS) -o $@ $^ $(libs)
