@@ -345,6 +345,7 @@ void Http2Request::on_closed() {
 }
 
 void Http2Request::close(CloseReason reason) noexcept {
+  connection_.session().forget(*this);
   exchange_.cancel();
   if (state_ != State::Done || unsent() > 0) exchange_.set_failure(reason);
   record(head_sent_ ? status_ : kClientClosedRequest);

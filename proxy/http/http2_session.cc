@@ -179,6 +179,7 @@ struct Http2Session::Callbacks {
 
   static ssize_t read_content(nghttp2_session* session, int32_t id, uint8_t*, size_t size,
                               uint32_t* flags, nghttp2_data_source* source, void*) {
+    if (stream_of(session, id) == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     Http2Stream& stream = *static_cast<Http2Stream*>(source->ptr);
     if (stream.out_.empty() && !stream.response_ended_) {
       stream.waits_for_content_ = true;
@@ -202,9 +203,12 @@ struct Http2Session::Callbacks {
     return static_cast<ssize_t>(size);
   }
 
-  static int write_data(nghttp2_session*, nghttp2_frame*, const uint8_t* frame_header, size_t size,
-                        nghttp2_data_source* source, void* user) {
+  static int write_data(nghttp2_session* session, nghttp2_frame* frame, const uint8_t* frame_header,
+                        size_t size, nghttp2_data_source* source, void* user) {
     Http2Session& at = self(user);
+    if (stream_of(session, frame->hd.stream_id) == nullptr) {
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     if (at.produced_ >= kEnough) return NGHTTP2_ERR_WOULDBLOCK;
     at.write_data(*static_cast<Http2Stream*>(source->ptr), frame_header, size);
     return 0;
@@ -451,6 +455,11 @@ void Http2Session::reset(Http2Stream& stream, Http2Error error) {
   stream.reset_by_us_ = true;
   nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
                             static_cast<uint32_t>(error));
+}
+
+void Http2Session::forget(Http2Stream& stream) {
+  nghttp2_session_set_stream_user_data(session_.get(), static_cast<int32_t>(stream.id_), nullptr);
+  --streams_;
 }
 
 // --- The end.

@@ -77,6 +77,8 @@ class Http2Session {
   // After the response, RST_STREAM with this error instead of NO_ERROR if the request is not
   // complete, and whether it is or not if `error` is one.
   void end_with(Http2Stream& stream, Http2Error error) { stream.after_response_ = error; }
+  // The stream's user is going while the stream is not closed: nothing is reported to it any more.
+  void forget(Http2Stream& stream);
   // The client may send as many bytes more.
   void consume_stream(Http2Stream& stream, size_t bytes);
   void consume_connection(size_t bytes);

@@ -278,6 +278,18 @@ scenario('a stop lets the streams under way finish', async (s) => {
   assert.equal((await within(berth.exited, 'berth to end')).code, 0);
 });
 
+scenario('a stop that waits no longer cuts off what is under way', async (s) => {
+  const origin = await s.origin((req, res) => { res.write(Buffer.alloc(200_000)); });
+  const berth = await front(s, origin, { shutdown: { grace: '100ms' }, access_log: { path: '-' } });
+  const session = await connect(s, berth);
+  const stream = session.request({ ':path': '/' });
+  stream.on('error', () => {});
+  await within(new Promise((resolve) => stream.once('response', resolve)), 'the response to begin');
+  berth.kill('SIGTERM');
+  assert.equal((await within(berth.exited, 'berth to end')).code, 0);
+  assert.equal((await berth.accessLines(1)).length, 1);
+});
+
 scenario('an idle connection times out with GOAWAY', async (s) => {
   const berth = await front(s, await s.origin(), { listener: { ...CLEARTEXT, keepalive_timeout: '300ms' } });
   const session = await connect(s, berth);

@@ -209,6 +209,20 @@ TEST_F(Http2SessionTest, AResetOfOursThrowsAwayWhatIsUnsent) {
   EXPECT_FALSE(stream(1).reset_by_client());
 }
 
+TEST_F(Http2SessionTest, AForgottenStreamHearsNothingMore) {
+  say(hello() + headers(1, get()) + headers(3, get()));
+  session().send_head(stream(1), 200, {}, false);
+  session().send_content(stream(1), "all of it", scratch, true, {});
+  session().forget(stream(1));
+  EXPECT_EQ(session().streams(), 1u);
+  session().terminate(Http2Error::NoError);
+  hear();
+  say(rst(1));
+  EXPECT_FALSE(stream(1).closed);
+  EXPECT_EQ(stream(1).progress, 0u);
+  EXPECT_EQ(content_heard(1), "");
+}
+
 TEST_F(Http2SessionTest, AResetOfTheClientEndsTheStream) {
   say(hello() + headers(1, get()) + rst(1));
   EXPECT_TRUE(stream(1).closed);
