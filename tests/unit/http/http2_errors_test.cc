@@ -155,7 +155,7 @@ std::vector<Case> cases() {
        raw_headers(block(get()) + std::string("\x00\x01x\x85\xf2\xb2\x4a\x84\xff", 9) + "\xff"),
        Connection, kCompression},
       {"Huffman padding of zeroes",
-       raw_headers(block(get()) + std::string("\x00\x01x\x83\xf2\xb2\x4a", 7) + "\x00"), Connection,
+       raw_headers(block(get()) + std::string("\x00\x01x\x84\xf2\xb2\x4a\x00", 8)), Connection,
        kCompression},
       {"Huffman EOS in a string",
        raw_headers(block(get()) + std::string("\x00\x01x\x87\xf2\xb2\x4b\xff\xff\xff\xff", 11)),

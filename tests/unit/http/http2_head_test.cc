@@ -33,10 +33,10 @@ class Http2HeadTest : public testing::Test {
     return get("/", {{std::move(name), std::move(value)}});
   }
   // A request whose field has this value instead, or lacks it.
-  static Fields but(std::string_view name, std::string value) {
+  static Fields but(std::string_view name, const std::string& value) {
     Fields fields = get();
     for (auto& field : fields) {
-      if (field.first == name) field.second = std::move(value);
+      if (field.first == name) field.second = value;
     }
     return fields;
   }
