@@ -118,15 +118,12 @@ void ClientListener::on_secured(const net::Security& security) {
 
 void ClientListener::continue_as_http2(const Connection& from,
                                        std::unique_ptr<net::Transport> transport,
-                                       std::string_view received) {
+                                       std::string_view received, bool fin_seen) {
   auto* next = new Http2Connection(*this, from.peer(), from.opened(),
                                    transport->security() != nullptr);  // owned by its list
-  transport->detach();
-  if (env().network.attach(*transport, next->handler())) {
-    next->open(std::move(transport), received);
-  } else {
-    next->close(CloseReason::NoLocalResources);
-  }
+  transport->hand_to(next->handler());
+  next->open(std::move(transport), received);
+  next->handler().on_ready({.readable = true, .writable = false, .peer_closed = fin_seen});
 }
 
 size_t ClientListener::evict_idle(size_t most) {

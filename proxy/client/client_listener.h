@@ -52,8 +52,9 @@ class ClientListener {
   }
 
   // A client that has turned out to speak HTTP/2. `received`: what has come from it already.
+  // `fin_seen`: and nothing more will.
   void continue_as_http2(const Connection& from, std::unique_ptr<net::Transport> transport,
-                         std::string_view received);
+                         std::string_view received, bool fin_seen);
 
   // --- For a PendingConnection, whose place the new connection takes.
 

@@ -123,7 +123,7 @@ bool ClientConnection::begins_http2(std::string_view received) const {
 void ClientConnection::go_on_as_http2(std::string_view received) {
   listener_.env().runtime.cancel(timer_);
   event::TurnTask::unlink();
-  listener_.continue_as_http2(*this, std::move(transport_), received);
+  listener_.continue_as_http2(*this, std::move(transport_), received, fin_seen_);
   end_replaced();
 }
 

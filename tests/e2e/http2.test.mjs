@@ -385,6 +385,13 @@ scenario('a client that takes nothing of a stream loses that stream only', async
   assert.equal((await ask(session)).body.length, 10);
 });
 
+scenario('a client that says everything at once and hangs up', async (s) => {
+  const berth = await front(s, await s.origin());
+  const wire = await s.wire(berth);
+  wire.write(Buffer.concat([HELLO, get(1)])).end();
+  await berth.measured((m) => m.sum('berth_client_connections_closed_total') === 1 && m.sum('berth_client_streams') === 0);
+});
+
 scenario('curl', async (s) => {
   const origin = await s.origin((req, res) => req.pipe(res));
   const berth = await front(s, origin);

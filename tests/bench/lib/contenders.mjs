@@ -6,15 +6,26 @@
 //   upstream_connections   the bound of (or, nginx cannot queue, the number kept by) the pool
 //   max_clients  how many client connections there will be
 //   servers      ports of the app servers; the origin's unless given
-//   http2        clients speak HTTP/2 without TLS
+//   http2        clients speak HTTP/2: without TLS, or with it
+//   tls          to clients, with a certificate made for the run
 //   strict_bound connections to each server that must not be exceeded, where the proxy can (nginx: and does not queue)
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { first_line_of } from './machine.mjs';
 import { free_port, root, start, stop, tree_of, wait_until_serving, wait_until_serving_http2 } from './processes.mjs';
 
 const kForever = 10_000_000;
+
+// A certificate of its own for this folder: {crt, key, both}.
+function certificate(dir) {
+  const [crt, key, both] = ['site.crt', 'site.key', 'site.pem'].map((name) => path.join(dir, name));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-days', '2',
+    '-keyout', key, '-out', crt], { stdio: 'ignore' });
+  writeFileSync(both, readFileSync(crt, 'utf8') + readFileSync(key, 'utf8'));
+  return { crt, key, both };
+}
 
 const berth = {
   name: 'berth',
@@ -23,6 +34,8 @@ const berth = {
   install: 'make',
   async config(dir, { port, servers }, setup) {
     const bound = setup.strict_bound ?? setup.upstream_connections ?? 128;
+    const files = setup.tls ? certificate(dir) : null;
+    const tls = files ? `\n    tls: {certificates: [{certificate: "${files.crt}", key: "${files.key}"}]}` : '';
     return `
 workers: 1
 listeners:
@@ -30,7 +43,7 @@ listeners:
     keepalive_timeout: 1h
     keepalive_requests: ${kForever}
     keepalive_time: 24h
-    http2: {cleartext: ${Boolean(setup.http2)}}
+    http2: {cleartext: ${Boolean(setup.http2 && !setup.tls)}}${tls}
 upstreams:
   origin:
     servers: [${servers.map((server) => `"127.0.0.1:${server}"`).join(', ')}]
@@ -57,6 +70,8 @@ const nginx = {
   version() { return first_line_of(this.binary, ['-v']); },
   install: 'apt-get install nginx-light',
   async config(dir, { port, servers }, setup) {
+    const files = setup.tls ? certificate(dir) : null;
+    const tls = files ? `\n    ssl_certificate ${files.crt}; ssl_certificate_key ${files.key}; ssl_protocols TLSv1.2 TLSv1.3;` : '';
     const max_conns = setup.strict_bound ? ` max_conns=${setup.strict_bound}` : '';
     const log = `access_log ${dir}/access.log combined buffer=64k flush=1s;`;
     const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -92,7 +107,7 @@ ${servers.map((server) => `    server 127.0.0.1:${server}${max_conns};`).join('\
     keepalive_time 24h;
   }
   server {
-    listen 127.0.0.1:${port} backlog=4096${setup.http2 ? ' http2' : ''};
+    listen 127.0.0.1:${port} backlog=4096${setup.tls ? ' ssl' : ''}${setup.http2 ? ' http2' : ''};${tls}
     location / {
       proxy_pass http://origin;
       proxy_http_version 1.1;
@@ -141,7 +156,7 @@ defaults
   http-reuse always
 ${setup.access_log ? '  log global\n  option httplog' : ''}
 frontend clients
-  bind 127.0.0.1:${port} backlog 4096${setup.http2 ? ' proto h2' : ''}
+  bind 127.0.0.1:${port} backlog 4096${setup.tls ? ` ssl crt ${certificate(dir).both} alpn h2` : setup.http2 ? ' proto h2' : ''}
   default_backend origin${setup.forwarded ? forwarded : ''}
 backend origin${retries}
 ${servers.map((server, i) => `  server origin${i} 127.0.0.1:${server}${bound}`).join('\n')}
@@ -206,7 +221,7 @@ export async function launch(contender, dir, origin, setup, { cpu = null, wrap =
     : [...wrap, contender.binary, ...contender.argv_single(file, home)];
   const options = { cpu, log: path.join(home, 'output.log'), env: contender.environment?.(home) };
   const child = start(argv[0], argv.slice(1), options);
-  await (setup.http2 ? wait_until_serving_http2 : wait_until_serving)(child, port, '/small');
+  await (setup.http2 ? wait_until_serving_http2 : wait_until_serving)(child, port, '/small', setup.tls ? 'https' : 'http');
   return {
     name: contender.name, port, home, child,
     pids: tree_of(child.pid),

@@ -16,9 +16,9 @@ function duration_us(text) {
 }
 
 // Requests of `streams` at a time on each of `connections`, for `seconds`; latencies are means.
-export async function run_h2load({ port, path, connections, streams, requests }, pids, cpu) {
+export async function run_h2load({ scheme = 'http', port, path, connections, streams, requests }, pids, cpu) {
   const argv = ['-c', String(cpu), 'h2load', '-n', String(requests), '-c', String(connections),
-    '-m', String(streams), `http://127.0.0.1:${port}${path}`];
+    '-m', String(streams), `${scheme}://127.0.0.1:${port}${path}`];
   const before = pids.map(cpu_ns);
   const child = spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';

@@ -57,9 +57,9 @@ export async function free_port() {
   return port;
 }
 
-// One GET over HTTP/2 without TLS: its status.
-async function get_http2(port, request_path) {
-  const session = http2.connect(`http://127.0.0.1:${port}`);
+// One GET over HTTP/2: its status.
+async function get_http2(scheme, port, request_path) {
+  const session = http2.connect(`${scheme}://127.0.0.1:${port}`, { rejectUnauthorized: false });
   try {
     const failed = once(session, 'error').then(([error]) => { throw error; });
     const stream = session.request({ ':path': request_path }).resume();
@@ -78,7 +78,7 @@ async function get_http1(port, request_path) {
 
 // Until a GET through `port` is answered with 200; throws when the process ends before that.
 export const wait_until_serving = (child, port, request_path) => wait_until(child, () => get_http1(port, request_path));
-export const wait_until_serving_http2 = (child, port, request_path) => wait_until(child, () => get_http2(port, request_path));
+export const wait_until_serving_http2 = (child, port, request_path, scheme) => wait_until(child, () => get_http2(scheme, port, request_path));
 
 async function wait_until(child, get) {
   for (let attempt = 0; attempt < 600; ++attempt) {

@@ -77,6 +77,13 @@ export const rows = [
     targets: { nginx: 0.60, haproxy: 0.60 },
   },
   {
+    id: 'h2',
+    title: 'small GET over HTTP/2 and TLS, 100 streams on each of 4 connections (latency: mean and longest)',
+    h2load: { scheme: 'https', path: '/small', connections: 4, streams: 100, requests_per_second: 40_000 },
+    setup: { http2: true, tls: true },
+    targets: { nginx: 0.60, haproxy: 0.60 },
+  },
+  {
     id: 'h2c-64k',
     title: '64 KiB response bodies over HTTP/2 without TLS, 20 streams on each of 4 connections',
     h2load: { path: '/64k', connections: 4, streams: 20, requests_per_second: 10_000 },
