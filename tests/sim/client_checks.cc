@@ -208,9 +208,10 @@ bool ClientModel::may_be_closed(const Asked& front) const {
   if (site_.scenario.listener.max_connections != 0 && !reader_.started()) return true;
   // The client was idle for so long that the proxy may have closed before the request came.
   const Duration travel = 2 * site_.scenario.client_link.most_delay + site_.scenario.most_lag + 5ms;
-  const bool raced =
-      front.idle_before && front.idle_for + travel >= site_.scenario.listener.keepalive_timeout;
-  return raced;
+  // (Who crawls has read its last answer long after it was sent.)
+  const bool long_idle =
+      crawls_ || front.idle_for + travel >= site_.scenario.listener.keepalive_timeout;
+  return front.idle_before && long_idle;
 }
 
 }  // namespace berth::sim
