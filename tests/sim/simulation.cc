@@ -164,7 +164,10 @@ void Simulation::redraw_listener() {
   }
   if (dice_.percent(50)) listener.keepalive_timeout += dice_.between(0s, 5s);
   if (dice_.percent(30)) listener.keepalive_time = dice_.between(10ms, 5s);
-  if (dice_.percent(50)) listener.send_timeout += dice_.between(0s, 5s);
+  // (How long who crawls may hold a connection follows from it.)
+  if (dice_.percent(50) && scenario.client.crawling == 0) {
+    listener.send_timeout += dice_.between(0s, 5s);
+  }
   listener_ = std::make_shared<const config::Listener>(std::move(listener));
 }
 
