@@ -119,6 +119,7 @@ void Http2Request::on_request_end(std::string_view trailers) {
   const bool tunnel = state_ == State::Tunnel;
   if (state_ == State::Receiving) state_ = State::Served;
   if (tunnel && !early_.empty()) return;  // behind what waits
+  end_told_ = true;
   exchange_.on_request_body({}, true, trailers);
 }
 
@@ -295,7 +296,10 @@ void Http2Request::run() {
     }
     if (!paused_) resume_request_body();
   }
-  if (state_ == State::Tunnel && client_done_) exchange_.on_request_body({}, true, {});
+  if (state_ == State::Tunnel && client_done_ && !end_told_) {
+    end_told_ = true;
+    exchange_.on_request_body({}, true, {});
+  }
   if (unsent() == 0 && state_ != State::Done) exchange_.on_response_drained();
 }
 

@@ -88,6 +88,7 @@ class Http2Request final : public event::Disposable,
   uint16_t status_ = 0;
   bool asks_for_tunnel_ = false;
   bool client_done_ = false;  // a tunnel's: the client's END_STREAM
+  bool end_told_ = false;     // and the exchange knows
   bool expects_continue_ = false;
   bool paused_ = false;  // the exchange takes no more content for now
   bool head_sent_ = false;

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import http2 from 'node:http2';
+import { Authority } from './lib/certificates.mjs';
 import { readAll } from './lib/origin.mjs';
-import { config, request, scenario } from './lib/scenario.mjs';
+import { request, scenario } from './lib/scenario.mjs';
 import { deferred, within } from './lib/wait.mjs';
 
 const CLEARTEXT = { http2: { cleartext: true } };
@@ -406,5 +407,21 @@ scenario('h2load: 100 streams over a pool of 8', async (s, t) => {
   const berth = await front(s, origin, { pool: { max_connections: 8, queue_timeout: '30s' }, listener: { ...CLEARTEXT, keepalive_requests: 1_000_000 } });
   const { output } = await run('h2load', ['-n', '5000', '-c', '2', '-m', '100', `${berth.url}/`]);
   assert.match(output, /5000 total, 5000 started, 5000 done, 5000 succeeded, 0 failed, 0 errored/, output);
+  assert.ok(origin.mostOpen <= 8, `${origin.mostOpen}`);
+});
+
+scenario('over TLS: curl, h2load', async (s, t) => {
+  const { files } = new Authority(s.folder()).issue('localhost');
+  const origin = await s.origin((req, res) => req.pipe(res));
+  const berth = await s.front(origin, {
+    pool: { max_connections: 8, queue_timeout: '30s' }, listener: { tls: { certificates: [files] }, keepalive_requests: 1_000_000 },
+  });
+  const url = `https://localhost:${berth.address.port}/`;
+  const { code, output } = await run('curl', ['-sSk', '--http2', '-w', ' %{http_version} %{http_code}', '-d', 'hello', url]);
+  assert.equal(code, 0, output);
+  assert.equal(output, 'hello 2 200');
+  if (!(await installed('h2load'))) return t.diagnostic('h2load is not installed (Debian: nghttp2-client)');
+  const load = await run('h2load', ['-n', '5000', '-c', '2', '-m', '100', url]);
+  assert.match(load.output, /5000 total, 5000 started, 5000 done, 5000 succeeded, 0 failed, 0 errored/, load.output);
   assert.ok(origin.mostOpen <= 8, `${origin.mostOpen}`);
 });
