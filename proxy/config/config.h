@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "proxy/base/time.h"
+#include "proxy/config/health.h"
+#include "proxy/config/resolver.h"
 
 namespace berth::config {
 
@@ -144,6 +146,7 @@ enum class Reuse : uint8_t { Lifo, Fifo };
 struct Pool {
   uint32_t max_connections = 128;
   uint32_t max_idle = 32;
+  uint32_t min_idle = 0;                      // opened ahead of need
   std::optional<Duration> keepalive_timeout;  // none: auto, learned from the server
   uint32_t keepalive_requests = 1000;
   Duration keepalive_time = 1h;
@@ -195,6 +198,8 @@ struct Upstream {
       slow_start;  // in which a server that comes gets its full share; none: off
   Pool pool;
   Retry retry;
+  Ejection ejection;
+  HealthCheck health;
   Duration connect_timeout = 2s;
   Duration response_timeout = 60s;  // from the end of the request to the response head
   // Between two reads of a response body, or two writes of a request body.
@@ -235,6 +240,7 @@ struct Forwarding {
 
 struct Admin {
   std::string address = "127.0.0.1:9145";  // "" (off)
+  std::vector<std::string> hosts;  // names under which commands and /config may be asked for
   bool operator==(const Admin&) const = default;
 };
 
@@ -261,6 +267,7 @@ struct Config {
   Forwarding forwarding;
   Admin admin;
   AccessLog access_log;
+  Resolver resolver;
   Shutdown shutdown;
   bool operator==(const Config&) const = default;
 };

@@ -94,7 +94,7 @@ bool same_listener_settings(const Item& running, const Item& next) {
 std::vector<std::string> settings_that_need_a_restart(const Config& running, const Config& next) {
   std::vector<std::string> keys;
   if (running.workers != next.workers) keys.emplace_back("workers");
-  if (running.admin != next.admin) keys.emplace_back("admin.address");
+  if (running.admin.address != next.admin.address) keys.emplace_back("admin.address");
   return keys;
 }
 

@@ -43,6 +43,10 @@ class KeyLister {
     note(key);
   }
   template <class T>
+  void texts_or_default(std::string_view key, T& /*value*/, TextKind /*kind*/) {
+    note(key);
+  }
+  template <class T>
   void pairs(std::string_view key, T& /*value*/) {
     note(key);
   }
@@ -147,6 +151,32 @@ constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
     {"idle_timeout", "keepalive_timeout"},
     {"max_requests", "keepalive_requests"},
     {"max_age", "keepalive_time"},
+    {"health_check", "health"},
+    {"health_checks", "health"},
+    {"healthcheck", "health"},
+    {"active_health", "health"},
+    {"uri", "path"},
+    {"fall", "unhealthy_after"},
+    {"unhealthy_threshold", "unhealthy_after"},
+    {"rise", "healthy_after"},
+    {"healthy_threshold", "healthy_after"},
+    {"expected_statuses", "status"},
+    {"expect_status", "status"},
+    {"period", "interval"},
+    {"dns", "resolver"},
+    {"resolvers", "resolver"},
+    {"servers", "nameservers"},
+    {"nameserver", "nameservers"},
+    {"outlier_detection", "ejection"},
+    {"passive_health", "ejection"},
+    {"max_fails", "errors"},
+    {"consecutive_errors", "errors"},
+    {"consecutive_gateway_failure", "errors"},
+    {"fail_timeout", "time"},
+    {"base_ejection_time", "time"},
+    {"fail_duration", "time"},
+    {"max_ejection_time", "max_time"},
+    {"max_ejection_percent", "max_percent"},
     {"worker_processes", "workers"},
     {"nbthread", "workers"},
     {"threads", "workers"},

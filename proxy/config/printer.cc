@@ -85,6 +85,10 @@ class Printer {
     for (const std::string& value : values) all += (all.empty() ? "" : ", ") + scalar(value);
     line(key, "[" + all + "]");
   }
+  void texts_or_default(std::string_view key, const std::vector<std::string>& values,
+                        TextKind kind) {
+    texts(key, values, kind);
+  }
   void pairs(std::string_view key, const std::vector<std::pair<std::string, std::string>>& values) {
     if (values.empty()) {
       line(key, "{}");

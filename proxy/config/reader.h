@@ -45,6 +45,8 @@ class Reader {
   void port_or_off(std::string_view key, uint32_t& out, uint32_t usual);
   void text(std::string_view key, std::string& out, TextKind kind);
   void texts(std::string_view key, std::vector<std::string>& out, TextKind kind);
+  // A list whose default is not empty: what is written replaces it.
+  void texts_or_default(std::string_view key, std::vector<std::string>& out, TextKind kind);
   void pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>& out);
 
   template <class E, size_t N>
@@ -70,7 +72,7 @@ class Reader {
       } else if (node->kind == YamlNode::Kind::Scalar) {
         neither_map_nor_off(*node);
       } else {
-        turn_on(out);
+        if (node->kind == YamlNode::Kind::Map) turn_on(out);
         read_map(*node, out);
       }
     });

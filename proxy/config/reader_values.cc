@@ -202,6 +202,19 @@ void Reader::texts(std::string_view key, std::vector<std::string>& out, TextKind
   });
 }
 
+void Reader::texts_or_default(std::string_view key, std::vector<std::string>& out, TextKind kind) {
+  std::vector<std::string> written;
+  texts(key, written, kind);
+  if (!written.empty()) {
+    out = std::move(written);
+    return;
+  }
+  const auto place = places_.find(path_ + '.' + std::string(key));
+  if (place == places_.end() || diagnostics_.error_at(place->second)) return;
+  diagnostics_.error(place->second, std::string(key) + here() + " has no items",
+                     "leave the key out for its default");
+}
+
 void Reader::pairs(std::string_view key, std::vector<std::pair<std::string, std::string>>& out) {
   const YamlNode* node = take(key);
   if (node == nullptr) return;

@@ -69,6 +69,11 @@ inline constexpr std::array kNonIdempotents = {
     Choice{RetryNonIdempotent::Never, "never"},
     Choice{RetryNonIdempotent::FinProved, "fin_proved"},
 };
+inline constexpr std::array kEjectFors = {
+    Choice{EjectFor::Failures, "failures"},
+    Choice{EjectFor::GatewayErrors, "gateway_errors"},
+    Choice{EjectFor::ServerErrors, "server_errors"},
+};
 
 inline constexpr std::array kTlsVersions = {Choice{TlsVersion::Tls12, "1.2"},
                                             Choice{TlsVersion::Tls13, "1.3"}};
@@ -97,9 +102,14 @@ enum class TextKind : uint8_t {
   HashName,    // of a header or cookie; "" if it is not needed
   CookieName,  // or `off`, which is ""
   CookiePath,
-  File,        // or "": none. Relative names are in the folder of the configuration
-  ServerName,  // a host name, or "": none
-  Ciphers,     // OpenSSL's names, with colons between them
+  File,         // or "": none. Relative names are in the folder of the configuration
+  ServerName,   // a host name, or "": none
+  Ciphers,      // OpenSSL's names, with colons between them
+  CheckTarget,  // of a health check: a path, with a query or without
+  CheckHost,    // a Host, or auto
+  StatusRange,
+  HostName,
+  Nameserver,  // an IP address with a port
 };
 
 namespace bounds {
@@ -128,6 +138,12 @@ inline constexpr NumberBounds kBacklog{1, 65'535, ""};
 inline constexpr NumberBounds kWorkers{1, 256, "write auto for one per core"};
 inline constexpr NumberBounds kAttempts{1, 16, "1 never retries"};
 inline constexpr NumberBounds kWeight{1, 1000, "to take a server out, remove it from the list"};
+inline constexpr DurationBounds kEjectTime{100ms, kDay, "to leave none out, write ejection: off"};
+inline constexpr NumberBounds kErrors{1, 1'000'000, "to leave none out, write ejection: off"};
+inline constexpr DurationBounds kCheckInterval{100ms, kDay, ""};
+inline constexpr DurationBounds kTtl{100ms, kDay, ""};
+inline constexpr NumberBounds kChecks{1, 1000, ""};
+inline constexpr NumberBounds kEjectPercent{1, 100, "to leave none out, write ejection: off"};
 inline constexpr NumberBounds kPercent{0, 100, ""};
 inline constexpr NumberBounds kHead{1 * kKiB, 1 * kMiB, ""};
 inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
@@ -231,6 +247,7 @@ template <class V>
 void visit_keys(V& v, Pool& p) {
   v.count("max_connections", p.max_connections, bounds::kServerConnections);
   v.count("max_idle", p.max_idle, bounds::kFromNone);
+  v.count("min_idle", p.min_idle, bounds::kFromNone);
   v.duration_or("keepalive_timeout", p.keepalive_timeout, bounds::kServerKeepalive, kAuto);
   v.count("keepalive_requests", p.keepalive_requests, bounds::kRequests);
   v.duration("keepalive_time", p.keepalive_time, bounds::kLongTime);
@@ -246,6 +263,28 @@ void visit_keys(V& v, Retry& r) {
   v.count("budget_percent", r.budget_percent, bounds::kPercent);
   v.count("budget_min", r.budget_min, bounds::kFromNone);
   v.choice("non_idempotent", r.non_idempotent, kNonIdempotents);
+}
+
+template <class V>
+void visit_keys(V& v, Ejection& e) {
+  v.boolean("enabled", e.enabled);
+  v.count("errors", e.errors, bounds::kErrors);
+  v.choice("count", e.count, kEjectFors);
+  v.duration("time", e.time, bounds::kEjectTime);
+  v.duration("max_time", e.max_time, bounds::kEjectTime);
+  v.count("max_percent", e.max_percent, bounds::kEjectPercent);
+}
+
+template <class V>
+void visit_keys(V& v, HealthCheck& h) {
+  v.boolean("enabled", h.enabled);
+  v.text("path", h.path, TextKind::CheckTarget);
+  v.text("host", h.host, TextKind::CheckHost);
+  v.duration("interval", h.interval, bounds::kCheckInterval);
+  v.duration("timeout", h.timeout, bounds::kTimeout);
+  v.count("healthy_after", h.healthy_after, bounds::kChecks);
+  v.count("unhealthy_after", h.unhealthy_after, bounds::kChecks);
+  v.texts_or_default("status", h.status, TextKind::StatusRange);
 }
 
 template <class V>
@@ -281,6 +320,8 @@ void visit_keys(V& v, Upstream& u) {
   v.duration_or("slow_start", u.slow_start, bounds::kSlowStart, kOff);
   v.section("pool", u.pool);
   v.section("retry", u.retry);
+  v.switchable("ejection", u.ejection);
+  v.switchable("health", u.health);
   v.duration("connect_timeout", u.connect_timeout, bounds::kTimeout);
   v.duration("response_timeout", u.response_timeout, bounds::kTimeout);
   v.duration("idle_timeout", u.idle_timeout, bounds::kTimeout);
@@ -318,6 +359,7 @@ void visit_keys(V& v, Forwarding& f) {
 template <class V>
 void visit_keys(V& v, Admin& a) {
   v.text("address", a.address, TextKind::AdminAddress);
+  v.texts("hosts", a.hosts, TextKind::HostName);
 }
 
 template <class V>
@@ -325,6 +367,14 @@ void visit_keys(V& v, AccessLog& a) {
   v.boolean("enabled", a.enabled);
   v.text("path", a.path, TextKind::LogPath);
   v.choice("format", a.format, kLogFormats);
+}
+
+template <class V>
+void visit_keys(V& v, Resolver& r) {
+  v.boolean("enabled", r.enabled);
+  v.texts("nameservers", r.nameservers, TextKind::Nameserver);
+  v.duration("min_ttl", r.min_ttl, bounds::kTtl);
+  v.duration("max_ttl", r.max_ttl, bounds::kTtl);
 }
 
 template <class V>
@@ -342,10 +392,30 @@ void visit_keys(V& v, Config& c) {
   v.section("forwarding", c.forwarding);
   v.switchable("admin", c.admin);
   v.switchable("access_log", c.access_log);
+  v.switchable("resolver", c.resolver);
   v.section("shutdown", c.shutdown);
 }
 
+// What it does that a section is there: most are on without it.
+template <class T>
+void turn_on(T& /*section*/) {}
+inline void turn_on(HealthCheck& h) {
+  h.enabled = true;
+}
+inline void turn_on(ListenerTls& t) {
+  t.enabled = true;
+}
+inline void turn_on(UpstreamTls& t) {
+  t.enabled = true;
+}
+inline void turn_on(Hsts& h) {
+  h.enabled = true;
+}
+
 // What `off` in place of the section does.
+inline void turn_off(HealthCheck& h) {
+  h.enabled = false;
+}
 inline void turn_off(TcpKeepalive& t) {
   t.enabled = false;
 }
@@ -361,6 +431,12 @@ inline void turn_off(UpstreamTls& t) {
 inline void turn_off(Hsts& h) {
   h.enabled = false;
 }
+inline void turn_off(Resolver& r) {
+  r.enabled = false;
+}
+inline void turn_off(Ejection& e) {
+  e.enabled = false;
+}
 inline void turn_off(AccessLog& a) {
   a.enabled = false;
 }
@@ -369,19 +445,6 @@ inline void turn_off(Admin& a) {
 }
 inline void turn_off(Sticky& s) {
   s.cookie.clear();
-}
-
-// What writing the section does: nothing to those that are on anyway.
-template <class T>
-void turn_on(T&) {}
-inline void turn_on(ListenerTls& t) {
-  t.enabled = true;
-}
-inline void turn_on(UpstreamTls& t) {
-  t.enabled = true;
-}
-inline void turn_on(Hsts& h) {
-  h.enabled = true;
 }
 
 }  // namespace berth::config

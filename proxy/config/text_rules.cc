@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "proxy/config/address_syntax.h"
+#include "proxy/config/status_range.h"
 #include "proxy/config/utf8.h"
 
 namespace berth::config {
@@ -206,6 +207,48 @@ Checked check_ciphers(std::string_view text) {
   return std::string(text);
 }
 
+Checked check_target(std::string_view text) {
+  if (text.empty() || text.front() != '/') {
+    return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
+  }
+  const auto bad = [](char c) {
+    return is_control(c) || c == ' ' || c == '#' || static_cast<unsigned char>(c) > 0x7f;
+  };
+  if (std::any_of(text.begin(), text.end(), bad)) {
+    return refuse(text, "has characters that URLs percent-encode", "such as %20 for a blank");
+  }
+  return std::string(text);
+}
+
+Checked check_check_host(std::string_view text) {
+  if (text == kOwnAddress) return std::string(text);
+  const size_t colon = text.find(':');
+  const std::string_view port =
+      colon == std::string_view::npos ? std::string_view("80") : text.substr(colon + 1);
+  const bool digits = !port.empty() && port.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_host_name(text.substr(0, colon)) || !digits) {
+    return refuse(text, "is not a host",
+                  "such as app.example.com, or auto for the server's address");
+  }
+  return std::string(text);
+}
+
+Checked check_nameserver(std::string_view text) {
+  const bool bare = check_network(text) && text.find('/') == std::string_view::npos;
+  const bool v6 = text.find(':') != std::string_view::npos;
+  const std::string full(bare ? (v6 ? "[" + std::string(text) + "]:53" : std::string(text) + ":53")
+                              : text);
+  const auto parsed = parse_server_address(full);
+  if (parsed && ((parsed->kind == AddressKind::Ipv4 || parsed->kind == AddressKind::Ipv6)))
+    return full;
+  return refuse(text, "is not the address of a name server", "such as 10.0.0.2:53");
+}
+
+Checked check_status_range(std::string_view text) {
+  if (parse_status_range(text)) return std::string(text);
+  return refuse(text, "is not a status", "such as 204 or 200-399");
+}
+
 }  // namespace
 
 bool is_framing_field(std::string_view name) {
@@ -258,6 +301,17 @@ Checked check_text(std::string_view text, TextKind kind) {
       return check_server_name(text);
     case TextKind::Ciphers:
       return check_ciphers(text);
+    case TextKind::CheckTarget:
+      return check_target(text);
+    case TextKind::CheckHost:
+      return check_check_host(text);
+    case TextKind::StatusRange:
+      return check_status_range(text);
+    case TextKind::Nameserver:
+      return check_nameserver(text);
+    case TextKind::HostName:
+      if (!is_host_name(text)) return refuse(text, "is not a host name", "without a port");
+      return lower(text);
   }
   return std::string(text);
 }

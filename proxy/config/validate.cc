@@ -46,6 +46,7 @@ class Validator {
     check_listeners();
     check_admin();
     check_upstreams();
+    check_resolver();
     check_routes();
   }
 
@@ -192,6 +193,14 @@ class Validator {
       }
       check_servers(upstream, path + ".servers");
       check_upstream_tls(upstream, path + ".tls");
+      check_pool(upstream.pool, path + ".pool");
+      if (upstream.pool.min_idle > 0 && upstream.proxy_protocol != ProxyProtocol::Off) {
+        diagnostics_.error(at(path + ".pool.min_idle"),
+                           "min_idle cannot be had with proxy_protocol",
+                           "each connection is opened for the client that its PROXY header names");
+      }
+      check_ejection(upstream.ejection, path + ".ejection");
+      check_health(upstream.health, path + ".health");
     }
   }
 
@@ -214,6 +223,38 @@ class Validator {
               "a Unix socket has no host name: set tls.server_name");
       return;
     }
+  }
+
+  void check_resolver() {
+    if (config_.resolver.max_ttl >= config_.resolver.min_ttl) return;
+    diagnostics_.error(at("resolver.max_ttl"), "max_ttl is below min_ttl",
+                       "raise max_ttl or lower min_ttl");
+  }
+
+  void check_pool(const Pool& pool, const std::string& path) {
+    const auto above = [&](std::string_view what, uint32_t most) {
+      diagnostics_.error(at(path + ".min_idle"), "min_idle " + std::to_string(pool.min_idle) +
+                                                     " is above " + std::string(what) + " " +
+                                                     std::to_string(most));
+    };
+    if (pool.min_idle > pool.max_connections) {
+      above("max_connections", pool.max_connections);
+    } else if (pool.min_idle > pool.max_idle) {
+      above("max_idle", pool.max_idle);
+    }
+  }
+
+  void check_ejection(const Ejection& ejection, const std::string& path) {
+    if (ejection.max_time >= ejection.time) return;
+    diagnostics_.error(at(path + ".max_time"),
+                       "max_time is below time, which is the shortest ejection",
+                       "raise max_time or lower time");
+  }
+
+  void check_health(const HealthCheck& health, const std::string& path) {
+    if (!health.enabled || health.timeout <= health.interval) return;
+    diagnostics_.warning(at(path + ".timeout"), "timeout is above interval",
+                         "checks of a server that does not answer then come less often");
   }
 
   void check_servers(const Upstream& upstream, const std::string& list) {
@@ -349,7 +390,13 @@ void complete(Config& config, const Places& places) {
   for (Upstream& upstream : config.upstreams) {
     Pool& pool = upstream.pool;
     const bool written = places.contains("upstreams." + upstream.name + ".pool.max_idle");
-    if (!written) pool.max_idle = std::min(pool.max_idle, pool.max_connections);
+    if (!written) {
+      pool.max_idle = std::min(std::max(pool.max_idle, pool.min_idle), pool.max_connections);
+    }
+    Ejection& ejection = upstream.ejection;
+    if (!places.contains("upstreams." + upstream.name + ".ejection.max_time")) {
+      ejection.max_time = std::max(ejection.max_time, ejection.time);
+    }
   }
   if (config.routes.empty() && config.upstreams.size() == 1 && !places.contains("routes")) {
     config.routes.emplace_back().upstream = config.upstreams.front().name;

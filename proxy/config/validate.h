@@ -17,8 +17,8 @@ using Places = std::map<std::string, Mark, std::less<>>;
 // The place of `path` if the file has it, else of the nearest thing around it.
 Mark place_of(const Places& places, std::string_view path);
 
-// Fills in what follows from other values: listener names, the one possible route, and a `max_idle`
-// that is not above `max_connections`.
+// Fills in what follows from other values: listener names, the one possible route, a `max_idle`
+// that is not above `max_connections` and a `max_time` that is not below `time`.
 void complete(Config& config, const Places& places);
 
 // Reports every error and warning in a completed configuration.

@@ -2,6 +2,7 @@
 
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <event2/util.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -16,7 +17,8 @@
 #include "proxy/base/unique_fd.h"
 #include "proxy/net/address.h"
 #include "proxy/net/listener.h"
-#include "proxy/server/admin_pages.h"
+#include "proxy/server/admin_commands.h"
+#include "proxy/server/admin_guard.h"
 #include "proxy/server/log.h"
 
 namespace berth::server {
@@ -80,6 +82,27 @@ void reply(evhttp_request* request, const AdminPage& page) {
   evhttp_send_reply(request, page.status, nullptr, nullptr);
 }
 
+AdminPage text(int status, std::string body) {
+  return {status, "text/plain; charset=utf-8", std::move(body)};
+}
+
+std::string_view field(evhttp_request* request, const char* name) {
+  const char* value = evhttp_find_header(evhttp_request_get_input_headers(request), name);
+  return value == nullptr ? std::string_view() : value;
+}
+
+AdminQuery query_of(const evhttp_uri* uri) {
+  AdminQuery query;
+  const char* text_of_it = evhttp_uri_get_query(uri);
+  evkeyvalq values;
+  if (text_of_it == nullptr || evhttp_parse_query_str(text_of_it, &values) != 0) return query;
+  for (const evkeyval* one = values.tqh_first; one != nullptr; one = one->next.tqe_next) {
+    query.emplace(one->key, one->value);
+  }
+  evhttp_clear_headers(&values);
+  return query;
+}
+
 }  // namespace
 
 void AdminServer::HttpDeleter::operator()(evhttp* http) const {
@@ -89,7 +112,7 @@ void AdminServer::HttpDeleter::operator()(evhttp* http) const {
 AdminServer::AdminServer(event_base* base, std::string_view address, AdminContext& context)
     : context_(context), http_(evhttp_new(base)) {
   if (http_ == nullptr) throw std::runtime_error("admin: evhttp_new failed");
-  // Every method is let in, so that the others than GET and HEAD get a 405 that says so.
+  // Every method is let in, so that those that do not fit get a 405 that says so.
   evhttp_set_allowed_methods(http_.get(), EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
                                               EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
@@ -114,21 +137,42 @@ void AdminServer::on_request(evhttp_request* request, void* self) {
 }
 
 void AdminServer::answer(evhttp_request* request) {
-  const auto command = evhttp_request_get_command(request);
-  if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
-    return reply(request, {405, "text/plain; charset=utf-8", "Only GET and HEAD.\n"});
-  }
-  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
-  const char* path = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
   AdminPage page;
   try {
-    page = admin_page(path == nullptr || *path == '\0' ? "/" : path, context_);
+    page = page_for(request);
   } catch (const std::exception& error) {
-    log_error("admin", path != nullptr ? path : "/", ": ", error.what());
-    page = {500, "text/plain; charset=utf-8", "This page failed; the log says why.\n"};
+    log_error("admin", evhttp_request_get_uri(request), ": ", error.what());
+    page = text(500, "This page failed; the log says why.\n");
   }
   reply(request, page);
+}
+
+AdminPage AdminServer::page_for(evhttp_request* request) {
+  const auto method = evhttp_request_get_command(request);
+  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+  const char* found = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
+  const std::string_view path = found == nullptr || *found == '\0' ? "/" : found;
+  const bool command = is_admin_command(path);
+  const bool reads = method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
+  if (command ? method != EVHTTP_REQ_POST : !reads) {
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow",
+                      command ? "POST" : "GET, HEAD");
+    return text(405, command ? "Only POST.\n" : "Only GET and HEAD.\n");
+  }
+  const AdminCaller caller{.host = field(request, "Host"),
+                           .origin = field(request, "Origin"),
+                           .fetch_site = field(request, "Sec-Fetch-Site")};
+  const std::vector<std::string>& names = context_.admin_hosts();
+  if (command) {
+    if (may_command(caller, names)) return admin_command(path, query_of(uri), context_);
+    return text(403,
+                "Commands are not taken from web pages, nor under a host name that is not one of "
+                "admin.hosts.\n");
+  }
+  if (is_private_page(path) && !is_trusted_host(caller.host, names)) {
+    return text(403, "This page is shown under an IP address, localhost and admin.hosts only.\n");
+  }
+  return admin_page(path, context_);
 }
 
 }  // namespace berth::server

@@ -1,4 +1,5 @@
-// The admin listener: metrics, health and state over HTTP, for operators and Prometheus. Read-only.
+// The admin listener: metrics, health and state over HTTP, for operators and Prometheus, and a few
+// commands.
 #pragma once
 
 #include <event2/event.h>
@@ -8,6 +9,7 @@
 #include <string_view>
 
 #include "proxy/server/admin_context.h"
+#include "proxy/server/admin_pages.h"
 
 struct evhttp;
 struct evhttp_request;
@@ -35,6 +37,7 @@ class AdminServer {
   };
   static void on_request(evhttp_request* request, void* self);
   void answer(evhttp_request* request);
+  AdminPage page_for(evhttp_request* request);
 
   AdminContext& context_;
   std::unique_ptr<evhttp, HttpDeleter> http_;

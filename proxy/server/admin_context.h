@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "proxy/base/time.h"
 #include "proxy/stats/collector.h"
@@ -29,8 +31,14 @@ class AdminContext {
   virtual uint64_t generation() const = 0;  // configurations that took effect so far
   virtual std::optional<ReloadOutcome> last_reload() const = 0;  // none: there was no reload yet
   virtual std::string effective_config() const = 0;              // YAML, secrets removed
+  // Names by which the listener may be asked for what is not for everybody (admin.hosts).
+  virtual const std::vector<std::string>& admin_hosts() const = 0;
   virtual const stats::Registry& registry() const = 0;
   virtual const stats::Collector& collector() const = 0;
+  // Takes a server out of service, or back in. `server`: its name in the configuration or its
+  // address; `upstream`: "" for all. Returns those that were found, as UPSTREAM/SERVER.
+  virtual std::vector<std::string> set_draining(std::string_view server, std::string_view upstream,
+                                                bool draining) = 0;
 
  protected:
   ~AdminContext() = default;

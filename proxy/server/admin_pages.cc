@@ -100,6 +100,10 @@ AdminPage index(const AdminContext& context) {
     body += "<dt><a href=\"" + path + "\">" + path + "</a></dt><dd>" + escape_html(entry.about) +
             "</dd>\n";
   }
+  body +=
+      "<dt>POST /drain?server=ADDRESS</dt><dd>No new requests to this server; berth drain does "
+      "it</dd>"
+      "\n<dt>POST /resume?server=ADDRESS</dt><dd>Back in service</dd>\n";
   return {200, "text/html; charset=utf-8", body + "</dl>\n</html>\n"};
 }
 
@@ -110,6 +114,10 @@ AdminPage not_found() {
 }
 
 }  // namespace
+
+bool is_private_page(std::string_view path) {
+  return path == "/config";
+}
 
 AdminPage admin_page(std::string_view path, const AdminContext& context) {
   for (const Entry& entry : kPages) {

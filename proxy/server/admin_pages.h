@@ -18,6 +18,10 @@ struct AdminPage {
 // May throw what the context throws.
 AdminPage admin_page(std::string_view path, const AdminContext& context);
 
+// Whether a page is for trusted hosts only (admin_guard.h): a web page could have it read by a
+// browser that an operator uses, under a name that it has made to point here (DNS rebinding).
+bool is_private_page(std::string_view path);
+
 // /status, as JSON.
 std::string admin_status(const AdminContext& context);
 

@@ -82,7 +82,8 @@ Json server(const stats::Snapshot::Server& server) {
   out["address"] = server.address;
   if (server.facts != nullptr) {
     const auto& facts = *server.facts;
-    out["up"] = facts.up.load();
+    out["up"] = facts.states.none();
+    out["state"] = stats::label(facts.states.strongest());
     out["limit"] = facts.connections_limit.load();
     const auto source =
         static_cast<stats::LearnedSource>(facts.learned_source.load() % stats::kLearnedSources);

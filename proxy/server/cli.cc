@@ -18,8 +18,8 @@
 namespace berth::server {
 namespace {
 
-constexpr std::array<std::string_view, 5> kCommands = {"run", "check", "healthcheck", "version",
-                                                       "help"};
+constexpr std::array<std::string_view, 7> kCommands = {"run",    "check",   "healthcheck", "drain",
+                                                       "resume", "version", "help"};
 
 UsageError usage_error(const std::string& problem, const std::string& hint,
                        std::string_view command) {
@@ -51,6 +51,11 @@ class Parser {
     check_->add_option("-c,--config,file", check_args_.file, "");
     check_->add_flag("--print", check_args_.print, "");
     healthcheck_->add_option("--admin", healthcheck_args_.admin, "");
+    for (CLI::App* command : {drain_, resume_}) {
+      command->add_option("server", drain_args_.server, "");
+      command->add_option("--upstream", drain_args_.upstream, "");
+      command->add_option("--admin", drain_args_.admin, "");
+    }
     help_->add_option("command", help_command_, "");
   }
 
@@ -85,6 +90,8 @@ class Parser {
     if (run_->parsed()) return checked_run();
     if (check_->parsed()) return checked_check();
     if (healthcheck_->parsed()) return checked_healthcheck();
+    if (drain_->parsed()) return checked_drain("drain");
+    if (resume_->parsed()) return checked_drain("resume");
     if (!help_->parsed()) return UsageError{std::string(help_text({}))};
     if (help_command_.empty() || is_command(help_command_)) {
       return Help{std::string(help_text(help_command_))};
@@ -133,6 +140,18 @@ class Parser {
     return usage_error("--admin: " + complaint.message, complaint.hint, "healthcheck");
   }
 
+  Command checked_drain(const std::string& command) {
+    if (drain_args_.server.empty()) {
+      return usage_error("which server?", "berth " + command + " 127.0.0.1:3000", command);
+    }
+    const auto parsed = config::parse_listen_address(drain_args_.admin);
+    if (!parsed) {
+      return usage_error("--admin: " + parsed.error().message, parsed.error().hint, command);
+    }
+    drain_args_.path = "/" + command;
+    return drain_args_;
+  }
+
   Command unknown(const std::string& word) {
     const std::string in = command();
     if (!word.starts_with('-')) {
@@ -143,7 +162,7 @@ class Parser {
       return usage_error("unknown command '" + word + "'", did_you_mean(near), {});
     }
     const std::string flag = word.substr(0, word.find('='));
-    for (const CLI::App* other : {run_, check_, healthcheck_}) {
+    for (const CLI::App* other : {run_, check_, healthcheck_, drain_}) {
       if (other->get_name() == in || !has_flag(*other, flag)) continue;
       return usage_error("unknown option '" + flag + "'",
                          "it belongs to berth " + other->get_name(), in);
@@ -177,12 +196,16 @@ class Parser {
   CLI::App* run_ = app_.add_subcommand("run", "");
   CLI::App* check_ = app_.add_subcommand("check", "");
   CLI::App* healthcheck_ = app_.add_subcommand("healthcheck", "");
+  CLI::App* drain_ = app_.add_subcommand("drain", "");
+  CLI::App* resume_ = app_.add_subcommand("resume", "");
   CLI::App* version_ = app_.add_subcommand("version", "");
   CLI::App* help_ = app_.add_subcommand("help", "");
 
   Run run_args_;
   Check check_args_;
   Healthcheck healthcheck_args_{config::Admin{}.address};
+  DrainCommand drain_args_{
+      .path = {}, .server = {}, .upstream = {}, .admin = config::Admin{}.address};
   std::string help_command_;
   bool version_flag_ = false;
 };

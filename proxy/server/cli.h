@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "proxy/config/from_flags.h"
+#include "proxy/server/admin_client.h"
 
 namespace berth::server {
 
@@ -44,7 +45,7 @@ struct UsageError {
   bool operator==(const UsageError&) const = default;
 };
 
-using Command = std::variant<Run, Check, Healthcheck, Version, Help, UsageError>;
+using Command = std::variant<Run, Check, Healthcheck, DrainCommand, Version, Help, UsageError>;
 
 inline constexpr int kExitUsage = 2;  // a wrong command line or configuration
 

@@ -11,6 +11,7 @@ Usage:
   berth run -c FILE                         serve what the file says
   berth check -c FILE [--print]             find every mistake in a file
   berth healthcheck [--admin ADDRESS]       ask a running berth whether it is well
+  berth drain SERVER                        no new requests to an app server (berth resume: back)
   berth version
   berth help [COMMAND]
 
@@ -69,6 +70,25 @@ Usage:
 Exit status: 0 if it answers 200, 1 if not.
 )";
 
+constexpr std::string_view kDrain =
+    R"(Take an app server out of service in a running berth, or back in.
+
+Usage:
+  berth drain SERVER [--upstream NAME] [--admin ADDRESS]
+  berth resume SERVER [--upstream NAME] [--admin ADDRESS]
+
+  SERVER               as in the configuration, or its address: 127.0.0.1:3000
+  --upstream NAME      in this upstream only (default: wherever the server is)
+  --admin ADDRESS      the admin listener (default 127.0.0.1:9145)
+
+A server that drains gets no new requests. Its idle connections close, requests in hand are finished,
+upgraded connections (WebSocket) live on. /status and berth_upstream_connections tell when it has
+nothing left. That lasts, reloads included, until berth resume, a restart of berth, or until the
+server leaves the configuration.
+
+Exit status: 0 if it is done, 1 if there is no such server or no berth.
+)";
+
 constexpr std::string_view kVersion =
     R"(Print the version.
 
@@ -82,6 +102,7 @@ std::string_view help_text(std::string_view command) {
   if (command == "run") return kRun;
   if (command == "check") return kCheck;
   if (command == "healthcheck") return kHealthcheck;
+  if (command == "drain" || command == "resume") return kDrain;
   if (command == "version") return kVersion;
   return kGeneral;
 }

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <variant>
 
+#include "proxy/server/admin_client.h"
 #include "proxy/server/cli.h"
 #include "proxy/server/healthcheck.h"
 #include "proxy/server/log.h"
@@ -30,6 +31,10 @@ int act(const Check& command) {
 
 int act(const Healthcheck& command) {
   return run_healthcheck(command.admin);
+}
+
+int act(const DrainCommand& command) {
+  return run_drain(command);
 }
 
 int act(const Version&) {

@@ -85,6 +85,11 @@ Server::Server(const Run& command, config::Config config)
       snapshot_(config::make_snapshot(std::move(config), 1, command.file,
                                       std::chrono::system_clock::now())),
       collector_(registry_, procfs_, server::version()),
+      network_(loop_),
+      random_(random_seed()),
+      env_{loop_.runtime(), network_, scratch_, random_, 0},
+      health_checker_(env_, registry_, *this),
+      names_(loop_, registry_.process(), *this),
       grace_timer_(*this),
       ticket_keys_timer_(*this),
       started_(loop_.runtime().now()) {
@@ -125,11 +130,29 @@ int Server::run() {
 }
 
 void Server::put_in_effect(config::SnapshotPtr snapshot) {
-  std::vector<WorkerPlan> plans = topology_->apply(snapshot);
-  registry_.retain(labels_of(snapshot->config, plans.front().clusters));
+  AddressTable addresses = names_.resolve(snapshot->config);
+  std::vector<WorkerPlan> plans = topology_->apply(snapshot, addresses);
   snapshot_ = std::move(snapshot);
   registry_.process().last_reload_success_ms.set(wall_ms());
+  hand_out(std::move(plans));
+  names_.follow(snapshot_->config, std::move(addresses));
+}
+
+void Server::hand_out(std::vector<WorkerPlan> plans) {
+  clusters_ = plans.front().clusters;
+  registry_.retain(labels_of(snapshot_->config, clusters_));
+  health_checker_.apply(clusters_);
   for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->apply(std::move(plans[i]));
+}
+
+void Server::on_names_changed() {
+  if (stopping_) return;
+  try {
+    hand_out(topology_->apply(snapshot_, names_.table()));
+  } catch (const std::runtime_error& error) {
+    // A certificate's file, most likely. The next change or reload brings the addresses in.
+    log_error("names", "nothing has changed: ", error.what());
+  }
 }
 
 void Server::announce() const {
@@ -228,6 +251,23 @@ void Server::on_timer(event::Timer& timer) {
   loop_.stop();
 }
 
+// --- What the health checks find.
+
+void Server::on_health(const std::shared_ptr<upstream::SharedServer>& server, bool healthy,
+                       std::string_view why) {
+  const std::string name = server->cluster->name + "/" + server->name();
+  if (healthy) {
+    log_info("health", name, " is healthy again");
+  } else {
+    log_warn("health", name, " is unhealthy: ", why);
+  }
+  upstream::tell_all(peers_, server);
+}
+
+void Server::on_room(const std::shared_ptr<upstream::SharedServer>& server) {
+  upstream::tell_all(peers_, server);
+}
+
 // --- What the admin pages and the workers ask.
 
 void Server::on_worker_ready(uint32_t) {
@@ -252,6 +292,29 @@ Readiness Server::readiness() const {
 
 Duration Server::uptime() const {
   return std::chrono::steady_clock::now() - started_;
+}
+
+std::vector<std::string> Server::set_draining(std::string_view server, std::string_view upstream,
+                                              bool draining) {
+  const auto address = net::Address::parse(server);
+  std::vector<std::string> found;
+  for (const upstream::ClusterPlan& cluster : clusters_) {
+    if (!upstream.empty() && cluster.cluster->name != upstream) continue;
+    for (const std::shared_ptr<upstream::SharedServer>& one : cluster.servers) {
+      const bool meant = one->name() == server || (address && one->address == *address);
+      if (!meant) continue;
+      found.push_back(cluster.cluster->name + "/" + one->name());
+      stats::ServerStates& states = one->facts->states;
+      const bool news = draining ? states.set(stats::ServerState::Draining)
+                                 : states.clear(stats::ServerState::Draining);
+      if (!news) continue;
+      if (!draining) one->came_up(loop_.runtime().now());
+      log_info("drain", found.back(),
+               draining ? " drains: no new requests" : " is back in service");
+      upstream::tell_all(peers_, one);
+    }
+  }
+  return found;
 }
 
 std::string Server::effective_config() const {

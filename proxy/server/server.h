@@ -15,17 +15,21 @@
 #include "proxy/server/admin.h"
 #include "proxy/server/admin_context.h"
 #include "proxy/server/cli.h"
+#include "proxy/server/names.h"
 #include "proxy/server/topology.h"
 #include "proxy/server/worker.h"
 #include "proxy/stats/collector.h"
 #include "proxy/stats/process.h"
 #include "proxy/stats/registry.h"
+#include "proxy/upstream/health_checker.h"
 
 namespace berth::server {
 
 // Thread: the main thread.
 class Server final : public AdminContext,
                      public WorkerObserver,
+                     private upstream::HealthObserver,
+                     private NamesObserver,
                      private event::SignalHandler,
                      private event::TimerHandler {
  public:
@@ -46,11 +50,22 @@ class Server final : public AdminContext,
   uint64_t generation() const override { return snapshot_->generation; }
   std::optional<ReloadOutcome> last_reload() const override { return last_reload_; }
   std::string effective_config() const override;
+  const std::vector<std::string>& admin_hosts() const override {
+    return snapshot_->config.admin.hosts;
+  }
+  std::vector<std::string> set_draining(std::string_view server, std::string_view upstream,
+                                        bool draining) override;
   const stats::Registry& registry() const override { return registry_; }
   const stats::Collector& collector() const override { return collector_; }
   // WorkerObserver (their threads)
   void on_worker_ready(uint32_t worker) override;
   void on_worker_drained(uint32_t worker) override;
+  // upstream::HealthObserver
+  void on_health(const std::shared_ptr<upstream::SharedServer>& server, bool healthy,
+                 std::string_view why) override;
+  void on_room(const std::shared_ptr<upstream::SharedServer>& server) override;
+  // NamesObserver
+  void on_names_changed() override;
   // event::SignalHandler
   void on_signal(int number) override;
 
@@ -58,6 +73,7 @@ class Server final : public AdminContext,
   friend class WorkerDrainedMessage;
   void on_timer(event::Timer& timer) override;  // shutdown.grace is over; new ticket keys
   void put_in_effect(config::SnapshotPtr snapshot);
+  void hand_out(std::vector<WorkerPlan> plans);
   void reload();
   void reload_failed(const std::string& why);
   void shut_down();
@@ -72,7 +88,15 @@ class Server final : public AdminContext,
   std::unique_ptr<AccessLog> access_log_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<Topology> topology_;
+  std::vector<upstream::ClusterPlan> clusters_;  // as they are now
   std::vector<upstream::Peer> peers_;
+  // The main thread as something that makes connections: to check the servers' health.
+  net::SocketNetwork network_;
+  net::Scratch scratch_;
+  Random random_;
+  net::WorkerEnv env_;
+  upstream::HealthChecker health_checker_;
+  Names names_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<event::Signals> signals_;
   std::optional<ReloadOutcome> last_reload_;

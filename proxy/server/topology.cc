@@ -118,15 +118,20 @@ Topology::OpenListener Topology::open(const config::Listener& listener) const {
 }
 
 std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
-  const config::Config& config = snapshot->config;
-  // First everything that can fail.
-  const TlsPlan tls(config, ticket_keys_);
-  Addresses addresses;
-  for (const config::Upstream& upstream : config.upstreams) {
+  AddressTable addresses;
+  for (const config::Upstream& upstream : snapshot->config.upstreams) {
     for (const config::Server& server : upstream.servers) {
       addresses[server.address] = net::resolve(server.address);
     }
   }
+  return apply(snapshot, addresses);
+}
+
+std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot,
+                                        const AddressTable& addresses) {
+  const config::Config& config = snapshot->config;
+  // First everything that can fail.
+  const TlsPlan tls(config, ticket_keys_);
   if (listeners_.empty()) {
     for (const config::Listener& listener : config.listeners) expect_free(listener.address);
   }
@@ -168,7 +173,7 @@ std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
 }
 
 std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::SnapshotPtr& snapshot,
-                                                           const Addresses& addresses,
+                                                           const AddressTable& addresses,
                                                            const TlsPlan& tls) {
   const auto nobody_uses = [](const auto& entry) { return entry.second.expired(); };
   std::erase_if(clusters_, nobody_uses);
@@ -215,7 +220,7 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
 
 // Listeners and servers that stay and are called otherwise from now on: their counters go on under
 // the new label.
-void Topology::rename(const config::Config& config, const Addresses& addresses,
+void Topology::rename(const config::Config& config, const AddressTable& addresses,
                       const TlsPlan& tls) {
   stats::Renames renames;
   for (const config::Listener& listener : config.listeners) {
@@ -265,9 +270,12 @@ std::shared_ptr<upstream::SharedServer> Topology::share_server(
                                                       tls.connector(settings, configured));
     servers_[key] = server;
   }
-  server->retired.store(false, std::memory_order_relaxed);
   server->weight.store(configured.weight, std::memory_order_relaxed);
   server->backup.store(configured.backup, std::memory_order_relaxed);
+  // Drained by hand, gone, and here again: in service.
+  if (server->retired.exchange(false, std::memory_order_relaxed)) {
+    server->facts->states.clear(upstream::Availability::Draining);
+  }
   server->slots.set_limit(settings.pool.max_connections);
   server->upgraded.set_limit(settings.pool.max_upgraded);
   server->facts->connections_limit.store(settings.pool.max_connections, std::memory_order_relaxed);

@@ -19,6 +19,9 @@
 
 namespace berth::server {
 
+// The addresses of each server, by its text in the configuration.
+using AddressTable = std::map<std::string, std::vector<net::Address>>;
+
 // One listener as one worker is to have it.
 struct ListenerPlan {
   std::string key;  // its address; the same key: the same sockets
@@ -62,6 +65,8 @@ class Topology {
   // std::runtime_error and changes nothing if an address cannot be resolved or listened on. One
   // plan for each worker.
   std::vector<WorkerPlan> apply(const config::SnapshotPtr& snapshot);
+  // The same with addresses that are known already: those of every server.
+  std::vector<WorkerPlan> apply(const config::SnapshotPtr& snapshot, const AddressTable& addresses);
 
   // Where it really listens ("port 0" is resolved), in the order of the configuration.
   const std::vector<std::string>& listening() const { return listening_; }
@@ -78,12 +83,12 @@ class Topology {
   };
   using Sockets = std::map<std::string, OpenListener>;
   using ServerKey = std::pair<std::string, std::string>;  // upstream, address with TLS settings
-  using Addresses = std::map<std::string, std::vector<net::Address>>;
 
   OpenListener open(const config::Listener& listener) const;
-  void rename(const config::Config& config, const Addresses& addresses, const TlsPlan& tls);
+  void rename(const config::Config& config, const AddressTable& addresses, const TlsPlan& tls);
   std::vector<upstream::ClusterPlan> plan_clusters(const config::SnapshotPtr& snapshot,
-                                                   const Addresses& addresses, const TlsPlan& tls);
+                                                   const AddressTable& addresses,
+                                                   const TlsPlan& tls);
   static ServerKey key_of(const config::Upstream& upstream, const config::Server& server,
                           const net::Address& address, const TlsPlan& tls);
   // The server with this key, if anybody uses it.

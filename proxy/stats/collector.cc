@@ -172,7 +172,21 @@ void upstream_requests(UpstreamSide& side) {
                  "Time from the end of the request to the response's head.",
                  &ServerStats::response_header_duration);
   side.fact("berth_upstream_server_up", "1 while the server takes requests.",
-            [](const ServerFacts& facts) { return facts.up.load() ? 1 : 0; });
+            [](const ServerFacts& facts) { return facts.states.none() ? 1 : 0; });
+  auto& states = side.out().gauge("berth_upstream_server_state",
+                                  "1 for what the server is: ready, or why it is left out.");
+  for (const auto& server : side.items()) {
+    if (server.facts == nullptr) continue;
+    const auto now = static_cast<size_t>(server.facts->states.strongest());
+    for (size_t i = 0; i < kServerStates; ++i) {
+      add_value(states, with(labels_of(server), "state", kServerStateLabels[i]), i == now ? 1 : 0);
+    }
+  }
+  side.counter("berth_upstream_ejections_total",
+               "Times that the server was left out because its requests failed.",
+               &ServerStats::ejections);
+  side.counters("berth_upstream_health_checks_total", "Health checks of the server, by result.",
+                "result", kHealthResultLabels, &ServerStats::health_checks);
   side.counters("berth_upstream_retries_total", "Requests sent again, by why that was sound.",
                 "reason", kRetryCauseLabels, &ServerStats::retries);
   side.counter("berth_upstream_retry_budget_exhausted_total",
@@ -210,6 +224,11 @@ void berth_process(Families& out, const ProcessStats& process, const WorkerStats
       out.counter("berth_reload_pools_total", "Server pools seen by reloads, by what was done.");
   for (size_t i = 0; i < kPoolActions; ++i) {
     add_value(pools, {{"action", std::string(kPoolActionLabels[i])}}, process.reload_pools[i]);
+  }
+  auto& names = out.counter("berth_name_resolutions_total",
+                            "Times that the host name of a server was resolved again, by result.");
+  for (size_t i = 0; i < kNameResults; ++i) {
+    add_value(names, {{"result", std::string(kNameResultLabels[i])}}, process.name_resolutions[i]);
   }
   add_histogram(out.histogram("berth_worker_loop_lag_seconds",
                               "Time that one turn of a worker's event loop took."),

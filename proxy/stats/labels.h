@@ -29,6 +29,12 @@ inline constexpr std::array<std::string_view, kRetryCauses> kRetryCauseLabels = 
     "connect_failed", "not_sent", "idempotent", "fin_proved"};
 inline constexpr std::array<std::string_view, kLearnedSources> kLearnedSourceLabels = {
     "config", "hint", "observed"};
+inline constexpr std::array<std::string_view, kServerStates> kServerStateLabels = {
+    "ready", "backing_off", "ejected", "unhealthy", "draining"};
+inline constexpr std::array<std::string_view, kHealthResults> kHealthResultLabels = {
+    "passed", "failed", "skipped"};
+inline constexpr std::array<std::string_view, kNameResults> kNameResultLabels = {
+    "unchanged", "changed", "failed"};
 inline constexpr std::array<std::string_view, kReloadResults> kReloadResultLabels = {"success",
                                                                                      "failure"};
 inline constexpr std::array<std::string_view, kPoolActions> kPoolActionLabels = {
@@ -36,6 +42,9 @@ inline constexpr std::array<std::string_view, kPoolActions> kPoolActionLabels = 
 
 constexpr std::string_view label(AcquireSource source) {
   return kAcquireSourceLabels[static_cast<size_t>(source)];
+}
+constexpr std::string_view label(ServerState state) {
+  return kServerStateLabels[static_cast<size_t>(state)];
 }
 constexpr std::string_view label(LearnedSource source) {
   return kLearnedSourceLabels[static_cast<size_t>(source)];

@@ -110,6 +110,8 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::FinBurst:
     case CloseReason::Retired:
     case CloseReason::BoundLowered:
+    case CloseReason::HealthCheck:
+    case CloseReason::Drained:
     case CloseReason::MakeRoom:
       return {.upstream_close = true};
 

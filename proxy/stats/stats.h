@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -53,6 +54,15 @@ inline constexpr size_t kRetryCauses = 4;
 enum class LearnedSource : uint8_t { Config, Hint, Observed };
 inline constexpr size_t kLearnedSources = 3;
 
+// berth_upstream_server_state{state}: whether a server takes new requests, and why not. The later
+// ones outweigh the earlier.
+enum class ServerState : uint8_t { Ready, BackingOff, Ejected, Unhealthy, Draining };
+inline constexpr size_t kServerStates = 5;
+
+// berth_upstream_health_checks_total{result}
+enum class HealthResult : uint8_t { Passed, Failed, Skipped };
+inline constexpr size_t kHealthResults = 3;
+
 // berth_config_reloads_total{result}
 enum class ReloadResult : uint8_t { Success, Failure };
 inline constexpr size_t kReloadResults = 2;
@@ -60,6 +70,10 @@ inline constexpr size_t kReloadResults = 2;
 // berth_reload_pools_total{action}: what a reload did with each server's pool
 enum class PoolAction : uint8_t { Added, Kept, Resized, Drained };
 inline constexpr size_t kPoolActions = 4;
+
+// berth_name_resolutions_total{result}
+enum class NameResult : uint8_t { Unchanged, Changed, Failed };
+inline constexpr size_t kNameResults = 3;
 
 using ReasonCounters = std::array<Counter, kCloseReasonCount>;
 
@@ -98,6 +112,8 @@ struct ServerStats {
   std::array<Counter, kStaleOutcomes> stale_reuse;
   std::array<Counter, kRetryCauses> retries;
   Counter retry_budget_exhausted;
+  Counter ejections;
+  std::array<Counter, kHealthResults> health_checks;
 };
 
 // The queue of one upstream, in one worker.
@@ -118,12 +134,35 @@ struct ProcessStats {
   std::array<Counter, kReloadResults> config_reloads;
   Gauge last_reload_success_ms;  // milliseconds since 1970; the first load counts
   std::array<Counter, kPoolActions> reload_pools;
+  std::array<Counter, kNameResults> name_resolutions;
+};
+
+// All that a server is at the same time, one bit for each ServerState but Ready.
+class ServerStates {
+ public:
+  // True if that was news.
+  bool set(ServerState state) { return (bits_.fetch_or(bit(state)) & bit(state)) == 0; }
+  bool clear(ServerState state) {
+    return (bits_.fetch_and(static_cast<uint8_t>(~bit(state))) & bit(state)) != 0;
+  }
+  bool has(ServerState state) const { return (bits_.load() & bit(state)) != 0; }
+  bool none() const { return bits_.load() == 0; }
+  ServerState strongest() const {
+    const auto width = std::bit_width(static_cast<unsigned>(bits_.load()));
+    return static_cast<ServerState>(width);
+  }
+
+ private:
+  static constexpr uint8_t bit(ServerState state) {
+    return static_cast<uint8_t>(1U << (static_cast<unsigned>(state) - 1));
+  }
+  std::atomic<uint8_t> bits_{0};
 };
 
 // Values that are no counter of a worker: set by whoever knows them, read at scrape.
 struct ServerFacts {
   std::atomic<uint32_t> connections_limit{0};
-  std::atomic<bool> up{true};
+  ServerStates states;
   std::atomic<int64_t> learned_keepalive_ms{0};
   std::atomic<uint8_t> learned_source{0};  // LearnedSource
   std::atomic<int64_t> keepalive_margin_ms{0};

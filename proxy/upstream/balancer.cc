@@ -13,17 +13,37 @@ namespace {
 constexpr Duration kLoadsAge = std::chrono::milliseconds(1);
 
 // The kinds of servers, the best first.
-enum class Kind : uint8_t { Ready, ReadyBackup, BackingOff, BackupBackingOff, None };
+enum class Kind : uint8_t {
+  Ready,
+  ReadyBackup,
+  LeftOut,  // ejected or unhealthy: it may serve all the same
+  LeftOutBackup,
+  BackingOff,
+  BackupBackingOff,
+  None,
+};
 
 Kind kind_of(const SharedServer& server, TimePoint now) {
   const bool backup = server.backup.load(std::memory_order_relaxed);
   switch (server.availability(now)) {
     case Availability::Ready:
       return backup ? Kind::ReadyBackup : Kind::Ready;
+    case Availability::Ejected:
+    case Availability::Unhealthy:
+      return backup ? Kind::LeftOutBackup : Kind::LeftOut;
     case Availability::BackingOff:
       return backup ? Kind::BackupBackingOff : Kind::BackingOff;
+    case Availability::Draining:
+      break;
   }
   return Kind::None;
+}
+
+// For those who wait, what is idle of a server that is backing off is as good as any.
+Kind kind_for_waiters(const SharedServer& server, TimePoint now) {
+  const bool backup = server.backup.load(std::memory_order_relaxed);
+  if (server.left_out(now)) return backup ? Kind::LeftOutBackup : Kind::LeftOut;
+  return backup ? Kind::ReadyBackup : Kind::Ready;
 }
 
 // Whether the sessions that a server has stay with it.
@@ -31,7 +51,10 @@ bool keeps_sessions(const SharedServer& server, TimePoint now) {
   if (!server.may_serve()) return false;
   switch (server.availability(now)) {
     case Availability::Ready:
+    case Availability::Draining:
       return true;
+    case Availability::Ejected:
+    case Availability::Unhealthy:
     case Availability::BackingOff:
       return false;
   }
@@ -150,11 +173,13 @@ bool Balancer::may_grant(const SharedServer& server, const Ticket& ticket, TimeP
   if (ticket.tried.contains(&server)) return false;
   if (ticket.only.get() == &server) return true;
   if (ticket.only != nullptr && keeps_sessions(*ticket.only, now)) return false;
-  // A backup does not take from full servers.
-  if (!server.backup.load(std::memory_order_relaxed)) return true;
+  if (server.availability(now) == Availability::Draining) return false;
+  // Neither a backup nor a server that is left out takes from full servers.
+  const Kind kind = kind_for_waiters(server, now);
+  if (kind == Kind::Ready) return true;
   return std::none_of(members_.begin(), members_.end(), [&](const auto& member) {
     const SharedServer& other = member->pool->server();
-    return !ticket.tried.contains(&other) && kind_of(other, now) == Kind::Ready;
+    return !ticket.tried.contains(&other) && kind_of(other, now) < kind;
   });
 }
 

@@ -17,8 +17,9 @@ namespace berth::upstream {
 class ServerPool;
 
 // One for each upstream and worker. The one place that knows who may serve whom: first the servers
-// that are ready, then those that back off from failed connects, and of both kinds the backups only
-// if there is no other. Who may serve is one question, who has room another: a request waits for a
+// that are ready, then those that are left out (ejected, unhealthy), then those that back off from
+// failed connects, and of each kind the backups only if there is no other. Those that drain serve
+// their sessions only. Who may serve is one question, who has room another: a request waits for a
 // full server rather than go to a worse kind. Thread: the worker's.
 class Balancer {
  public:

@@ -89,6 +89,29 @@ void Cluster::look_again(const TriedServers& tried) {
   }
 }
 
+void Cluster::eject(ServerPool& pool) {
+  SharedServer& server = pool.server();
+  const TimePoint now = env_.now();
+  const config::Ejection& limits = settings_->ejection;
+  const std::lock_guard lock(shared_->ejecting);
+  size_t in_service = 0;
+  size_t ejected = 0;
+  size_t others_ready = 0;
+  for (ServerPool* other : servers_) {
+    const Availability state = other->server().availability(now);
+    if (other->server().retired.load(std::memory_order_relaxed) ||
+        state == Availability::Draining) {
+      continue;
+    }
+    ++in_service;
+    ejected += static_cast<size_t>(other->server().ejector.ejected(now));
+    others_ready += static_cast<size_t>(other != &pool && state == Availability::Ready);
+  }
+  if (server.ejector.ejected(now) || !may_eject(limits, in_service, ejected, others_ready)) return;
+  server.eject(limits, now);
+  pool.on_ejected();
+}
+
 Duration Cluster::left_queue(Waiter& waiter) {
   env_.runtime.cancel(waiter.timer_);
   waiter.ticket_ = nullptr;

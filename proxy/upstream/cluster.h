@@ -57,6 +57,11 @@ class Cluster {
   void set_named(bool named) { named_ = named; }
   bool in_use() const { return retry_budget_.in_flight() > 0; }
 
+  // --- For its pools.
+
+  // Leaves a server out whose requests fail, if enough others are left.
+  void eject(ServerPool& pool);
+
  private:
   friend class Waiter;
   friend class WorkerPools;

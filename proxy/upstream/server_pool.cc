@@ -25,6 +25,9 @@ stats::UpstreamState gauge_of(ConnectionState state) {
   return stats::UpstreamState::Draining;
 }
 
+// After a connection that could not even begin, or that was not needed just now.
+constexpr Duration kWarmAgainAfter = std::chrono::seconds(1);
+
 bool carries_request(ConnectionState state) {
   return state == ConnectionState::Connecting || state == ConnectionState::Busy ||
          state == ConnectionState::Draining;
@@ -39,8 +42,9 @@ ServerPool::ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server,
       server_(std::move(server)),
       settings_(std::move(settings)),
       stats_(std::move(stats)),
-      backoff_timer_(*this) {
+      return_timer_(*this) {
   server_->first_seen(env_.now());
+  if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
 }
 
 ServerPool::~ServerPool() {
@@ -117,10 +121,21 @@ void ServerPool::run() {
     close_idle(CloseReason::Retired);
   }
   trim_idle();
+  keep_warm();
 }
 
+void ServerPool::wake_at(TimePoint at) {
+  if (!return_timer_.armed() || at < return_timer_.deadline()) {
+    env_.runtime.timers.arm(return_timer_, at);
+  }
+}
+
+// It may be back.
 void ServerPool::on_timer(event::Timer&) {
+  server_->end_ejection(env_.now());
+  if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
   pump_later();
+  if (server_->cluster->queue.waiting() > 0) ask_other_workers();
 }
 
 bool ServerPool::may_grant(const Ticket& ticket) const {
@@ -133,12 +148,16 @@ bool ServerPool::may_grant(const Ticket& ticket) const {
 void ServerPool::serve_queue() {
   WaiterQueue& queue = server_->cluster->queue;
   const auto fits = [this](const Ticket& ticket) { return may_grant(ticket); };
-  while (queue.waiting() > 0 && server_->may_serve() && queue.has(fits)) {
+  while (queue.waiting() > 0 && server_->may_serve()) {
+    if (!queue.has(fits)) {
+      if (server_->ejector.ejected(env_.now())) wake_at(server_->ejector.until());
+      return;
+    }
     UpstreamConnection* idle = fresh_idle();
     Slot slot;
     if (idle == nullptr) {
       if (server_->backing_off(env_.now())) {
-        env_.runtime.timers.arm(backoff_timer_, server_->down_until());
+        wake_at(server_->down_until());
         return;
       }
       slot = server_->slots.try_take();
@@ -222,6 +241,9 @@ void ServerPool::on_state(UpstreamConnection& connection, std::optional<Connecti
   if (after) link(connection, *after, +1);
   open_count_ +=
       static_cast<uint32_t>(!before.has_value()) - static_cast<uint32_t>(!after.has_value());
+  const bool one_less_or_more =
+      before == ConnectionState::Idle || before == ConnectionState::Connecting;
+  if (one_less_or_more && settings_->pool.min_idle > 0) pump_later();
   // Idle, upgraded: something came free.
   if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) {
     if (server_->cluster->queue.waiting() > 0 || too_many_idle()) pump_later();
@@ -232,7 +254,61 @@ bool ServerPool::too_many_idle() const {
   const uint32_t most = settings_->pool.max_idle;
   // Usually there are no more connections than may be idle, and one load tells.
   if (server_->slots.used() <= most) return false;
-  return (server_->workers() > 1 ? server_->idle_total() : idle_count_) > most;
+  return idle_everywhere() > most;
+}
+
+uint32_t ServerPool::idle_everywhere() const {
+  return server_->workers() > 1 ? server_->idle_total() : idle_count_;
+}
+
+// This worker's share of min_idle, opened ahead of need.
+void ServerPool::keep_warm() {
+  // With a PROXY header, a connection is its client's.
+  const bool own = settings_->proxy_protocol != config::ProxyProtocol::Off;
+  const uint32_t wanted = own ? 0 : settings_->pool.min_idle;
+  if (wanted == 0 || !pools_.keeps_warm() || server_->retired.load(std::memory_order_relaxed) ||
+      server_->cluster->queue.waiting() > 0) {
+    return;
+  }
+  if (env_.now() < warm_again_at_) {
+    wake_at(warm_again_at_);
+    return;
+  }
+  switch (server_->availability(env_.now())) {
+    case Availability::Ready:
+      break;
+    case Availability::BackingOff:
+      wake_at(server_->down_until());
+      return;
+    case Availability::Ejected:
+      wake_at(server_->ejector.until());
+      return;
+    case Availability::Unhealthy:
+    case Availability::Draining:
+      return;
+  }
+  const uint32_t workers = server_->workers();
+  const uint32_t share = wanted / workers + static_cast<uint32_t>(env_.worker < wanted % workers);
+  uint32_t warming = 0;
+  others_.for_each([&](UpstreamConnection& c) { warming += static_cast<uint32_t>(c.warming()); });
+  // A server that was away is tried with one.
+  const bool on_trial = server_->facts->states.has(Availability::BackingOff);
+  while (idle_count_ + warming < share) {
+    // Another worker has more than its share. It may lose that.
+    if (idle_everywhere() + warming >= wanted) {
+      wake_at(env_.now() + kWarmAgainAfter);
+      return;
+    }
+    if (on_trial && warming > 0) return;
+    Slot slot = server_->slots.try_take();
+    if (!slot) return;
+    if (connect(std::move(slot), nullptr) != CloseReason::None) {
+      warm_again_at_ = env_.now() + kWarmAgainAfter;
+      wake_at(warm_again_at_);
+      return;
+    }
+    ++warming;
+  }
 }
 
 void ServerPool::trim_idle() {
@@ -246,7 +322,7 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
   stats_->connections_closed[static_cast<size_t>(reason)].add();
   if (before != ConnectionState::Connecting) stats_->requests_per_connection.observe(requests);
   env_.runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
-  if (server_->cluster->queue.waiting() > 0) pump_later();
+  if (server_->cluster->queue.waiting() > 0 || settings_->pool.min_idle > 0) pump_later();
   if (open_count_ == 0) pools_.sweep_later();
 }
 
@@ -259,8 +335,30 @@ void ServerPool::on_connected(Duration took, const net::Security* security) {
 
 void ServerPool::on_connect_failed(CloseReason reason) {
   stats_->connect_failures[static_cast<size_t>(reason)].add();
-  if (reason == CloseReason::NoLocalResources) return;
-  server_->connect_failed(env_.now());
+  if (reason == CloseReason::NoLocalResources || !server_->connect_failed(env_.now())) return;
+  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->server_became_unavailable();
+  on_error();
+}
+
+// --- What is said of the server.
+
+void ServerPool::on_answer(uint16_t status) {
+  if (status >= 500 && counts_as_error(settings_->ejection.count, status)) {
+    on_error();
+  } else {
+    server_->ejector.succeeded();
+  }
+}
+
+void ServerPool::on_error() {
+  const config::Ejection& limits = settings_->ejection;
+  if (!limits.enabled || !server_->ejector.failed(limits)) return;
+  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->eject(*this);
+}
+
+void ServerPool::on_ejected() {
+  stats_->ejections.add();
+  wake_at(server_->ejector.until());
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->server_became_unavailable();
 }
 
@@ -301,11 +399,13 @@ std::optional<CloseReason> ServerPool::why_not_keep() const {
     return CloseReason::Retired;
   }
   if (server_->slots.over_limit()) return CloseReason::BoundLowered;
+  if (server_->facts->states.has(Availability::Draining)) return CloseReason::Drained;
   return std::nullopt;
 }
 
 void ServerPool::apply(Settings settings) {
   settings_ = std::move(settings);
+  if (!settings_->ejection.enabled) server_->end_ejection(env_.now(), true);
   while (server_->slots.over_limit() && !idle_.empty())
     idle_.back().close(CloseReason::BoundLowered);
   pump_later();
@@ -315,9 +415,14 @@ void ServerPool::close_idle(CloseReason reason) {
   idle_.for_each([reason](UpstreamConnection& c) { c.close(reason); });
 }
 
-void ServerPool::retire() {
-  idle_.for_each([](UpstreamConnection& c) { c.retire(); });
-  others_.for_each([](UpstreamConnection& c) { c.retire(); });
+void ServerPool::on_server_changed() {
+  if (server_->facts->states.has(Availability::Draining)) drain(CloseReason::Drained);
+  pump_later();
+}
+
+void ServerPool::drain(CloseReason reason) {
+  idle_.for_each([reason](UpstreamConnection& c) { c.drain(reason); });
+  others_.for_each([reason](UpstreamConnection& c) { c.drain(reason); });
 }
 
 }  // namespace berth::upstream

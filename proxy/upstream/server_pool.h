@@ -59,12 +59,17 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   void ask_other_workers();
   // An idle connection from another worker joins. nullptr: it is not fit for use and has closed.
   UpstreamConnection* adopt(std::unique_ptr<UpstreamConnection> connection);
+  // Its state has changed: what must not be used any more closes.
+  void on_server_changed();
+  // The server was ejected, by this worker.
+  void on_ejected();
   // An idle one of this pool, for `waiter`.
   void lend(UpstreamConnection& idle, Waiter& waiter);
 
   // New limits, live: idle connections beyond them are closed.
   void apply(Settings settings);
-  void retire();
+  // No longer in service: what is idle closes, what is busy does so after its response.
+  void drain(CloseReason reason);
   void close_idle(CloseReason reason);
 
   net::WorkerEnv& env() { return env_; }
@@ -89,6 +94,9 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   // was reused. `announced`: the server had said when it would.
   void on_peer_close(Duration idle_age, bool announced);
   void on_stale_avoided();
+  // A request has had its whole response, or failed in a way that speaks against the server.
+  void on_answer(uint16_t status);
+  void on_error();
   void deliver(Waiter& waiter, UpstreamConnection& connection);
   void deliver_failure(Waiter& waiter, CloseReason reason);
   std::optional<CloseReason> why_not_keep() const;
@@ -100,11 +108,14 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   void on_timer(event::Timer& timer) override;
   void serve_queue();
   bool may_grant(const Ticket& ticket) const;
+  void wake_at(TimePoint at);
   UpstreamConnection* fresh_idle();
   void link(UpstreamConnection& connection, ConnectionState state, int by);
   void publish_idle();
   bool too_many_idle() const;
   void trim_idle();
+  uint32_t idle_everywhere() const;
+  void keep_warm();
   void grant(Ticket& ticket, UpstreamConnection* idle, Slot slot);
 
   WorkerPools& pools_;
@@ -114,7 +125,8 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   std::shared_ptr<stats::ServerStats> stats_;
   List idle_;  // most recently used first
   List others_;
-  event::Timer backoff_timer_;  // somebody waits, and the server is backing off
+  event::Timer return_timer_;  // the server is left out until then
+  TimePoint warm_again_at_{};  // none is opened ahead of need before
   uint32_t idle_count_ = 0;
   uint32_t active_count_ = 0;
   uint32_t open_count_ = 0;

@@ -13,21 +13,44 @@ void SharedServer::rename(const std::string& to) {
   name_.store(&*known, std::memory_order_release);
 }
 
-void SharedServer::connect_failed(TimePoint now) {
-  // Connects that were under way together fail together: that is one failure.
-  if (backing_off(now)) return;
+Availability SharedServer::look(TimePoint now) const {
+  const stats::ServerStates& states = facts->states;
+  if (states.has(Availability::Draining)) return Availability::Draining;
+  // It shows as backing off until a connection succeeds, and is tried again before that.
+  if (backing_off(now)) return Availability::BackingOff;
+  if (states.has(Availability::Unhealthy)) return Availability::Unhealthy;
+  return ejector.ejected(now) ? Availability::Ejected : Availability::Ready;
+}
+
+void SharedServer::eject(const config::Ejection& limits, TimePoint now) {
+  ejector.eject(limits, now);
+  facts->states.set(Availability::Ejected);
+}
+
+void SharedServer::end_ejection(TimePoint now, bool before_its_time) {
+  const std::lock_guard lock(cluster->ejecting);
+  if (before_its_time && ejector.ejected(now)) ejector.pardon(now);
+  if (!ejector.ejected(now) && facts->states.clear(Availability::Ejected)) came_up(now);
+}
+
+bool SharedServer::connect_failed(TimePoint now) {
+  if (backing_off(now)) return false;
   const uint32_t failures = failures_.fetch_add(1, std::memory_order_relaxed);
   const Duration backoff = std::min(kMaxBackoff, kFirstBackoff * (1 << std::min(failures, 8U)));
   down_until_.store((now + backoff).time_since_epoch().count(), std::memory_order_seq_cst);
-  facts->up.store(false, std::memory_order_relaxed);
+  facts->states.set(Availability::BackingOff);
+  return true;
 }
 
 bool SharedServer::connect_succeeded(TimePoint now) {
-  if (failures_.load(std::memory_order_relaxed) == 0) return false;
+  if (failures_.load(std::memory_order_relaxed) == 0 &&
+      !facts->states.has(Availability::BackingOff)) {
+    return false;
+  }
   failures_.store(0, std::memory_order_relaxed);
   down_until_.store(0, std::memory_order_relaxed);
   came_up(now);
-  facts->up.store(true, std::memory_order_relaxed);
+  facts->states.clear(Availability::BackingOff);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <forward_list>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "proxy/net/address.h"
 #include "proxy/net/tls_connector.h"
 #include "proxy/stats/registry.h"
+#include "proxy/upstream/ejection.h"
 #include "proxy/upstream/keepalive_learner.h"
 #include "proxy/upstream/slot.h"
 #include "proxy/upstream/waiter_queue.h"
@@ -24,17 +26,16 @@ namespace berth::upstream {
 struct SharedCluster {
   std::string name;
   WaiterQueue queue;
+  std::mutex ejecting;  // held by who ejects a server or ends an ejection
   std::atomic<bool> retired{
       false};  // the configuration no longer names it; its last requests are still served
 };
 
-// What a server may be given now. Whoever adds a state says in Balancer what it means for new
-// requests, for sticky sessions and for those who wait. A server that left the configuration is not
-// a state: workers that have not heard of the reload yet still use it.
-enum class Availability : uint8_t {
-  Ready,
-  BackingOff,  // it refused connections: only if no other server is ready
-};
+// What a server may be given now: see ServerState. Whoever adds a state says in Balancer what it
+// means for new requests and for sticky sessions, and for those who wait.
+// A server that left the configuration is not a state: workers that have not heard of the reload
+// yet still use it.
+using Availability = stats::ServerState;
 
 // Thread: any. Written rarely (connect, close, reload) but for idle counts, which each have their
 // own cache line.
@@ -60,6 +61,7 @@ class SharedServer {
   SlotCounter slots;
   SlotCounter upgraded;
   KeepaliveLearner learner;
+  Ejector ejector;
   std::atomic<bool> retired{false};  // the configuration no longer names it
   std::atomic<uint32_t> weight{1};
   std::atomic<bool> backup{false};
@@ -69,12 +71,6 @@ class SharedServer {
   bool may_serve() const {
     return !retired.load(std::memory_order_relaxed) ||
            cluster->retired.load(std::memory_order_relaxed);
-  }
-
-  // The one predicate that decides whether a new request may go to this server. (Whether there is
-  // room for it is another question.)
-  Availability availability(TimePoint now) const {
-    return backing_off(now) ? Availability::BackingOff : Availability::Ready;
   }
 
   // As configured: what people and metrics call it. Valid for as long as the server.
@@ -96,6 +92,19 @@ class SharedServer {
     return total;
   }
 
+  // The one predicate that decides whether a new request may go to this server. (Whether there is
+  // room for it is another question.) Ready: yes. Draining: no. Otherwise only when no server of
+  // the upstream is ready: one that is backing off after all others.
+  Availability availability(TimePoint now) const {
+    return facts->states.none() ? Availability::Ready : look(now);
+  }
+
+  // Ejected or unhealthy, whether or not it is backing off as well.
+  bool left_out(TimePoint now) const {
+    return !facts->states.none() &&
+           (facts->states.has(Availability::Unhealthy) || ejector.ejected(now));
+  }
+
   // A server that refuses connections is asked last, for a time that doubles up to kMaxBackoff.
   // (Whoever makes a server unavailable publishes that and then looks at the queue: those who wait
   // for it may go elsewhere now.)
@@ -115,7 +124,9 @@ class SharedServer {
            idle_dropped_until_.load(std::memory_order_relaxed);
   }
 
-  void connect_failed(TimePoint now);
+  // True if a back-off begins: connects that were under way together fail together, which is one
+  // failure.
+  bool connect_failed(TimePoint now);
   // True if it was backing off.
   bool connect_succeeded(TimePoint now);
 
@@ -133,10 +144,17 @@ class SharedServer {
                                       std::memory_order_relaxed);
   }
 
+  // Until Ejector::until().
+  void eject(const config::Ejection& limits, TimePoint now);
+  // If its ejection is over, or is to be.
+  void end_ejection(TimePoint now, bool before_its_time = false);
+
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
   static constexpr Duration kMaxBackoff = std::chrono::seconds(10);
 
  private:
+  Availability look(TimePoint now) const;
+
   struct alignas(64) IdleCount {
     std::atomic<uint32_t> count{0};
   };

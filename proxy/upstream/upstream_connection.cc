@@ -308,6 +308,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   hinted_max_ = head.keep_alive_max;
   server_http10_ = head.summary.minor_version == 0;
   server_closes_ = !head.summary.persistent();
+  status_ = head.status;
   pool_->on_response(head.status,
                      pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
   if (head.status == 101) {
@@ -318,6 +319,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
     slot_ = std::move(upgrade_slot_);
     request_complete_ = false;  // from now on: the client has shut down its side
     set_state(Upgraded);
+    pool_->on_answer(status_);
     body_ = http::BodyDecoder({.kind = http::BodyKind::UntilClose});
     phase_ = Phase::Body;
     arm_timer();
@@ -380,11 +382,13 @@ void UpstreamConnection::fail(CloseReason reason, bool eof) {
   const bool stale = peer_gone && failure.reused && !failure.response_seen;
   Waiter* waiter = std::exchange(waiter_, nullptr);
   ResponseHandler* handler = handler_;
+  const bool upgraded = state_ == Upgraded;
   close(stale ? CloseReason::StaleReuse : reason);
   // An app that crashes over a request is no server that had closed an idle connection: that shows
   // at once.
   const bool at_once = pool_->env().now() - leased_at_ < kStaleShowsWithin;
   if (stale && at_once) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0);
+  if (handler != nullptr && !upgraded && !(stale && at_once)) pool_->on_error();
   if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
   if (handler != nullptr) handler->on_upstream_failed(failure);
 }
@@ -409,6 +413,7 @@ void UpstreamConnection::give_back(CloseReason why_unfit) {
   event::TurnTask::unlink();
   upgrade_slot_.give_back();
   if (state_ == Closed) return;
+  if (phase_ == Phase::Done && state_ != Upgraded) pool_->on_answer(status_);
   const CloseReason reason =
       why_unfit != CloseReason::None ? why_unfit : why_not_reusable().value_or(CloseReason::None);
   if (reason != CloseReason::None) {
@@ -530,9 +535,9 @@ void UpstreamConnection::join_worker(ServerPool& pool) {
   pool.env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
 }
 
-void UpstreamConnection::retire() {
+void UpstreamConnection::drain(CloseReason reason) {
   if (state_ == Idle) {
-    close(CloseReason::Retired);
+    close(reason);
   } else if (state_ == Busy) {
     set_state(Draining);
   }

@@ -81,9 +81,11 @@ class UpstreamConnection final : public event::Disposable,
   // Idle: leaves this worker with all that belongs to it, and joins another.
   void leave_worker();
   void join_worker(ServerPool& pool);
-  // The server left the configuration: closes when idle, drains when busy.
-  void retire();
+  // The server is no longer in service: closes when idle, drains when busy.
+  void drain(CloseReason reason);
   void close(CloseReason reason) noexcept;
+  // It is being made, and nobody waits for it.
+  bool warming() const { return state_ == ConnectionState::Connecting && waiter_ == nullptr; }
   TimePoint idle_since() const { return idle_since_; }
   // True when three quarters of the idle limit have passed: requests that must not be replayed
   // avoid it.
@@ -138,7 +140,8 @@ class UpstreamConnection final : public event::Disposable,
   bool server_http10_ = false;
   bool response_seen_ = false;
   uint8_t interims_ = 0;
-  uint8_t jitter_;  // of the limits on requests and age: this many 1024ths less
+  uint16_t status_ = 0;  // of the response
+  uint8_t jitter_;       // of the limits on requests and age: this many 1024ths less
   int32_t hinted_timeout_ = -1;
   int32_t hinted_max_ = -1;
   uint32_t requests_ = 0;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "proxy/base/intrusive_list.h"
 #include "proxy/base/time.h"
@@ -59,6 +60,8 @@ struct Ticket : ListHook<TicketTag> {
 // Thread: any.
 class WaiterQueue {
  public:
+  using Servers = std::vector<const SharedServer*>;
+
   // False when `limit` tickets wait already.
   bool push(Ticket& ticket, size_t limit);
   // The oldest ticket that `fits` says yes to, or nullptr. Called under the lock: it looks at

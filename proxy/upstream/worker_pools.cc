@@ -46,6 +46,25 @@ class PumpMessage final : public event::Message {
   std::shared_ptr<SharedServer> server_;
 };
 
+// "This server is not what it was."
+class ServerChangedMessage final : public event::Message {
+ public:
+  ServerChangedMessage(WorkerPools& pools, std::shared_ptr<SharedServer> server)
+      : pools_(pools), server_(std::move(server)) {}
+
+  void deliver() override { pools_.on_server_changed(*server_); }
+
+ private:
+  WorkerPools& pools_;
+  std::shared_ptr<SharedServer> server_;
+};
+
+void tell_all(const std::vector<Peer>& peers, const std::shared_ptr<SharedServer>& server) {
+  for (const Peer& peer : peers) {
+    peer.mailbox->post(std::make_unique<ServerChangedMessage>(*peer.pools, server));
+  }
+}
+
 WorkerPools::~WorkerPools() {
   close_all();
 }
@@ -90,7 +109,7 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
         }));
   }
   for (auto& [server, pool] : pools_) {
-    if (!kept.contains(server)) pool->retire();
+    if (!kept.contains(server)) pool->drain(CloseReason::Retired);
   }
   sweep();
 }
@@ -118,7 +137,13 @@ bool WorkerPools::has_retired_cluster() const {
                      [](const auto& entry) { return !entry.second->named(); });
 }
 
+void WorkerPools::on_server_changed(const SharedServer& server) {
+  if (ServerPool* pool = find(server)) pool->on_server_changed();
+  if (Cluster* cluster = find(*server.cluster)) cluster->server_became_unavailable();
+}
+
 void WorkerPools::close_idle() {
+  keeps_warm_ = false;
   for (auto& [server, pool] : pools_) pool->close_idle(CloseReason::Shutdown);
 }
 

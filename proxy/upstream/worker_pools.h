@@ -31,6 +31,9 @@ struct Peer {
   WorkerPools* pools = nullptr;
 };
 
+// Tells all workers that something has changed about a server. Thread: any.
+void tell_all(const std::vector<Peer>& peers, const std::shared_ptr<SharedServer>& server);
+
 // Thread: its worker's.
 class WorkerPools : private event::TurnTask {
  public:
@@ -44,10 +47,13 @@ class WorkerPools : private event::TurnTask {
   // Takes a snapshot's upstreams over: makes what is new, applies limits to what stays, retires
   // what is gone. Warm connections of servers that stay are kept.
   void apply(const std::vector<ClusterPlan>& plan);
-  // Closes every idle connection (shutdown).
+  // Closes every idle connection, and opens none ahead of need any more (shutdown).
   void close_idle();
   // Closes everything; the client side is gone by then.
   void close_all();
+
+  // Something has changed about a server that other threads know of: its state, or there is room.
+  void on_server_changed(const SharedServer& server);
 
   Cluster* find(const SharedCluster& cluster);
   net::WorkerEnv& env() { return env_; }
@@ -58,6 +64,7 @@ class WorkerPools : private event::TurnTask {
   // A popped ticket goes home with a connection or a slot.
   void send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                   const std::shared_ptr<SharedServer>& server);
+  bool keeps_warm() const { return keeps_warm_; }
   // A pool has closed its last connection, or an upstream has ended its last request: if it has
   // left the configuration, it goes.
   void sweep_later() {
@@ -82,6 +89,7 @@ class WorkerPools : private event::TurnTask {
   stats::Registry& registry_;
   const std::vector<Peer>* peers_ = nullptr;
   bool something_retired_ = false;
+  bool keeps_warm_ = true;
   std::unordered_map<const SharedServer*, std::unique_ptr<ServerPool>> pools_;
   std::unordered_map<const SharedCluster*, std::unique_ptr<Cluster>> clusters_;
 };

@@ -30,6 +30,7 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
     const bool close_call = s.upstream.connect_timeout < 1s && m.most_connect + s.most_lag > 20ms;
     return m.connect_silent > 0 || close_call;
   }
+  if (label == "no_server" && s.by_hand > 0) return true;
   if (label == "no_server") return restarts || !m.polite || s.reloads > 0;
   if (label == "response_timeout")
     return m.stall_before + m.stall_within + m.garbage > 0 || s.freezes > 0;

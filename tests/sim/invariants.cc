@@ -40,7 +40,10 @@ void Invariants::check(const void* network, CountConnections connections) {
     }
     bound.allowed = std::max(limit, used);
   }
-  for (Queue& queue : queues_) check_queue(queue);
+  for (Queue& queue : queues_) {
+    check_queue(queue);
+    check_ejected(queue);
+  }
 }
 
 Invariants::Counts Invariants::count(const upstream::SharedCluster& cluster) const {
@@ -59,6 +62,30 @@ Invariants::Counts Invariants::count(const upstream::SharedCluster& cluster) con
     }
   }
   return out;
+}
+
+// Of the servers of an upstream, one at least is never ejected, whatever its requests do. (A reload
+// may take away just those that were left.)
+void Invariants::check_ejected(const Queue& queue) {
+  if (generation_ > 1) return;
+  size_t servers = 0;
+  size_t ejected = 0;
+  for (const Bound& bound : bounds_) {
+    if (bound.server->cluster != queue.cluster) continue;
+    ++servers;
+    ejected += static_cast<size_t>(bound.server->ejector.ejected(world_.now()));
+  }
+  if (ejected > 0 && ejected == servers) world_.fail("all %zu servers are ejected", servers);
+}
+
+// A server that is left out is for those who have tried all others, one that drains for its
+// sessions.
+bool Invariants::some_left_out(const upstream::SharedCluster& cluster) const {
+  return std::any_of(bounds_.begin(), bounds_.end(), [&](const Bound& bound) {
+    return bound.server->cluster.get() == &cluster &&
+           (bound.server->left_out(world_.now() - kTimersMayBeLate) ||
+            bound.server->facts->states.has(upstream::Availability::Draining));
+  });
 }
 
 // First come, first served: the queue is in the order of arrival, and nobody is served while an
@@ -86,7 +113,7 @@ void Invariants::check_queue(Queue& queue) {
     if (stays) {
       stayed = stayed || !w.bound;
       earlier = earlier || !(w.picky || backups);
-    } else if (earlier) {
+    } else if (earlier && !(w.picky && some_left_out(*queue.cluster))) {
       ++overtaken;
     }
   }
@@ -138,6 +165,9 @@ void Invariants::check_idle(const upstream::SharedServer& server) {
     }
     return;
   }
+  if (idle > 0 && server.facts->states.has(upstream::Availability::Draining)) {
+    world_.fail("%s drains, and has idle connections", server.name().c_str());
+  }
   if (idle > 0 && server.slots.over_limit()) {
     world_.fail("%s: idle connections beyond the limit", server.name().c_str());
   }
@@ -152,21 +182,33 @@ bool Invariants::has_backup(const upstream::SharedCluster& cluster) const {
   });
 }
 
-// By the rules that users know: a session waits for its server while that may serve, a backup
-// serves while no other server may.
+// By the rules that users know: a session waits for its server while that may serve; a backup
+// serves while no other server may, one that is left out while none is ready, one that drains
+// never.
 bool Invariants::may_use(const upstream::Ticket& ticket,
                          const upstream::SharedServer& server) const {
+  using upstream::Availability;
   if (ticket.tried.contains(&server)) return false;
   if (ticket.only.get() == &server) return true;
-  const auto ready = [this](const upstream::SharedServer& s) {
-    return !s.retired.load() && !s.backing_off(world_.now());
-  };
-  if (ticket.only != nullptr && ready(*ticket.only)) return false;
-  if (!server.backup.load()) return true;
+  const TimePoint now = world_.now();
+  if (ticket.only != nullptr && !ticket.only->retired.load()) {
+    const Availability its = ticket.only->availability(now);
+    if (its == Availability::Ready || its == Availability::Draining) return false;
+  }
+  const TimePoint then = now - kTimersMayBeLate;
+  if (server.availability(then) == Availability::Draining) return false;
+  const bool left_out = server.left_out(then);
+  const bool backup = server.backup.load();
   return std::none_of(bounds_.begin(), bounds_.end(), [&](const Bound& bound) {
     const upstream::SharedServer& other = *bound.server;
-    return other.cluster == server.cluster && !other.backup.load() && ready(other) &&
-           !ticket.tried.contains(&other);
+    if (other.cluster != server.cluster || other.retired.load() || ticket.tried.contains(&other)) {
+      return false;
+    }
+    const Availability its = other.availability(now);
+    const bool first = !other.backup.load();
+    if (its == Availability::Ready) return left_out || (backup && first);
+    const bool as_bad = its == Availability::Ejected || its == Availability::Unhealthy;
+    return left_out && backup && first && as_bad;
   });
 }
 

@@ -53,6 +53,8 @@ class Invariants {
 
   Counts count(const upstream::SharedCluster& cluster) const;
   void check_queue(Queue& queue);
+  void check_ejected(const Queue& queue);
+  bool some_left_out(const upstream::SharedCluster& cluster) const;
   void check_nobody_waits_in_vain(const Queue& queue);
   bool may_use(const upstream::Ticket& ticket, const upstream::SharedServer& server) const;
   bool has_backup(const upstream::SharedCluster& cluster) const;

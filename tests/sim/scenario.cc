@@ -1,5 +1,9 @@
 #include "tests/sim/scenario.h"
 
+#include <algorithm>
+
+#include "tests/sim/server_model.h"
+
 namespace berth::sim {
 
 namespace {
@@ -272,6 +276,36 @@ void draw_balancing(Dice dice, Scenario& s) {
   if (dice.percent(12)) make_sessions(dice, s);
 }
 
+// Servers that are left out when their requests fail. Has dice of its own, so that the rest of a
+// seed's scenario stays what it was.
+void draw_health(Dice dice, Scenario& s) {
+  config::HealthCheck& check = s.upstream.health;
+  check.path = kHealthPath;
+  if (dice.percent(25)) {
+    check.enabled = true;
+    check.interval = dice.between(50ms, 2s);
+    check.timeout = dice.between(20ms, 1s);
+    check.healthy_after = static_cast<uint32_t>(dice.between(1, 3));
+    check.unhealthy_after = static_cast<uint32_t>(dice.between(1, 3));
+    s.illnesses = static_cast<uint32_t>(dice.between(0, 4));
+  }
+  if (dice.percent(20)) s.by_hand = static_cast<uint32_t>(dice.between(1, 4));
+  if (dice.percent(20)) {
+    config::Pool& pool = s.upstream.pool;
+    pool.min_idle = static_cast<uint32_t>(dice.between(1, 4));
+    pool.min_idle = std::min({pool.min_idle, pool.max_idle, pool.max_connections});
+  }
+  config::Ejection& e = s.upstream.ejection;
+  if (dice.percent(50)) return;
+  e.enabled = dice.percent(90);
+  e.errors = static_cast<uint32_t>(dice.between(1, 5));
+  e.count = dice.of({config::EjectFor::Failures, config::EjectFor::GatewayErrors,
+                     config::EjectFor::ServerErrors});
+  e.time = dice.between(100ms, 4s);
+  e.max_time = e.time * static_cast<int64_t>(dice.between(1, 4));
+  e.max_percent = dice.percent(50) ? 50 : 100;
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -311,6 +345,7 @@ Scenario Scenario::draw(uint64_t seed) {
   if (http2.percent(40) && s.client.crawling == 0) {
     s.http2_clients = static_cast<uint32_t>(http2.between(1, 3));
   }
+  draw_health(Dice(seed ^ 0x4865616c7468), s);
   return s;
 }
 
@@ -320,7 +355,9 @@ std::string Scenario::describe() const {
          " of HTTP/2, " + std::to_string(upstream.pool.max_connections) + " connections each" +
          (server.polite ? ", polite" : "") + (reloads > 0 ? ", reloads" : "") +
          (upstream.sticky.cookie.empty() ? "" : ", sticky") + (backups ? ", backups" : "") +
-         (restarts > 0 ? ", restarts" : "") + (freezes > 0 ? ", freezes" : "") +
+         (restarts > 0 ? ", restarts" : "") + (by_hand > 0 ? ", drains" : "") +
+         (upstream.health.enabled ? ", health checks" : "") +
+         (upstream.pool.min_idle > 0 ? ", kept warm" : "") + (freezes > 0 ? ", freezes" : "") +
          (killed ? ", killed" : "");
 }
 

@@ -93,7 +93,9 @@ struct Scenario {
   uint32_t reloads = 0;
   Duration reload_within = 3s;
   uint32_t restarts = 0;
-  uint32_t freezes = 0;  // a server's event loop is blocked
+  uint32_t freezes = 0;    // a server's event loop is blocked
+  uint32_t illnesses = 0;  // a server fails its health checks for a while
+  uint32_t by_hand = 0;    // a server is drained by hand for a while
   Duration longest_freeze{};
   Duration most_lag{};           // how late a worker may be
   Duration most_mail_delay{};    // between two workers
@@ -107,7 +109,8 @@ struct Scenario {
   // No server is ever unavailable, none comes and none goes.
   bool calm() const {
     return server.polite && server.hints && restarts == 0 && reloads == 0 && freezes == 0 &&
-           upstream.connect_timeout > 1s && most_lag == Duration(0);
+           upstream.connect_timeout > 1s && most_lag == Duration(0) && by_hand == 0 &&
+           !upstream.health.enabled && upstream.pool.min_idle == 0;
   }
 };
 

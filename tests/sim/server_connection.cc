@@ -232,6 +232,10 @@ void ServerConnection::check_pace(uint64_t bytes, TimePoint since) {
 
 void ServerConnection::on_request_head() {
   const Message& head = reader_.message();
+  if (head.word(1) == kHealthPath) {
+    answer_check();
+    return;
+  }
   answering_ = true;
   head_at_ = site_.world.now();
   body_done_ = false;
@@ -262,6 +266,14 @@ void ServerConnection::on_request_head() {
   } else if (request_->expects && dice_.percent(80)) {
     say("HTTP/1.1 100 Continue\r\n\r\n");
   }
+}
+
+// A health check of the proxy: one answer, and that was it.
+void ServerConnection::answer_check() {
+  site_.world.note("  server %s #%u: a health check", server_.name().c_str(), link().serial());
+  checked_ = true;
+  say(std::string("HTTP/1.1 ") + (server_.well() ? "200 OK" : "503 Busy") +
+      "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
 void ServerConnection::check_request_head(const Message& head) {
@@ -366,6 +378,10 @@ void ServerConnection::flush() {
       paced_ = false;
       on_edge(end_);
     });
+    return;
+  }
+  if (outbox_.empty() && checked_ && !end_.closed()) {
+    hang_up(false);
     return;
   }
   if (outbox_.empty() && answering_ && attempt_ != nullptr && attempt_->status != 0) said_all();

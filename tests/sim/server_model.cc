@@ -58,6 +58,12 @@ void ServerModel::freeze(Duration duration) {
   });
 }
 
+void ServerModel::be_unwell(Duration duration) {
+  site_.world.note("server %u is unwell for %.3f s", index_, to_seconds(duration));
+  well_ = false;
+  site_.world.after(duration, [this] { well_ = true; });
+}
+
 void ServerModel::close_all() {
   for (ServerConnection& connection : connections_) connection.die(false);
 }

@@ -11,6 +11,8 @@
 
 namespace berth::sim {
 
+inline constexpr std::string_view kHealthPath = "/healthz";
+
 class ServerModel;
 
 class ServerConnection final : private EndObserver {
@@ -35,6 +37,7 @@ class ServerConnection final : private EndObserver {
   void pump();
   void read_some();
   void on_request_head();
+  void answer_check();
   void check_request_head(const Message& head);
   void check_reuse();
   void check_learned(const Mark& heard, Duration idle);
@@ -91,7 +94,8 @@ class ServerConnection final : private EndObserver {
   bool over_by_timer_ = false;  // the keep-alive timer has fired during a freeze
   bool tunnel_ = false;
   bool tunnel_fin_first_ = false;
-  bool dirty_ = false;  // something came during a freeze
+  bool dirty_ = false;    // something came during a freeze
+  bool checked_ = false;  // it was for a health check
 };
 
 class ServerModel {
@@ -114,6 +118,9 @@ class ServerModel {
   // How often the proxy had been told before `when` that this server closes what is idle.
   int64_t idle_closes_told(TimePoint when);
   bool up() const { return up_; }
+  // What it says of its health.
+  bool well() const { return well_; }
+  void be_unwell(Duration duration);
   // The simulation ends: nothing is to be left.
   void close_all();
 
@@ -127,6 +134,7 @@ class ServerModel {
   Dice dice_;
   std::deque<ServerConnection> connections_;
   bool up_ = true;
+  bool well_ = true;
   bool frozen_ = false;
 };
 

@@ -22,8 +22,8 @@ endif
 folders := base config event stats net http upstream exchange client
 sources := $(wildcard $(folders:%=proxy/%/*.cc)) proxy/server/topology.cc proxy/server/tls_plan.cc \
   $(filter-out %_test.cc,$(wildcard tests/sim/*.cc))
-# The scraper's side is not simulated.
-sources := $(filter-out proxy/stats/collector.cc proxy/stats/process.cc,$(sources))
+# The scraper's side and name servers are not simulated.
+sources := $(filter-out proxy/stats/collector.cc proxy/stats/process.cc proxy/net/resolver.cc,$(sources))
 objects := $(sources:%.cc=$(out)/%.o)
 
 libs := -levent_core -levent_pthreads $(shell pkg-config --libs libssl libcrypto libnghttp2 yaml-cpp)

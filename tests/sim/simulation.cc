@@ -62,6 +62,8 @@ Simulation::Simulation(World& of, const Scenario& played)
     peers_.push_back(workers_.back()->peer());
   }
   for (const auto& worker : workers_) worker->set_peers(peers_);
+  Dialer& dialer = *this;
+  main_thread_ = std::make_unique<SimMainThread>(world, registry_, dialer, peers_, played.seed);
   reload();
   for (uint32_t i = 0; i < played.client.count; ++i) clients_.emplace_back(*this, i);
   for (uint32_t i = 0; i < played.http2_clients; ++i) http2_clients_.emplace_back(*this, i);
@@ -75,6 +77,8 @@ void Simulation::drop_workers() {
   // As server::Server ends: every worker closes what it has, then the messages that nobody read go.
   for (const auto& worker : workers_) worker->close_all();
   for (const auto& worker : workers_) worker->mailbox().clear();
+  clusters_.clear();
+  if (main_thread_ != nullptr) main_thread_->close_all();
   while (!workers_.empty()) workers_.pop_back();
 }
 
@@ -148,9 +152,16 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
   config::Pool& pool = upstream.pool;
   if (dice_.percent(60)) pool.max_connections = static_cast<uint32_t>(dice_.between(1, 4));
   if (dice_.percent(20)) pool.max_idle = static_cast<uint32_t>(dice_.between(0, 2));
+  pool.min_idle = std::min({pool.min_idle, pool.max_idle, pool.max_connections});
   if (dice_.percent(20)) pool.queue_size = static_cast<uint32_t>(dice_.between(0, 3));
   if (dice_.percent(20)) pool.keepalive_requests = static_cast<uint32_t>(dice_.between(1, 4));
   if (dice_.percent(20)) pool.max_upgraded = static_cast<uint32_t>(dice_.between(0, 2));
+  if (scenario.seed % 8 == 0) upstream.ejection.enabled = !upstream.ejection.enabled;
+  if (scenario.seed % 7 == 0) upstream.health.enabled = !upstream.health.enabled;
+  if (ending_) {
+    upstream.health.enabled = false;
+    pool.min_idle = 0;
+  }
   return upstream;
 }
 
@@ -190,7 +201,9 @@ void Simulation::reload() {
              config.upstreams[0].pool.max_connections);
   const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
   std::vector<server::WorkerPlan> plans = topology_.apply(snapshot);
+  clusters_ = plans.front().clusters;
   invariants_.know(plans.front());
+  main_thread_->apply(clusters_);
   for (size_t i = 0; i < workers_.size(); ++i) {
     if (generation_ == 1) {
       workers_[i]->take(plans[i], listener_);
@@ -211,6 +224,16 @@ void Simulation::drain() {
   }
 }
 
+void Simulation::drain_by_hand() {
+  const auto& servers = clusters_[dice_.below(clusters_.size())].servers;
+  const auto& server = servers[dice_.below(servers.size())];
+  main_thread_->set_draining(server, true);
+  world.after(dice_.between(0ms, 2s), [this, weak = std::weak_ptr(server)] {
+    const auto alive = weak.lock();
+    if (alive != nullptr && !ending_) main_thread_->set_draining(alive, false);
+  });
+}
+
 void Simulation::schedule_troubles() {
   const auto sometime = [this] { return dice_.between(0ms, scenario.spread + 3s); };
   for (uint32_t i = 0; i < scenario.reloads; ++i) {
@@ -221,6 +244,14 @@ void Simulation::schedule_troubles() {
     world.after(sometime(), [this] {
       servers_[dice_.below(servers_.size())].restart(dice_.between(0ms, 1500ms), dice_.percent(50));
     });
+  }
+  for (uint32_t i = 0; i < scenario.illnesses; ++i) {
+    world.after(sometime(), [this] {
+      servers_[dice_.below(servers_.size())].be_unwell(dice_.between(0ms, 5s));
+    });
+  }
+  for (uint32_t i = 0; i < scenario.by_hand; ++i) {
+    world.after(sometime(), [this] { drain_by_hand(); });
   }
   for (uint32_t i = 0; i < scenario.freezes; ++i) {
     world.after(sometime(), [this] {
@@ -237,9 +268,14 @@ bool Simulation::step_worker() {
   for (size_t i = 0; i < workers_.size(); ++i) {
     if (workers_[i]->runnable()) runnable[count++] = i;
   }
+  if (main_thread_->runnable()) runnable[count++] = workers_.size();
   if (count == 0) return false;
   sender_ = runnable[dice_.below(count)];
-  workers_[sender_]->step();
+  if (sender_ == workers_.size()) {
+    main_thread_->step();
+  } else {
+    workers_[sender_]->step();
+  }
   sender_ = workers_.size();
   return true;
 }
@@ -268,6 +304,7 @@ bool Simulation::step() {
 bool Simulation::advance() {
   TimePoint next = world.next_event();
   for (const auto& worker : workers_) next = std::min(next, worker->next_deadline());
+  next = std::min(next, main_thread_->next_deadline());
   if (next == TimePoint::max()) return false;
   world.advance_to(next);
   lag_until_ = world.now() + scenario.most_lag;
@@ -277,7 +314,8 @@ bool Simulation::advance() {
 void Simulation::check() {
   invariants_.check(this, connections_to);
   if (std::none_of(workers_.begin(), workers_.end(),
-                   [](const auto& w) { return w->runnable() || !w->mailbox().empty(); }))
+                   [](const auto& w) { return w->runnable() || !w->mailbox().empty(); }) &&
+      !main_thread_->runnable())
     invariants_.check_quiet(this, connections_to);
 }
 
@@ -319,6 +357,12 @@ void Simulation::run() {
 
 // Without clients everything comes to its end by itself: idle connections by their timers.
 void Simulation::wind_down() {
+  // Health checks and warm connections would go on for ever.
+  ending_ = true;
+  if (scenario.upstream.health.enabled || scenario.upstream.pool.min_idle > 0 ||
+      scenario.seed % 7 == 0) {
+    reload();
+  }
   const TimePoint latest = world.now() + kWindDown;
   while (!world.failed() && world.now() < latest && step()) check();
   if (world.failed()) return;

@@ -14,6 +14,7 @@
 #include "tests/sim/http2_client.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/server_model.h"
+#include "tests/sim/sim_main_thread.h"
 #include "tests/sim/sim_worker.h"
 #include "tests/sim/site.h"
 
@@ -52,6 +53,7 @@ class Simulation final : public Site, private Dialer, private SimTransport::Obse
   void reload();
   void schedule_troubles();
   void drain();
+  void drain_by_hand();
   bool step();
   bool step_worker();
   bool advance();
@@ -73,10 +75,13 @@ class Simulation final : public Site, private Dialer, private SimTransport::Obse
   std::deque<Http2Client> http2_clients_;
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::vector<upstream::Peer> peers_;
+  std::unique_ptr<SimMainThread> main_thread_;
+  std::vector<upstream::ClusterPlan> clusters_;  // of the newest configuration
   std::vector<Dialled> dialled_;
   Invariants invariants_;
   size_t sender_;  // whose mailbox lane is written to: a worker, or the main thread
   uint64_t generation_ = 0;
+  bool ending_ = false;
   uint64_t steps_ = 0;
   TimePoint lag_until_{};
   std::shared_ptr<const config::Listener> listener_;

@@ -64,6 +64,7 @@ upstreams:
     pool:
       max_connections: 31
       max_idle: 30
+      min_idle: 29
       keepalive_timeout: 3s
       keepalive_requests: 32
       keepalive_time: 33m
@@ -72,6 +73,15 @@ upstreams:
       queue_timeout: 35ms
       max_upgraded: 36
     retry: {attempts: 4, budget_percent: 41, budget_min: 42, non_idempotent: fin_proved}
+    ejection: {errors: 61, count: gateway_errors, time: 62s, max_time: 63s, max_percent: 64}
+    health:
+      path: /healthz
+      host: a.test
+      interval: 65s
+      timeout: 6s
+      healthy_after: 66
+      unhealthy_after: 67
+      status: [204]
     connect_timeout: 51s
     response_timeout: 52s
     idle_timeout: 53s
@@ -89,6 +99,7 @@ routes:
 forwarding: {trusted_proxies: [10.0.0.0/8, "::1"], forwarded: true, request_id: false}
 admin: off
 access_log: {enabled: false, path: /var/log/berth.log, format: combined}
+resolver: {enabled: false, nameservers: [10.0.0.2, "[::1]:54"], min_ttl: 2s, max_ttl: 3m}
 shutdown: {grace: 0s}
 )");
   Config expected;
@@ -117,8 +128,10 @@ shutdown: {grace: 0s}
   u.name = "a";
   u.servers = {{"127.0.0.1:3000"}, {"unix:/run/a.sock"}};
   u.balance = Balance::RoundRobin;
-  u.pool = {31, 30, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 36};
+  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 36};
   u.retry = {4, 41, 42, RetryNonIdempotent::FinProved};
+  u.ejection = {true, 61, EjectFor::GatewayErrors, 62s, 63s, 64};
+  u.health = {true, "/healthz", "a.test", 65s, 6s, 66, 67, {"204"}};
   u.connect_timeout = 51s;
   u.response_timeout = 52s;
   u.idle_timeout = 53s;
@@ -136,6 +149,7 @@ shutdown: {grace: 0s}
   expected.forwarding = {{"10.0.0.0/8", "::1"}, true, false};
   expected.admin.address = "";
   expected.access_log = {false, "/var/log/berth.log", LogFormat::Combined};
+  expected.resolver = {false, {"10.0.0.2:53", "[::1]:54"}, 2s, 3min};
   expected.shutdown.grace = 0s;
   EXPECT_EQ(config, expected);
   EXPECT_EQ(loaded(print(config)), expected);

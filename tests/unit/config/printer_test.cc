@@ -114,8 +114,14 @@ class Shifter {
     if (kind == TextKind::HeaderName) value = "X-Y";
   }
   void texts(std::string_view /*key*/, std::vector<std::string>& values, TextKind kind) {
-    values = kind == TextKind::Network ? std::vector<std::string>{"::/0", "1.2.3.4"}
-                                       : std::vector<std::string>{"A", "b"};
+    values = {"A", "b"};
+    if (kind == TextKind::Network) values = {"::/0", "1.2.3.4"};
+    if (kind == TextKind::Nameserver) values = {"1.2.3.4:53", "[::1]:54"};
+    if (kind == TextKind::HostName) values = {"a", "b.c"};
+  }
+  void texts_or_default(std::string_view /*key*/, std::vector<std::string>& values, TextKind kind) {
+    values = {"x"};
+    if (kind == TextKind::StatusRange) values = {"204", "300-302"};
   }
   void pairs(std::string_view /*key*/, std::vector<std::pair<std::string, std::string>>& values) {
     values = {{"X", "y"}, {"Z", ""}};

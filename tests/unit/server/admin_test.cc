@@ -35,9 +35,19 @@ class FakeContext final : public AdminContext {
     if (config.empty()) throw std::runtime_error("no configuration");
     return config;
   }
+  const std::vector<std::string>& admin_hosts() const override { return hosts; }
+  std::vector<std::string> set_draining(std::string_view server, std::string_view upstream,
+                                        bool draining) override {
+    commands.push_back((draining ? "drain " : "resume ") + std::string(upstream) + "/" +
+                       std::string(server));
+    return server == "10.0.0.1:80" ? std::vector<std::string>{"app/10.0.0.1:80"}
+                                   : std::vector<std::string>();
+  }
   const stats::Registry& registry() const override { return stats; }
   const stats::Collector& collector() const override { return metrics; }
 
+  std::vector<std::string> hosts{"berth.internal"};
+  std::vector<std::string> commands;
   Readiness ready = Readiness::Ready;
   std::optional<ReloadOutcome> reload;
   std::string config = "workers: 2\n";
@@ -196,8 +206,13 @@ class AdminServerTest : public ::testing::Test {
     return {text.substr(0, end + 2), text.substr(end + 4)};
   }
   Response get(const std::string& target, const std::string& method = "GET") {
-    return exchange(server_.address(),
-                    method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    return exchange(
+        server_.address(),
+        method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  }
+  Response post(const std::string& target, const std::string& fields = "Host: 127.0.0.1:9145\r\n") {
+    return exchange(server_.address(), "POST " + target + " HTTP/1.1\r\n" + fields +
+                                           "Connection: close\r\nContent-Length: 0\r\n\r\n");
   }
 
   FakeContext context_;
@@ -237,6 +252,57 @@ TEST_F(AdminServerTest, OtherMethodsAreNotAllowed) {
     EXPECT_TRUE(response.head.starts_with("HTTP/1.1 405 ")) << method << response.head;
     EXPECT_TRUE(response.has("Allow: GET, HEAD"));
   }
+}
+
+TEST_F(AdminServerTest, TakesCommands) {
+  const Response done = post("/drain?server=10.0.0.1:80");
+  EXPECT_TRUE(done.head.starts_with("HTTP/1.1 200 ")) << done.head;
+  EXPECT_EQ(done.body, "app/10.0.0.1:80 drains\n");
+  EXPECT_EQ(post("/resume?server=10.0.0.1%3A80&upstream=app").body, "app/10.0.0.1:80 is back\n");
+  EXPECT_EQ(context_.commands,
+            (std::vector<std::string>{"drain /10.0.0.1:80", "resume app/10.0.0.1:80"}));
+}
+
+TEST_F(AdminServerTest, CommandsThatCannotBeDone) {
+  EXPECT_TRUE(post("/drain").head.starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(post("/drain?server=").head.starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(post("/drain?server=10.0.0.1:80&now=1").head.starts_with("HTTP/1.1 400 "));
+  EXPECT_EQ(context_.commands, std::vector<std::string>());
+  const Response unknown = post("/drain?server=10.0.0.9:80&upstream=app");
+  EXPECT_TRUE(unknown.head.starts_with("HTTP/1.1 404 ")) << unknown.head;
+  EXPECT_EQ(unknown.body,
+            "There is no server 10.0.0.9:80 in upstream app; /status names them all.\n");
+  const Response read = get("/drain?server=10.0.0.1:80");
+  EXPECT_TRUE(read.head.starts_with("HTTP/1.1 405 ")) << read.head;
+  EXPECT_TRUE(read.has("Allow: POST"));
+}
+
+TEST_F(AdminServerTest, CommandsAreNotTakenFromWebPages) {
+  const std::string drain = "/drain?server=10.0.0.1:80";
+  for (const char* fields :
+       {"Host: 127.0.0.1:9145\r\nOrigin: https://evil.example\r\n",
+        "Host: 127.0.0.1:9145\r\nOrigin: null\r\n",
+        "Host: 127.0.0.1:9145\r\nSec-Fetch-Site: cross-site\r\n", "Host: evil.example:9145\r\n",
+        "Host: localhost.evil.example\r\n", "Host: 127.0.0.1.evil.example\r\n"}) {
+    EXPECT_TRUE(post(drain, fields).head.starts_with("HTTP/1.1 403 ")) << fields;
+  }
+  EXPECT_EQ(context_.commands, std::vector<std::string>());
+  for (const char* fields :
+       {"Host: localhost\r\n", "Host: [::1]:9145\r\n", "Host: 10.1.2.3\r\n",
+        "Host: BERTH.internal:9145\r\n", "Host: 127.0.0.1:9145\r\nSec-Fetch-Site: none\r\n"}) {
+    EXPECT_TRUE(post(drain, fields).head.starts_with("HTTP/1.1 200 ")) << fields;
+  }
+}
+
+TEST_F(AdminServerTest, TheConfigurationIsNotShownUnderAnyName) {
+  const auto ask = [&](const std::string& page, const std::string& host) {
+    return exchange(server_.address(),
+                    "GET " + page + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+        .head.substr(0, 13);
+  };
+  EXPECT_EQ(ask("/config", "evil.example"), "HTTP/1.1 403 ");
+  EXPECT_EQ(ask("/config", "berth.internal"), "HTTP/1.1 200 ");
+  EXPECT_EQ(ask("/metrics", "berth:9145"), "HTTP/1.1 200 ") << "Prometheus scrapes by name";
 }
 
 TEST_F(AdminServerTest, UnknownPathIs404) {

@@ -85,6 +85,18 @@ TEST(Cli, HealthcheckAsksTheDefaultAdmin) {
             "berth: --admin: '9145' is a port without a host (did you mean :9145?)");
 }
 
+TEST(Cli, DrainAndResume) {
+  const std::string admin = config::Admin{}.address;
+  EXPECT_EQ(as<DrainCommand>("drain 10.0.0.1:80"),
+            (DrainCommand{"/drain", "10.0.0.1:80", "", admin}));
+  EXPECT_EQ(as<DrainCommand>("resume unix:/a.sock --upstream app --admin :1"),
+            (DrainCommand{"/resume", "unix:/a.sock", "app", ":1"}));
+  EXPECT_EQ(problem("drain"), "berth: which server? (berth drain 127.0.0.1:3000)");
+  EXPECT_EQ(problem("resume a b"), "berth: 'b' is one word too many");
+  EXPECT_EQ(problem("drain a:1 --admin 9145"),
+            "berth: --admin: '9145' is a port without a host (did you mean :9145?)");
+}
+
 TEST(Cli, VersionAndHelp) {
   as<Version>("version");
   as<Version>("--version");
@@ -92,7 +104,7 @@ TEST(Cli, VersionAndHelp) {
   for (const std::string line : {"help", "--help", "-h"}) {
     EXPECT_EQ(as<Help>(line).text, help_text("")) << line;
   }
-  for (const std::string command : {"run", "check", "healthcheck", "version"}) {
+  for (const std::string command : {"run", "check", "healthcheck", "drain", "resume", "version"}) {
     EXPECT_EQ(as<Help>("help " + command).text, help_text(command));
     EXPECT_EQ(as<Help>(command + " --help").text, help_text(command));
     EXPECT_EQ(as<Help>(command + " -h").text, help_text(command));
@@ -113,6 +125,8 @@ TEST(Cli, HelpNamesEveryOption) {
   }
   EXPECT_NE(help_text("check").find("--print"), std::string::npos);
   EXPECT_NE(help_text("healthcheck").find("--admin"), std::string::npos);
+  EXPECT_NE(help_text("drain").find("--upstream"), std::string::npos);
+  EXPECT_NE(help_text("drain").find("--admin"), std::string::npos);
 }
 
 TEST(Cli, WrongCommandsAndOptions) {

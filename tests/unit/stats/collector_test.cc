@@ -112,7 +112,7 @@ TEST_F(CollectorTest, ServerFacts) {
   facts->learned_keepalive_ms = 4'500;
   facts->learned_source = static_cast<uint8_t>(LearnedSource::Hint);
   facts->keepalive_margin_ms = 1'000;
-  facts->up = false;
+  facts->states.set(ServerState::BackingOff);
   queue_facts->limit = 1024;
   const Exposition all = scrape();
   EXPECT_EQ(value(all, "berth_upstream_connections_limit", at_server), 128);

@@ -163,7 +163,7 @@ TEST(RegistryTest, HoldersMayOutliveTheRegistry) {
   const auto facts = registry->server_facts("app", "a:1");
   registry.reset();
   stats->connections_opened.add();
-  facts->up = false;
+  facts->states.set(ServerState::BackingOff);
 }
 
 // Workers come, count and go while the main thread scrapes: no sum ever goes backwards, and none is

@@ -1,0 +1,35 @@
+// Talks to the admin listener of a running berth: what the command line does for an operator.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/base/result.h"
+
+namespace berth::server {
+
+struct AdminAnswer {
+  int status = 0;  // 0: it was no HTTP
+  std::string body;
+};
+
+// One request; blocks for 3 s at most between two bytes. The failure is one line for people.
+// `admin_address` may be any that a listener can have; ":9145" is asked for on this machine.
+Result<AdminAnswer, std::string> ask_admin(const std::string& admin_address,
+                                           std::string_view method, std::string_view target);
+
+// `text` as a value in a query.
+std::string percent_encode(std::string_view text);
+
+// `berth drain` and `berth resume` (`path`): 0 if it is done, 1 otherwise. Says which servers on
+// standard output, and what is wrong on standard error.
+struct DrainCommand {
+  std::string path;  // "/drain" or "/resume"
+  std::string server;
+  std::string upstream;  // "": wherever the server is
+  std::string admin;
+  bool operator==(const DrainCommand&) const = default;
+};
+int run_drain(const DrainCommand& command);
+
+}  // namespace berth::server

@@ -1,0 +1,44 @@
+#include "proxy/server/admin_guard.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "proxy/net/address.h"
+
+namespace berth::server {
+namespace {
+
+bool same_name(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+// Without the port.
+std::string_view name_of(std::string_view host) {
+  const size_t bracket = host.rfind(']');
+  const size_t colon = host.rfind(':');
+  const bool port =
+      colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+  return port ? host.substr(0, colon) : host;
+}
+
+}  // namespace
+
+bool is_trusted_host(std::string_view host, const std::vector<std::string>& names) {
+  if (host.empty()) return true;
+  const std::string_view name = name_of(host);
+  if (same_name(name, "localhost")) return true;
+  const auto is_it = [&](const std::string& known) { return same_name(name, known); };
+  if (std::any_of(names.begin(), names.end(), is_it)) return true;
+  const auto address = net::Address::parse(std::string(name) + ":1");
+  return address && address->kind() != net::AddressKind::Unix;
+}
+
+bool may_command(const AdminCaller& caller, const std::vector<std::string>& names) {
+  const bool from_a_page =
+      !caller.origin.empty() || (!caller.fetch_site.empty() && caller.fetch_site != "none");
+  return !from_a_page && is_trusted_host(caller.host, names);
+}
+
+}  // namespace berth::server

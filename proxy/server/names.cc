@@ -1,0 +1,159 @@
+#include "proxy/server/names.h"
+
+#include <event2/event.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "proxy/config/address_syntax.h"
+#include "proxy/server/log.h"
+
+namespace berth::server {
+
+namespace {
+
+// After a failure; twice as long after each one that follows.
+constexpr Duration kAgainAfter = std::chrono::seconds(5);
+constexpr Duration kAgainAtMost = std::chrono::minutes(1);
+
+std::string listed(const std::vector<net::Address>& addresses) {
+  std::string out;
+  for (const net::Address& address : addresses) {
+    out += (out.empty() ? "" : ", ") + address.to_string();
+  }
+  return out;
+}
+
+bool contains(const std::vector<net::Address>& all, const net::Address& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+// Name servers turn their answers round; what stays keeps its place. Of a family about which
+// nothing was learned, all stays.
+std::vector<net::Address> merged(const std::vector<net::Address>& before,
+                                 const net::Resolution& found) {
+  std::vector<net::Address> out;
+  for (const net::Address& address : before) {
+    const bool unknown =
+        address.kind() == net::AddressKind::V4 ? found.v4_unknown : found.v6_unknown;
+    if (unknown || contains(found.addresses, address)) out.push_back(address);
+  }
+  for (const net::Address& address : found.addresses) {
+    if (!contains(out, address)) out.push_back(address);
+  }
+  return out;
+}
+
+}  // namespace
+
+class Names::Followed final : private net::ResolveHandler, private event::TimerHandler {
+ public:
+  Followed(Names& names, std::string configured, const config::AddressSyntax& syntax)
+      : text(std::move(configured)),
+        names_(names),
+        host_(syntax.host),
+        port_(syntax.port),
+        timer_(*this) {
+    ask_in(Duration(0));
+  }
+  ~Followed() {
+    names_.resolver_->forget(*this);
+    names_.loop_.runtime().cancel(timer_);
+  }
+
+  const std::string text;  // in the configuration
+  uint32_t failures = 0;   // in a row
+
+  void ask_in(Duration after) { names_.loop_.runtime().arm(timer_, after); }
+
+ private:
+  void ask() { names_.resolver_->ask(host_, port_, *this); }
+  void on_timer(event::Timer&) override { ask(); }
+  void on_resolved(const net::Resolution& found) override { names_.update(*this, found); }
+
+  Names& names_;
+  const std::string host_;
+  const uint16_t port_;
+  event::Timer timer_;
+};
+
+Names::Names(event::Loop& loop, stats::ProcessStats& stats, NamesObserver& observer)
+    : loop_(loop), stats_(stats), observer_(observer) {}
+
+Names::~Names() {
+  followed_.clear();
+  resolver_.reset();
+  // The loop has ended; what was open is freed in one more turn.
+  event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
+}
+
+AddressTable Names::resolve(const config::Config& config) const {
+  AddressTable table;
+  const std::vector<std::string>& nameservers = config.resolver.nameservers;
+  for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      const std::string& text = server.address;
+      if (table.contains(text)) continue;
+      const auto syntax = config::parse_server_address(text);
+      const bool is_name = syntax && syntax->kind == config::AddressKind::HostName;
+      const auto known = table_.find(text);
+      if (is_name && config.resolver.enabled && known != table_.end()) {
+        table[text] = known->second;
+      } else if (is_name && !nameservers.empty()) {
+        net::Resolution found = net::resolve_now(nameservers, syntax->host, syntax->port);
+        if (found.addresses.empty()) {
+          throw std::runtime_error("cannot resolve '" + syntax->host + "': " + found.error);
+        }
+        table[text] = std::move(found.addresses);
+      } else {
+        table[text] = net::resolve(text);
+      }
+    }
+  }
+  return table;
+}
+
+void Names::follow(const config::Config& config, AddressTable table) {
+  table_ = std::move(table);
+  settings_ = config.resolver;
+  followed_.clear();
+  resolver_.reset();
+  if (!settings_.enabled) return;
+  resolver_ = std::make_unique<net::Resolver>(loop_, settings_.nameservers);
+  for (const auto& [text, addresses] : table_) {
+    const auto syntax = config::parse_server_address(text);
+    if (!syntax || syntax->kind != config::AddressKind::HostName) continue;
+    followed_.emplace_back(*this, text, *syntax);
+  }
+}
+
+void Names::update(Followed& name, const net::Resolution& found) {
+  const auto count = [&](stats::NameResult result) {
+    stats_.name_resolutions[static_cast<size_t>(result)].add();
+  };
+  std::vector<net::Address>& known = table_[name.text];
+  if (found.addresses.empty()) {
+    count(stats::NameResult::Failed);
+    if (name.failures == 0) {
+      log_warn("names", name.text, ": ", found.error, "; it keeps ", listed(known));
+    }
+    const Duration again = kAgainAfter * (1 << std::min(name.failures++, 4U));
+    name.ask_in(
+        std::clamp<Duration>(std::min(again, kAgainAtMost), settings_.min_ttl, settings_.max_ttl));
+    return;
+  }
+  if (name.failures > 0) log_info("names", name.text, " is resolved again");
+  name.failures = 0;
+  name.ask_in(std::clamp<Duration>(found.ttl, settings_.min_ttl, settings_.max_ttl));
+  std::vector<net::Address> now = merged(known, found);
+  if (now == known) {
+    count(stats::NameResult::Unchanged);
+    return;
+  }
+  count(stats::NameResult::Changed);
+  log_info("names", name.text, " is ", listed(now), " now; it was ", listed(known));
+  known = std::move(now);
+  observer_.on_names_changed();
+}
+
+}  // namespace berth::server

@@ -1,0 +1,204 @@
+#include "proxy/upstream/health_check.h"
+
+#include <algorithm>
+
+#include "proxy/http/head.h"
+
+namespace berth::upstream {
+
+namespace {
+
+// The first checks of many servers do not all come at once.
+constexpr Duration kFirstWithin = std::chrono::milliseconds(500);
+
+std::string request_for(const config::HealthCheck& check, const SharedServer& server) {
+  std::string host = check.host;
+  if (host == config::kOwnAddress) {
+    host = server.address.kind() == net::AddressKind::Unix ? "localhost" : server.name();
+  }
+  return "GET " + check.path + " HTTP/1.1\r\nHost: " + host +
+         "\r\nUser-Agent: berth-health\r\nAccept: */*\r\nConnection: close\r\n\r\n";
+}
+
+// The PROXY header of a connection that is Berth's own.
+std::string for_nobody(config::ProxyProtocol version) {
+  switch (version) {
+    case config::ProxyProtocol::Off:
+      break;
+    case config::ProxyProtocol::V1:
+      return "PROXY UNKNOWN\r\n";
+    case config::ProxyProtocol::V2:
+      return std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);  // LOCAL
+  }
+  return {};
+}
+
+}  // namespace
+
+HealthCheck::HealthCheck(net::WorkerEnv& env, std::shared_ptr<SharedServer> server,
+                         Settings settings, std::shared_ptr<stats::ServerStats> stats,
+                         HealthObserver& observer)
+    : env_(env),
+      server_(std::move(server)),
+      settings_(std::move(settings)),
+      stats_(std::move(stats)),
+      observer_(observer),
+      timer_(*this) {
+  const Duration within = std::min(kFirstWithin, limits().interval);
+  env_.runtime.arm(
+      timer_,
+      Duration(static_cast<int64_t>(env_.random.below(static_cast<uint64_t>(within.count()) + 1))));
+}
+
+HealthCheck::~HealthCheck() {
+  if (state_ != State::Resting) hang_up(CloseReason::Shutdown);
+  env_.runtime.cancel(timer_);
+  server_->facts->states.clear(Availability::Unhealthy);
+}
+
+void HealthCheck::begin() {
+  slot_ = server_->slots.try_take();
+  if (!slot_) {
+    stats_->health_checks[static_cast<size_t>(stats::HealthResult::Skipped)].add();
+    rest();
+    return;
+  }
+  state_ = State::Connecting;
+  stats_->connections_opened.add();
+  stats_->connections[static_cast<size_t>(stats::UpstreamState::Active)].add();
+  env_.runtime.arm(timer_, limits().timeout);
+  const net::ConnectOptions options{.keepalive = settings_->tcp_keepalive,
+                                    .tls = server_->tls.get(),
+                                    .first_bytes = for_nobody(settings_->proxy_protocol)};
+  auto transport = env_.network.connect(server_->address, options, *this);
+  if (!transport) {
+    finish(false, transport.error(), info(transport.error()).text);
+    return;
+  }
+  transport_ = std::move(*transport);
+}
+
+void HealthCheck::on_ready(net::Ready ready) {
+  if (state_ == State::Connecting) finish_connect();
+  if (state_ != State::Talking) return;
+  if (ready.writable && sent_ < request_.size()) flush();
+  if (ready.readable && state_ == State::Talking) read_answer();
+}
+
+void HealthCheck::finish_connect() {
+  const auto result = transport_->finish_connect();
+  if (result.status == net::IoStatus::Again) return;
+  if (result.status == net::IoStatus::Reset) {
+    finish(false, result.reason, info(result.reason).text);
+    return;
+  }
+  state_ = State::Talking;
+  if (server_->connect_succeeded(env_.now())) observer_.on_room(server_);
+  request_ = request_for(limits(), *server_);
+  sent_ = 0;
+  answer_.clear();
+  progress_.reset();
+  flush();
+}
+
+void HealthCheck::flush() {
+  iovec part{request_.data() + sent_, request_.size() - sent_};
+  const net::IoResult sent = transport_->write(&part, 1);
+  // A reset shows when the answer is read, behind what the server had said before.
+  if (sent.status == net::IoStatus::Ok) sent_ += sent.bytes;
+}
+
+void HealthCheck::read_answer() {
+  char chunk[4096];
+  for (;;) {
+    const net::IoResult got = transport_->read(chunk, sizeof chunk);
+    switch (got.status) {
+      case net::IoStatus::Again:
+        return;
+      case net::IoStatus::Eof:
+        finish(false, CloseReason::ServerClosed, "it closed the connection without an answer");
+        return;
+      case net::IoStatus::Reset:
+        finish(false, CloseReason::ServerReset, "it reset the connection without an answer");
+        return;
+      case net::IoStatus::Ok:
+        break;
+    }
+    answer_.append(chunk, got.bytes);
+    if (understand()) return;
+  }
+}
+
+// True when the check is over.
+bool HealthCheck::understand() {
+  http::ResponseHead head;
+  const http::HeadLimits limit{.max_head = settings_->max_response_head, .max_target = 0};
+  for (;;) {
+    const auto outcome = http::HeadParser::parse(answer_, limit, progress_, head);
+    if (outcome.status == http::ParseStatus::Incomplete) return false;
+    if (outcome.status == http::ParseStatus::Refused) {
+      finish(false, outcome.refusal, info(outcome.refusal).text);
+      return true;
+    }
+    if (head.status >= 200 || head.status == 101) break;
+    answer_.erase(0, outcome.head_size);
+  }
+  finish(config::status_in(limits().status, head.status), CloseReason::None,
+         "status " + std::to_string(head.status));
+  return true;
+}
+
+void HealthCheck::on_timer(event::Timer&) {
+  switch (state_) {
+    case State::Resting:
+      begin();
+      return;
+    case State::Connecting:
+      finish(false, CloseReason::ConnectTimeout, "no connection in time");
+      return;
+    case State::Talking:
+      finish(false, CloseReason::ResponseTimeout, "no answer in time");
+      return;
+  }
+}
+
+void HealthCheck::finish(bool passed, CloseReason reason, std::string_view why) {
+  if (state_ == State::Connecting) stats_->connect_failures[static_cast<size_t>(reason)].add();
+  hang_up(reason == CloseReason::None ? CloseReason::HealthCheck : reason);
+  // Out of file descriptors: that says nothing about the server.
+  if (reason == CloseReason::NoLocalResources) {
+    stats_->health_checks[static_cast<size_t>(stats::HealthResult::Skipped)].add();
+    rest();
+    return;
+  }
+  const auto result = passed ? stats::HealthResult::Passed : stats::HealthResult::Failed;
+  stats_->health_checks[static_cast<size_t>(result)].add();
+  rest();
+  if (!record_.note(passed, limits())) return;
+  if (passed) {
+    server_->came_up(env_.now());
+    server_->facts->states.clear(Availability::Unhealthy);
+  } else {
+    server_->facts->states.set(Availability::Unhealthy);
+  }
+  observer_.on_health(server_, passed, why);
+}
+
+void HealthCheck::hang_up(CloseReason reason) {
+  state_ = State::Resting;
+  transport_.reset();
+  slot_.give_back();
+  stats_->connections[static_cast<size_t>(stats::UpstreamState::Active)].sub();
+  stats_->connections_closed[static_cast<size_t>(reason)].add();
+  if (server_->cluster->queue.waiting() > 0) observer_.on_room(server_);
+}
+
+void HealthCheck::rest() {
+  // Up to 10 % less: checks of many servers, and of many proxies, drift apart.
+  const Duration tenth = limits().interval / 10;
+  const Duration less(
+      static_cast<int64_t>(env_.random.below(static_cast<uint64_t>(tenth.count()) + 1)));
+  env_.runtime.arm(timer_, limits().interval - less);
+}
+
+}  // namespace berth::upstream

@@ -1,0 +1,87 @@
+// The health check of one server: a GET on a connection of its own, again and again.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "proxy/config/config.h"
+#include "proxy/event/timer_queue.h"
+#include "proxy/http/head_parser.h"
+#include "proxy/net/transport.h"
+#include "proxy/net/worker_env.h"
+#include "proxy/stats/stats.h"
+#include "proxy/upstream/health_record.h"
+#include "proxy/upstream/shared_server.h"
+
+namespace berth::upstream {
+
+// Hears of what the checks find. Thread: that of the checks.
+class HealthObserver {
+ public:
+  // The verdict has changed. `why`: of the check that changed it, for people.
+  virtual void on_health(const std::shared_ptr<SharedServer>& server, bool healthy,
+                         std::string_view why) = 0;
+  // A check has given its slot back, or has found a server that was away: those who wait may want
+  // to know.
+  virtual void on_room(const std::shared_ptr<SharedServer>& server) = 0;
+
+ protected:
+  ~HealthObserver() = default;
+};
+
+// A check takes a slot like any other connection: the server never sees one more than
+// max_connections. It is left out while there is none, because a server that is full is at work.
+// Thread: one, that of `env`.
+class HealthCheck final : private net::TransportHandler, private event::TimerHandler {
+ public:
+  using Settings = std::shared_ptr<const config::Upstream>;
+
+  HealthCheck(net::WorkerEnv& env, std::shared_ptr<SharedServer> server, Settings settings,
+              std::shared_ptr<stats::ServerStats> stats, HealthObserver& observer);
+  HealthCheck(const HealthCheck&) = delete;
+  HealthCheck& operator=(const HealthCheck&) = delete;
+  // In the middle of a check: gives everything back. What the server was found to be is forgotten.
+  ~HealthCheck();
+
+  // New settings hold from the next check on.
+  void apply(Settings settings) { settings_ = std::move(settings); }
+  SharedServer& server() { return *server_; }
+
+ private:
+  enum class State : uint8_t { Resting, Connecting, Talking };
+
+  void on_ready(net::Ready ready) override;
+  void on_timer(event::Timer& timer) override;
+
+  void begin();
+  void finish_connect();
+  void send_request();
+  void flush();
+  void read_answer();
+  bool understand();
+  // The check is over. `why` in words; CloseReason::None if the server has answered.
+  void finish(bool passed, CloseReason reason, std::string_view why);
+  void hang_up(CloseReason reason);
+  void rest();
+  const config::HealthCheck& limits() const { return settings_->health; }
+
+  net::WorkerEnv& env_;
+  std::shared_ptr<SharedServer> server_;
+  Settings settings_;
+  std::shared_ptr<stats::ServerStats> stats_;
+  HealthObserver& observer_;
+  HealthRecord record_;
+  State state_ = State::Resting;
+  Slot slot_;
+  std::unique_ptr<net::Transport> transport_;
+  event::Timer timer_;
+  std::string request_;
+  size_t sent_ = 0;
+  std::string answer_;
+  http::HeadProgress progress_;
+};
+
+}  // namespace berth::upstream

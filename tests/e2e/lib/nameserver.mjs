@@ -1,0 +1,47 @@
+// A small DNS server: A and AAAA records that the test changes as it likes.
+import dgram from 'node:dgram';
+
+export class NameServer {
+  names = new Map();   // name: {addresses, ttl}, or 'silent' or 'broken'
+  queries = 0;
+  #socket = dgram.createSocket('udp4');
+
+  async listen() {
+    this.#socket.on('message', (query, peer) => {
+      ++this.queries;
+      const reply = this.#answer(query);
+      if (reply) this.#socket.send(reply, peer.port, peer.address);
+    });
+    await new Promise((resolve) => this.#socket.bind(0, '127.0.0.1', resolve));
+    this.address = `127.0.0.1:${this.#socket.address().port}`;
+    return this;
+  }
+
+  set(name, addresses, ttl = 1) { this.names.set(name, { addresses, ttl }); }
+
+  #answer(query) {
+    const labels = [];
+    let at = 12;
+    while (query[at] !== 0) {
+      labels.push(query.toString('latin1', at + 1, at + 1 + query[at]));
+      at += query[at] + 1;
+    }
+    const known = this.names.get(labels.join('.').toLowerCase());
+    if (known === 'silent') return null;
+    const type = query.readUInt16BE(at + 1);
+    const found = known === undefined || known === 'broken' || type !== 1 ? [] : known.addresses;
+    const code = known === 'broken' ? 2 : known === undefined ? 3 : 0;
+    const head = Buffer.from(query.subarray(0, at + 5));
+    head.writeUInt16BE(0x8180 | code, 2);
+    head.writeUInt16BE(found.length, 6);
+    head.writeUInt32BE(0, 8);
+    const records = found.map((address) => {
+      const record = Buffer.from([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]);
+      record.writeUInt32BE(known.ttl, 6);
+      return record;
+    });
+    return Buffer.concat([head, ...records]);
+  }
+
+  close() { this.#socket.close(); }
+}
