@@ -121,8 +121,10 @@ SslContextPtr TlsServer::new_context(const Options& options) {
     throw TlsSettingsError("ciphers", "ciphers: OpenSSL knows none of '" + settings.ciphers + "'");
   }
   SSL_CTX_set1_groups_list(context, kGroups);
-  SSL_CTX_set_options(
-      context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // Our order, but ChaCha20 first for those who put it first: they have no hardware for AES.
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                   SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
   // Sessions live in tickets, with the client: nothing is kept here.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
