@@ -172,7 +172,7 @@ std::string CertificatePair::warning() const {
 }
 
 std::string trust_file(SSL_CTX& context, const std::string& path, const std::string& setting) {
-  const std::string bytes = read_tls_file(path, setting);
+  std::string bytes = read_tls_file(path, setting);
   ERR_clear_error();
   const BioPtr pem = memory_of(bytes);
   X509_STORE* store = SSL_CTX_get_cert_store(&context);

@@ -92,7 +92,7 @@ struct TlsServer::Callbacks {
   }
 };
 
-TlsServer::TlsServer(Options options)
+TlsServer::TlsServer(const Options& options)
     : ticket_keys_(options.ticket_keys),
       http2_(options.http2),
       ticket_cipher_(EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)) {

@@ -28,7 +28,7 @@ class TlsServer final : public TlsAcceptor, public std::enable_shared_from_this<
   };
 
   // Reads all files. Throws TlsSettingsError.
-  explicit TlsServer(Options options);
+  explicit TlsServer(const Options& options);
   ~TlsServer() override;
 
   std::unique_ptr<Transport> accept(std::unique_ptr<Transport> lower,
@@ -41,7 +41,7 @@ class TlsServer final : public TlsAcceptor, public std::enable_shared_from_this<
   SslContextPtr new_context(const Options& options);
   void trust_clients(SSL_CTX& context, const config::ListenerTls& settings);
   void add_certificates(const Options& options);
-  SSL_CTX* find(std::string_view name) const;
+  SSL_CTX* find(std::string_view host) const;
 
   std::shared_ptr<const TicketKeys> ticket_keys_;
   const bool http2_;
