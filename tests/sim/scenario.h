@@ -110,7 +110,8 @@ struct Scenario {
   bool calm() const {
     return server.polite && server.hints && restarts == 0 && reloads == 0 && freezes == 0 &&
            upstream.connect_timeout > 1s && most_lag == Duration(0) && by_hand == 0 &&
-           !upstream.health.enabled && upstream.pool.min_idle == 0;
+           !upstream.health.enabled && upstream.pool.min_idle == 0 &&
+           upstream.ejection.count == config::EjectFor::Failures;
   }
 };
 
