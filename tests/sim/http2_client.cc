@@ -123,6 +123,8 @@ Http2Client::Http2Client(Site& site, uint32_t index)
   depth_ = static_cast<uint32_t>(dice_.between(1, 8));
   constexpr uint32_t kWindows[] = {65535, 65535, 2000, 100};
   window_ = dice_.of(kWindows);
+  // By a hundred bytes at a time a large answer takes longer than anybody waits.
+  if (site.scenario.server.large > 0) window_ = std::max(window_, 65535U);
 }
 
 Http2Client::~Http2Client() = default;
@@ -307,7 +309,9 @@ void Http2Client::on_over(Asked& asked, uint32_t error) {
     site_.ledger.count("cancelled");
     return;
   }
-  if (error == NGHTTP2_REFUSED_STREAM && goaway_) {
+  // A request that has not left the client when it hears GOAWAY never does.
+  const bool unsent = nghttp2_session_find_stream(session_.get(), asked.stream) == nullptr;
+  if (goaway_ && (error == NGHTTP2_REFUSED_STREAM || unsent)) {
     asked.request->dropped = true;  // GOAWAY has promised that it is not served
     site_.ledger.count("not served after GOAWAY");
     return;

@@ -89,6 +89,8 @@ void draw_client(Dice& dice, Scenario& s) {
   if (dice.percent(4) && s.client_link.window > 1000 && s.server_link.window > 1000) {
     m.large = 200;
     s.server.large = 200;
+    // Writes that are cut short soon make single bytes of it, and it never ends.
+    s.client_link.short_percent = s.server_link.short_percent = 0;
   }
 }
 
