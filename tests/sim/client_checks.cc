@@ -56,7 +56,7 @@ bool AnswerChecks::should_have_been_replayed(const RequestRecord& request,
   const bool may_retry =
       s.upstream.retry.attempts >= 3 && s.upstream.retry.budget_min >= s.client.count;
   return only_idle_closes && may_retry && request.idempotent &&
-         request.body_size < s.upstream.request_buffer && !request.upgrade &&
+         request.body_size < s.upstream.request_buffer && !request.expects && !request.upgrade &&
          (label == "server_closed" || label == "server_reset" || label == "stale_reuse");
 }
 

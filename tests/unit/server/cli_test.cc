@@ -135,7 +135,7 @@ TEST(Cli, WrongCommandsAndOptions) {
   EXPECT_EQ(problem("frobnicate"), "berth: unknown command 'frobnicate'");
   EXPECT_EQ(problem("run --form :80"), "berth: unknown option '--form' (did you mean --from?)");
   EXPECT_EQ(problem("run --form=:80"), "berth: unknown option '--form' (did you mean --from?)");
-  EXPECT_EQ(problem("run --frobnicate"), "berth: unknown option '--frobnicate'");
+  EXPECT_EQ(problem("run --zyzzyva"), "berth: unknown option '--zyzzyva'");
   EXPECT_EQ(problem("-c a.yaml"), "berth: unknown option '-c' (it belongs to berth run)");
   EXPECT_EQ(problem("check a --from :80"),
             "berth: unknown option '--from' (it belongs to berth run)");
