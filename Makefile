@@ -31,6 +31,9 @@ main_source := proxy/server/main.cc
 lib_sources := $(filter-out $(main_source),$(call find_cc,proxy))
 # (The simulator as a program: tests/sim/sim.mk.)
 test_sources := $(filter-out tests/sim/main.cc,$(call find_cc,tests/unit tests/sim))
+# Of the unit tests, TSan looks at those of several threads: with the others it has nothing to do.
+threaded_sources := $(shell grep -l Threaded $(filter tests/unit/%,$(test_sources))) \
+  $(filter-out %_test.cc,$(filter tests/unit/%,$(test_sources)))
 fuzz_sources := $(wildcard tests/fuzz/*_fuzz.cc)
 
 packages := libevent_core libevent_extra libssl libcrypto yaml-cpp prometheus-cpp-core zlib libnghttp2
@@ -68,6 +71,11 @@ cxx_fuzz := $(CLANGXX)
 flags_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(warnings)
 link_fuzz := -fsanitize=fuzzer,address,undefined
 
+tests_release := $(test_sources)
+tests_debug := $(test_sources)
+tests_tsan := $(threaded_sources)
+tests_fuzz :=
+
 # Unit tests are many lines that run once: with sanitizers, optimising them costs more than it saves.
 test_flags_debug := -O0
 test_flags_tsan := -O0
@@ -77,7 +85,7 @@ write_if_changed = @mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(1))' | cmp
 
 define flavour_rules
 objects_$(1) := $$(lib_sources:%.cc=$(build)/$(1)/obj/%.o)
-test_objects_$(1) := $$(test_sources:%.cc=$(build)/$(1)/obj/%.o)
+test_objects_$(1) := $$(tests_$(1):%.cc=$(build)/$(1)/obj/%.o)
 main_object_$(1) := $$(main_source:%.cc=$(build)/$(1)/obj/%.o)
 
 $(build)/$(1)/obj/%.o: %.cc $(build)/$(1)/flags
@@ -156,7 +164,7 @@ release: $(build)/berth ## build/berth, optimised (the default)
 
 debug: $(build)/debug/berth $(build)/debug/unit_tests ## build/debug/berth and its unit tests, with ASan and UBSan
 
-tsan: $(build)/tsan/berth $(build)/tsan/unit_tests ## build/tsan/berth and its unit tests, with TSan
+tsan: $(build)/tsan/berth $(build)/tsan/unit_tests ## build/tsan/berth and the unit tests of several threads, with TSan
 
 unit: $(build)/debug/unit_tests ## build and run the unit tests (unit-http: those of one folder)
 	$(build)/debug/unit_tests --gtest_brief=1
