@@ -1,0 +1,176 @@
+// What an UpstreamConnection reads: the response, its body, its end.
+#include "proxy/upstream/server_pool.h"
+#include "proxy/upstream/upstream_connection.h"
+
+namespace berth::upstream {
+
+namespace {
+
+using enum ConnectionState;
+
+// Interim responses to one request: more is a server gone wild.
+constexpr uint8_t kMaxInterims = 64;
+
+// The parsers' target: filled and used up within one call, so one for each thread is enough.
+http::ResponseHead& shared_head() {
+  static thread_local http::ResponseHead head;
+  return head;
+}
+
+}  // namespace
+
+void UpstreamConnection::read_response() {
+  const uint32_t request = requests_;
+  net::Scratch& scratch = pool_->env().scratch;
+  for (int reads = 0; readable_ && !paused_ && leased_as(request); ++reads) {
+    if (reads == net::Scratch::kReadsPerTurn) {
+      pool_->env().runtime.turn.next_turn(*this);
+      return;
+    }
+    const net::IoResult got = transport_->read(scratch.data(), net::Scratch::kSize);
+    switch (got.status) {
+      case net::IoStatus::Again:
+        readable_ = false;
+        return;
+      case net::IoStatus::Eof:
+        // Of an RST the failed write has been told already; then only the end is left to read. (Not
+        // if it came behind a FIN.)
+        on_end(write_broken_ && !fin_before_break_);
+        return;
+      case net::IoStatus::Reset:
+        on_end(true);
+        return;
+      case net::IoStatus::Ok:
+        break;
+    }
+    // A short read means drained. But a FIN, or an RST that came together with the data, shows only
+    // at the next read: so while the response is incomplete, one more read is made.
+    const bool drained = !got.more && !fin_seen_;
+    if (drained) readable_ = false;
+    response_seen_ = true;
+    process(scratch.data(), got.bytes);
+    if (drained && leased_as(request) && phase_ != Phase::Done && state_ != Upgraded)
+      readable_ = true;
+  }
+}
+
+void UpstreamConnection::process(char* data, size_t size) {
+  if (accepted_ == 0 && phase_ == Phase::Head) {
+    fail(CloseReason::BadResponse);  // an answer to nothing
+    return;
+  }
+  if (phase_ == Phase::Body) {
+    process_body(data, size);
+    return;
+  }
+  if (phase_ == Phase::Done) return;
+  net::ByteBuffer joined;
+  if (head_bytes_) {
+    head_bytes_.append({data, size});
+    joined = std::move(head_bytes_);
+    data = joined.data();
+    size = joined.size();
+  }
+  while (phase_ == Phase::Head && process_head(data, size)) {
+  }
+}
+
+// One head off the front of `data`. True if it was interim and the next one is to be looked for.
+bool UpstreamConnection::process_head(char*& data, size_t& size) {
+  http::ResponseHead& head = shared_head();
+  const http::HeadLimits limits{.max_head = pool_->settings().max_response_head, .max_target = 0};
+  const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
+  switch (outcome.status) {
+    case http::ParseStatus::Refused:
+      fail(outcome.refusal);
+      return false;
+    case http::ParseStatus::Incomplete:
+      if (size > 0) head_bytes_ = net::ByteBuffer::copy_of({data, size}, size);
+      return false;
+    case http::ParseStatus::Complete:
+      break;
+  }
+  progress_.reset();
+  data += outcome.head_size;
+  size -= outcome.head_size;
+  if (head.status < 200 && head.status != 101) {
+    if (++interims_ > kMaxInterims) {
+      fail(CloseReason::BadResponse);
+      return false;
+    }
+    const uint32_t request = requests_;
+    handler_->on_interim(head);
+    return leased_as(request);
+  }
+  process_final_head(data, size);
+  return false;
+}
+
+void UpstreamConnection::process_final_head(char* data, size_t size) {
+  const http::ResponseHead& head = shared_head();
+  hinted_timeout_ = head.keep_alive_timeout;
+  hinted_max_ = head.keep_alive_max;
+  server_http10_ = head.summary.minor_version == 0;
+  server_closes_ = !head.summary.persistent();
+  status_ = head.status;
+  pool_->on_response(head.status,
+                     pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
+  if (head.status == 101) {
+    if (!upgrade_wanted_) {
+      fail(CloseReason::UnexpectedUpgrade);
+      return;
+    }
+    slot_ = std::move(upgrade_slot_);
+    request_complete_ = false;  // from now on: the client has shut down its side
+    set_state(Upgraded);
+    pool_->on_answer(status_);
+    body_ = http::BodyDecoder({.kind = http::BodyKind::UntilClose});
+    phase_ = Phase::Body;
+    arm_timer();
+    const uint32_t request = requests_;
+    handler_->on_upgraded(head);
+    if (size > 0 && leased_as(request)) process_body(data, size);
+    return;
+  }
+  upgrade_slot_.give_back();
+  const http::BodyFraming framing = http::response_framing(head, method_);
+  until_close_ = framing.kind == http::BodyKind::UntilClose;
+  body_ = http::BodyDecoder(framing);
+  const auto step = body_.decode(data, size);
+  if (!step) {
+    fail(CloseReason::BadResponse);
+    return;
+  }
+  phase_ = step->complete ? Phase::Done : Phase::Body;
+  leftover_ = step->complete && step->consumed < size;
+  arm_timer();
+  handler_->on_response(head, {data, step->payload}, step->complete);
+}
+
+void UpstreamConnection::process_body(char* data, size_t size) {
+  const auto step = body_.decode(data, size);
+  if (!step) {
+    fail(CloseReason::BadResponse);
+    return;
+  }
+  if (step->complete) {
+    phase_ = Phase::Done;
+    leftover_ = step->consumed < size;
+  }
+  arm_timer();
+  handler_->on_body({data, step->payload}, step->complete);
+}
+
+void UpstreamConnection::on_end(bool reset) {
+  readable_ = false;
+  fin_seen_ = true;
+  if (phase_ == Phase::Done && !reset) return;  // half of a tunnel; known already
+  if (phase_ == Phase::Body && !reset && body_.finish()) {
+    phase_ = Phase::Done;
+    handler_->on_body({}, true);
+    return;
+  }
+  fail(reset ? CloseReason::ServerReset : CloseReason::ServerClosed, !reset);
+}
+
+}  // namespace berth::upstream
