@@ -32,7 +32,7 @@ lib_sources := $(filter-out $(main_source),$(call find_cc,proxy))
 # (The simulator as a program: tests/sim/sim.mk.)
 test_sources := $(filter-out tests/sim/main.cc,$(call find_cc,tests/unit tests/sim))
 # Of the unit tests, TSan looks at those of several threads: with the others it has nothing to do.
-threaded_sources := $(shell grep -l Threaded $(filter tests/unit/%,$(test_sources))) \
+threaded_sources := $(shell grep -l Threaded /dev/null $(filter tests/unit/%,$(test_sources))) \
   $(filter-out %_test.cc,$(filter tests/unit/%,$(test_sources)))
 fuzz_sources := $(wildcard tests/fuzz/*_fuzz.cc)
 
