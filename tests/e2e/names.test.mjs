@@ -85,14 +85,14 @@ scenario('a single address goes by the name, and its label stays when it moves',
   assert.deepEqual(status.upstreams[0].servers.map((one) => one.address), [`app.test:${port}`]);
 });
 
-scenario('resolver: off resolves at start only; /etc/hosts needs no name server', async (s) => {
+scenario('resolver: off resolves at start and on reload only; /etc/hosts needs no name server', async (s) => {
   const dns = await names(s);
   const { all, port } = await pods(s, 2);
   dns.set('app.test', ips(all.slice(0, 1)));
   const local = await s.origin();
   const berth = await s.berth({
     ...settings(dns, port),
-    resolver: { enabled: false, nameservers: [dns.address] },
+    resolver: { enabled: false, nameservers: [dns.address], min_ttl: '100ms', max_ttl: '200ms' },
     upstreams: {
       app: { servers: [`app.test:${port}`] },
       local: { servers: [`localhost:${local.address.split(':').pop()}`] },
@@ -102,8 +102,11 @@ scenario('resolver: off resolves at start only; /etc/hosts needs no name server'
   const asked = dns.queries;
   assert.equal((await s.request(berth, { path: '/local' })).body, 'ok');
   dns.set('app.test', ips(all.slice(1)));
+  await new Promise((resolve) => setTimeout(resolve, 500));  // long past max_ttl
   assert.deepEqual(await answers(s, berth, 3), ['127.0.0.2']);
   assert.equal(dns.queries, asked);
+  await berth.reload();
+  await until(async () => (await answers(s, berth, 3)).join() === '127.0.0.3', 'the new address');
 });
 
 scenario('a name without any address is an error at the start', async (s) => {

@@ -146,12 +146,17 @@ scenario('Node closes idle TLS connections: no request fails, the limit is learn
     response.end(await readAll(request));
   });
   origin.server.keepAliveTimeout = 1000;
+  origin.server.keepAliveTimeoutBuffer = 0;
   const berth = await s.berth(upstream(origin, { ca: authority.file }, { workers: 1 }));
+  // Around the limit that Berth keeps, and around Node's own.
   for (let i = 0; i < 12; ++i) {
     const got = await s.request(berth, { method: 'POST', body: `n${i}` });
     assert.deepEqual([got.status, got.body], [200, `n${i}`]);
-    await new Promise((resolve) => setTimeout(resolve, i * 30));
+    await new Promise((resolve) => setTimeout(resolve, [480, 500, 520, 990, 1000, 1010][i % 6]));
   }
+  const learned = await berth.metrics();
+  assert.equal(learned.sum('berth_upstream_learned_keepalive_seconds', { source: 'hint' }), 0.5);
+  assert.ok(learned.sum('berth_upstream_connections_closed_total', { reason: 'learned_limit' }) >= 4, 'closed in time');
   // Without a hint, or with the server gone: the end of an idle connection is seen.
   for (const socket of origin.open) socket.destroy();
   await berth.measured((m) => m.sum('berth_upstream_connections', { state: 'idle' }) === 0);

@@ -156,9 +156,10 @@ export class Berth {
 
   // Every client has gone: so must everything have that Berth held for them.
   async quiet() {
-    const busy = ['reading', 'active', 'writing', 'idle', 'upgraded'];
+    const busy = ['handshake', 'reading', 'active', 'writing', 'idle', 'upgraded'];
     await this.measured((m) =>
       busy.every((state) => m.sum('berth_client_connections', { state }) === 0) &&
+      m.sum('berth_client_streams') === 0 &&
       ['connecting', 'active', 'upgraded', 'draining'].every((state) => m.sum('berth_upstream_connections', { state }) === 0) &&
       m.sum('berth_upstream_queue_length') === 0, 'gauges back at zero');
   }
