@@ -169,7 +169,7 @@ void ClientConnection::flush() {
     if (active_) {
       end_exchange();
     } else {
-      after_response(pending_close_);
+      after_response(pending_close_, false);
     }
     return;
   }
@@ -216,8 +216,9 @@ uint64_t ClientConnection::taken() const {
 
 // --- The end of an exchange, and of the connection.
 
-// The response has been sent: another request, or the end (`close_reason`).
-void ClientConnection::after_response(CloseReason close_reason) {
+// The response has been sent: another request, or the end (`close_reason`). `body_left`: not all of
+// the request's body has come.
+void ClientConnection::after_response(CloseReason close_reason, bool body_left) {
   // Draining began after this response's head had promised keep-alive.
   const bool next_is_here = readable_ || !in_.empty();
   if (close_reason == CloseReason::None && listener_.draining() && !next_is_here) {
@@ -235,11 +236,11 @@ void ClientConnection::after_response(CloseReason close_reason) {
     }
     return;
   }
-  // Closing with unread input makes the kernel send RST, which could take the response away from
-  // the client.
-  const bool input_left = readable_ || !in_.empty() || transport_->probe() == net::Probe::Data ||
+  // Input that is unread, or comes after closing, makes the kernel send RST, which could take the
+  // response away from the client.
+  const bool input_left = body_left || readable_ || !in_.empty() ||
                           info(close_reason).severity == Severity::Error ||
-                          close_reason == CloseReason::EarlyResponse;
+                          transport_->probe() == net::Probe::Data;
   if (!input_left) {
     close(close_reason);
     return;
@@ -256,8 +257,9 @@ void ClientConnection::after_response(CloseReason close_reason) {
 void ClientConnection::end_exchange() {
   record(active_->status);
   const CloseReason close_reason = active_->keep_alive ? CloseReason::None : active_->close_reason;
+  const bool body_left = !active_->body.complete();
   listener_.env().runtime.turn.dispose(std::move(active_));
-  after_response(close_reason);
+  after_response(close_reason, body_left);
 }
 
 void ClientConnection::record(uint16_t status) const {

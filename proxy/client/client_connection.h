@@ -91,7 +91,7 @@ class ClientConnection final : public Connection,
   bool wants_hsts() const;
   void end_exchange();
   void record(uint16_t status) const;
-  void after_response(CloseReason close_reason);
+  void after_response(CloseReason close_reason, bool body_left);
   void set_state(ClientState next);
   void arm(Duration after);
   void arm_at(TimePoint deadline);

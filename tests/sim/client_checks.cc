@@ -55,7 +55,10 @@ bool AnswerChecks::should_have_been_replayed(const RequestRecord& request,
   const bool only_idle_closes = s.server.polite && s.server.early == 0 && s.restarts == 0;
   const bool may_retry =
       s.upstream.retry.attempts >= 3 && s.upstream.retry.budget_min >= s.client.count;
+  // Who is short of memory keeps no body to send it again.
+  const bool keeps_bodies = s.memory_budget >= Scenario{}.memory_budget && s.reloads == 0;
   return only_idle_closes && may_retry && request.idempotent &&
+         (keeps_bodies || request.body_size == 0) &&
          request.body_size < s.upstream.request_buffer && !request.expects && !request.upgrade &&
          (label == "server_closed" || label == "server_reset" || label == "stale_reuse");
 }

@@ -268,7 +268,6 @@ void ClientModel::note_sent() {
   const uint64_t sent = end_->written_total();
   for (Asked& asked : asked_) {
     if (asked.begun == TimePoint::max() && sent > asked.begins) asked.begun = site_.world.now();
-    if (sent >= asked.head_ends) asked.head_sent = true;
     if (!asked.complete && sent >= asked.ends) {
       asked.complete = true;
       watch(asked.request->id);
@@ -287,10 +286,12 @@ void ClientModel::receive() {
       bytes = bytes.substr(0, dice_.between(1, dice_.percent(20) ? 20'000 : 300));
     }
     const std::string copy(bytes);
+    const uint64_t from = end_->read_total();
     heard_at_ = site_.world.now();
     end_->consume(bytes.size());
     size_t used = 0;
     while (end_ != nullptr && used < copy.size() && !site_.world.failed()) {
+      if (!reader_.started()) answer_begins_ = from + used;
       used += take(std::string_view(copy).substr(used));
     }
     if (site_.world.failed()) return;
@@ -311,6 +312,13 @@ void ClientModel::receive() {
   }
 }
 
+// Of a head that it has not read to its end, the proxy does not know the method.
+bool ClientModel::head_was_read() const {
+  const Mark* read = passing(end_->link().reads, asked_.front().head_ends);
+  const Mark* answered = passing(end_->link().writes, answer_begins_ + 1);
+  return read != nullptr && answered != nullptr && read->order < answered->order;
+}
+
 size_t ClientModel::take(std::string_view bytes) {
   if (tunnel_) {
     tunnel_bytes(bytes);
@@ -326,8 +334,7 @@ size_t ClientModel::take(std::string_view bytes) {
                      end_->link().serial());
     return bytes.size();
   }
-  // Of a head that was not sent to its end, the proxy does not know the method.
-  reader_.expect_response(asked_.front().request->method == "HEAD" && asked_.front().head_sent);
+  reader_.expect_response(asked_.front().request->method == "HEAD" && head_was_read());
   const size_t used = reader_.feed(bytes);
   switch (reader_.state()) {
     case MessageReader::State::Broken:

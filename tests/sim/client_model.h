@@ -31,7 +31,6 @@ class ClientModel final : private EndObserver {
     uint64_t head_ends = 0;
     uint64_t ends = 0;
     TimePoint begun = TimePoint::max();  // its first byte has been sent
-    bool head_sent = false;
     bool complete = false;  // and its last
     bool waits_for_100 = false;
     std::string cookie;        // the sticky one that it carried
@@ -49,6 +48,7 @@ class ClientModel final : private EndObserver {
   void send();
   void note_sent();
   void receive();
+  bool head_was_read() const;
   size_t take(std::string_view bytes);
   void on_response();
   void on_final(Message& response);
@@ -90,6 +90,7 @@ class ClientModel final : private EndObserver {
   uint64_t queued_ = 0;    // bytes ever given to outbox_
   TimePoint idle_since_{};
   TimePoint heard_at_{};
+  uint64_t answer_begins_ = 0;  // in the stream of the connection
   uint32_t answered_ = 0;
   Leaving leaving_ = Leaving::Politely;
   uint32_t requests_here_ = 0;  // still to be sent on this connection

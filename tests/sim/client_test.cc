@@ -46,5 +46,29 @@ TEST(Client, WhoHasAskedAlreadyIsNotEvicted) {
   EXPECT_EQ(count(client.hear(), "HTTP/1.1 200"), 2U);
 }
 
+// Whatever the reason for which the connection ends: the rest of the body, which is on its way, must
+// not meet a closed socket, whose RST would take the answer away from the client.
+TEST(Client, WhoIsAnsweredBeforeItsUploadEndsKeepsTheAnswer) {
+  for (const char* end : {"HTTP/1.0\r\n", "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n",
+                          "HTTP/1.1\r\nHost: a\r\n"}) {
+    Stage stage;
+    stage.upstream().request_buffer = 1;
+    stage.apply();
+    stage.stand_at_once();
+    auto client = stage.call();
+    client.say("POST / " + std::string(end) + "Content-Length: 10\r\n\r\nxx");
+    stage.settle();
+    stage.server(0).say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    stage.settle();
+    client.say("xxxxxxxx");
+    stage.settle();
+    EXPECT_FALSE(client.end().rst_arrived()) << end;
+    EXPECT_TRUE(client.hear().ends_with("hi")) << end;
+    EXPECT_TRUE(client.end().fin_arrived()) << end;
+    client.end().shut_down();
+    stage.settle();
+  }
+}
+
 }  // namespace
 }  // namespace berth::sim

@@ -137,6 +137,12 @@ void End::shut_down() {
   send_segment(0, true, false);
 }
 
+const Mark* passing(const std::vector<Mark>& marks, uint64_t upto) {
+  const auto at =
+      std::find_if(marks.begin(), marks.end(), [&](const Mark& m) { return m.upto >= upto; });
+  return at == marks.end() ? nullptr : &*at;
+}
+
 void End::close() {
   if (closed_) return;
   if (in_arrived_ > in_read_) {

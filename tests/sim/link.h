@@ -111,6 +111,9 @@ struct Mark {
   uint64_t order = 0;
 };
 
+// The first mark that comes up to there; nullptr if none does.
+const Mark* passing(const std::vector<Mark>& marks, uint64_t upto);
+
 class Link {
  public:
   Link(World& world, uint32_t serial, LinkManners manners);

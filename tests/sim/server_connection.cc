@@ -12,13 +12,6 @@ Duration safe_limit(int hint) {
   return announced - std::max(announced / 5, std::min<Duration>(1s, announced / 2));
 }
 
-// The first mark that comes up to there; nullptr if none does.
-const Mark* passing(const std::vector<Mark>& marks, uint64_t upto) {
-  const auto at =
-      std::find_if(marks.begin(), marks.end(), [&](const Mark& m) { return m.upto >= upto; });
-  return at == marks.end() ? nullptr : &*at;
-}
-
 }  // namespace
 
 ServerConnection::ServerConnection(ServerModel& server, End& end)
