@@ -10,6 +10,7 @@
 
 #include "proxy/config/diff.h"
 #include "proxy/config/printer.h"
+#include "proxy/config/units.h"
 #include "proxy/server/log.h"
 #include "proxy/server/version.h"
 
@@ -58,6 +59,10 @@ stats::ConfiguredLabels labels_of(const config::Config& config,
   return labels;
 }
 
+std::string full_name(const upstream::SharedServer& server) {
+  return server.cluster->name + "/" + server.name();
+}
+
 }  // namespace
 
 class WorkerDrainedMessage final : public event::Message {
@@ -69,6 +74,19 @@ class WorkerDrainedMessage final : public event::Message {
 
  private:
   Server& server_;
+};
+
+// A line that a worker has to say: writing may block, so the main thread does it.
+class LogMessage final : public event::Message {
+ public:
+  LogMessage(LogLevel level, std::string_view topic, std::string text)
+      : level_(level), topic_(topic), text_(std::move(text)) {}
+  void deliver() override { log_line(level_, topic_, text_); }
+
+ private:
+  LogLevel level_;
+  std::string_view topic_;  // a literal
+  std::string text_;
 };
 
 class WorkersReadyMessage final : public event::Message {
@@ -255,7 +273,7 @@ void Server::on_timer(event::Timer& timer) {
 
 void Server::on_health(const std::shared_ptr<upstream::SharedServer>& server, bool healthy,
                        std::string_view why) {
-  const std::string name = server->cluster->name + "/" + server->name();
+  const std::string name = full_name(*server);
   if (healthy) {
     log_info("health", name, " is healthy again");
   } else {
@@ -278,6 +296,18 @@ void Server::on_worker_ready(uint32_t) {
 
 void Server::on_worker_drained(uint32_t) {
   loop_.post(std::make_unique<WorkerDrainedMessage>(*this));
+}
+
+void Server::on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) {
+  loop_.post(std::make_unique<LogMessage>(
+      LogLevel::Warn, "ejection",
+      full_name(server) + " is ejected for " + config::format_duration(out_for) + ": " +
+          std::to_string(errors) + (errors == 1 ? " error" : " errors in a row")));
+}
+
+void Server::on_ejection_over(const upstream::SharedServer& server) {
+  loop_.post(
+      std::make_unique<LogMessage>(LogLevel::Info, "ejection", full_name(server) + " is back"));
 }
 
 std::string Server::version() const {

@@ -60,6 +60,8 @@ class Server final : public AdminContext,
   // WorkerObserver (their threads)
   void on_worker_ready(uint32_t worker) override;
   void on_worker_drained(uint32_t worker) override;
+  void on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) override;
+  void on_ejection_over(const upstream::SharedServer& server) override;
   // upstream::HealthObserver
   void on_health(const std::shared_ptr<upstream::SharedServer>& server, bool healthy,
                  std::string_view why) override;

@@ -36,7 +36,7 @@ Worker::Worker(uint32_t index, stats::Registry& registry, AccessLog& log, Worker
       network_(loop_),
       random_(seed),
       env_{loop_.runtime(), network_, scratch_, random_, index},
-      pools_(env_, registry),
+      pools_(env_, registry, &observer),
       context_{.env = env_, .router = {}, .access_log = nullptr},
       flush_timer_(*this) {
   loop_.observe_turns(this);

@@ -29,7 +29,7 @@ class Ejector {
   bool ejected(TimePoint now) const { return now < until(); }
   // When the last ejection ends or ended.
   TimePoint until() const { return TimePoint(Duration(until_.load(std::memory_order_relaxed))); }
-  // It is asked again at once: its settings no longer eject, or a health check has found it well.
+  // It is asked again at once: its settings no longer eject.
   void pardon(TimePoint now) {
     until_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }

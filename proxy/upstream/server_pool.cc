@@ -132,7 +132,7 @@ void ServerPool::wake_at(TimePoint at) {
 
 // It may be back.
 void ServerPool::on_timer(event::Timer&) {
-  server_->end_ejection(env_.now());
+  end_ejection();
   if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
   pump_later();
   if (server_->cluster->queue.waiting() > 0) ask_other_workers();
@@ -356,9 +356,18 @@ void ServerPool::on_error() {
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->eject(*this);
 }
 
+void ServerPool::end_ejection(bool before_its_time) {
+  if (!server_->end_ejection(env_.now(), before_its_time)) return;
+  if (EjectionObserver* observer = pools_.observer()) observer->on_ejection_over(*server_);
+}
+
 void ServerPool::on_ejected() {
   stats_->ejections.add();
   wake_at(server_->ejector.until());
+  if (EjectionObserver* observer = pools_.observer()) {
+    observer->on_ejected(*server_, server_->ejector.until() - env_.now(),
+                         settings_->ejection.errors);
+  }
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->server_became_unavailable();
 }
 
@@ -405,7 +414,7 @@ std::optional<CloseReason> ServerPool::why_not_keep() const {
 
 void ServerPool::apply(Settings settings) {
   settings_ = std::move(settings);
-  if (!settings_->ejection.enabled) server_->end_ejection(env_.now(), true);
+  if (!settings_->ejection.enabled) end_ejection(true);
   while (server_->slots.over_limit() && !idle_.empty())
     idle_.back().close(CloseReason::BoundLowered);
   pump_later();

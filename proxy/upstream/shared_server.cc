@@ -27,10 +27,12 @@ void SharedServer::eject(const config::Ejection& limits, TimePoint now) {
   facts->states.set(Availability::Ejected);
 }
 
-void SharedServer::end_ejection(TimePoint now, bool before_its_time) {
+bool SharedServer::end_ejection(TimePoint now, bool before_its_time) {
   const std::lock_guard lock(cluster->ejecting);
   if (before_its_time && ejector.ejected(now)) ejector.pardon(now);
-  if (!ejector.ejected(now) && facts->states.clear(Availability::Ejected)) came_up(now);
+  if (ejector.ejected(now) || !facts->states.clear(Availability::Ejected)) return false;
+  came_up(now);
+  return true;
 }
 
 bool SharedServer::connect_failed(TimePoint now) {

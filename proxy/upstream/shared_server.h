@@ -146,8 +146,8 @@ class SharedServer {
 
   // Until Ejector::until().
   void eject(const config::Ejection& limits, TimePoint now);
-  // If its ejection is over, or is to be.
-  void end_ejection(TimePoint now, bool before_its_time = false);
+  // If its ejection is over, or is to be. True when this call has ended it.
+  bool end_ejection(TimePoint now, bool before_its_time = false);
 
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
   static constexpr Duration kMaxBackoff = std::chrono::seconds(10);

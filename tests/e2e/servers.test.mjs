@@ -24,6 +24,7 @@ scenario('a server whose requests fail is ejected, and comes back', async (s) =>
     await ask(s, berth, 1);
     return state(bad, 'ejected')(await berth.metrics());
   }, 'the ejection');
+  await berth.logged(new RegExp(`warn ejection: app/${bad.address} is ejected for 1s: 2 errors in a row`));
   const metrics = await berth.metrics();
   assert.equal(metrics.sum('berth_upstream_server_up', { server: bad.address }), 0);
   assert.equal(metrics.sum('berth_upstream_server_up', { server: good.address }), 1);
@@ -32,6 +33,7 @@ scenario('a server whose requests fail is ejected, and comes back', async (s) =>
   assert.equal(status.upstreams[0].servers.find((one) => one.address === bad.address).state, 'ejected');
   broken = false;
   await berth.measured(state(bad, 'ready'), 'the end of the ejection');
+  await berth.logged(new RegExp(`info ejection: app/${bad.address} is back`));
   await until(async () => (await ask(s, berth, 1))[0].body === 'bad', 'a request to the server that is back');
 });
 
