@@ -89,8 +89,7 @@ Parsed parse_any(std::string_view text) {
     std::string bare(text.substr(scheme + 3));
     bare.resize(std::min(bare.find('/'), bare.size()));
     if (text.starts_with("https:")) {
-      return refuse(text, "is a URL",
-                    "an address is host:port; servers are spoken to in plain HTTP");
+      return refuse(text, "is a URL", "an address is host:port; TLS is a section of its own, tls");
     }
     return refuse(text, "is a URL", "an address is host:port: did you mean " + bare + "?");
   }

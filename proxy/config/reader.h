@@ -20,6 +20,8 @@
 
 namespace berth::config {
 
+struct NumberFormat;  // of a count, a size or a rate
+
 class Reader {
  public:
   Reader(Diagnostics& diagnostics, Places& places) : diagnostics_(diagnostics), places_(places) {}
@@ -168,7 +170,7 @@ class Reader {
   void checked_text(std::string_view key, const YamlNode& node, TextKind kind, std::string& out);
   std::optional<size_t> choice_index(std::string_view key, std::span<const std::string_view> names);
   std::optional<uint64_t> number(std::string_view key, const NumberBounds& bounds,
-                                 const Keyword* keyword, bool bytes);
+                                 const Keyword* keyword, const NumberFormat& format);
   std::optional<Duration> duration_value(std::string_view key, const YamlNode& node,
                                          const DurationBounds& bounds, const Keyword* keyword);
   void report_unknown_keys(const Frame& frame);

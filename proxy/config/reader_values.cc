@@ -7,7 +7,17 @@
 #include "proxy/config/units.h"
 
 namespace berth::config {
+
+struct NumberFormat {
+  Result<uint64_t, Complaint> (*parse)(std::string_view text);
+  std::string (*format)(uint64_t value);
+};
+
 namespace {
+
+constexpr NumberFormat kCount{parse_count, [](uint64_t value) { return std::to_string(value); }};
+constexpr NumberFormat kSize{parse_size, format_size};
+constexpr NumberFormat kRate{parse_rate, format_rate};
 
 std::string one_of(std::span<const std::string_view> names) {
   std::string out = "one of ";
@@ -81,53 +91,37 @@ void Reader::duration_or(std::string_view key, std::optional<Duration>& out,
 }
 
 std::optional<uint64_t> Reader::number(std::string_view key, const NumberBounds& bounds,
-                                       const Keyword* keyword, bool bytes) {
+                                       const Keyword* keyword, const NumberFormat& format) {
   const YamlNode* node = take_scalar(key);
   if (node == nullptr) return std::nullopt;
   if (keyword != nullptr && node->text == keyword->word) return keyword->value;
-  const bool zero = node->text == "0";
-  const auto value = bytes && !zero ? parse_size(node->text) : parse_count(node->text);
+  const bool zero = node->text == "0";  // it needs no unit
+  const auto value = zero ? Result<uint64_t, Complaint>(uint64_t{0}) : format.parse(node->text);
   if (!value) {
     diagnostics_.error(node->mark, about(key, value.error(), keyword));
     return std::nullopt;
   }
   if (*value >= bounds.min && *value <= bounds.max) return *value;
-  const auto format = [&](uint64_t v) { return bytes ? format_size(v) : std::to_string(v); };
-  diagnostics_.error(node->mark,
-                     out_of_range(key, node->text, format(bounds.min), format(bounds.max)),
-                     *value < bounds.min ? std::string(bounds.below) : std::string());
+  diagnostics_.error(
+      node->mark,
+      out_of_range(key, node->text, format.format(bounds.min), format.format(bounds.max)),
+      *value < bounds.min ? std::string(bounds.below) : std::string());
   return std::nullopt;
 }
 
 void Reader::count(std::string_view key, uint32_t& out, const NumberBounds& bounds,
                    const Keyword* keyword) {
-  if (const auto value = number(key, bounds, keyword, false)) out = static_cast<uint32_t>(*value);
+  if (const auto value = number(key, bounds, keyword, kCount)) out = static_cast<uint32_t>(*value);
 }
 
 void Reader::size(std::string_view key, uint64_t& out, const NumberBounds& bounds,
                   const Keyword* keyword) {
-  if (const auto value = number(key, bounds, keyword, true)) out = *value;
+  if (const auto value = number(key, bounds, keyword, kSize)) out = *value;
 }
 
 void Reader::rate(std::string_view key, uint64_t& out, const NumberBounds& bounds,
                   const Keyword& keyword) {
-  const YamlNode* node = take_scalar(key);
-  if (node == nullptr) return;
-  if (node->text == keyword.word) {
-    out = keyword.value;
-    return;
-  }
-  const bool zero = node->text == "0";
-  const auto value = zero ? Result<uint64_t, Complaint>(uint64_t{0}) : parse_rate(node->text);
-  if (!value) {
-    diagnostics_.error(node->mark, about(key, value.error(), &keyword));
-  } else if (*value < bounds.min || *value > bounds.max) {
-    diagnostics_.error(
-        node->mark, out_of_range(key, node->text, format_rate(bounds.min), format_rate(bounds.max)),
-        *value < bounds.min ? std::string(bounds.below) : std::string());
-  } else {
-    out = *value;
-  }
+  if (const auto value = number(key, bounds, &keyword, kRate)) out = *value;
 }
 
 void Reader::mode(std::string_view key, uint32_t& out) {

@@ -42,7 +42,10 @@ size_t distance(std::string_view a, std::string_view b) {
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   if (word.empty() || word.size() > kMaxLength) return {};
   std::string_view best;
-  size_t best_distance = word.size() <= 3 ? 2 : word.size() / 3 + 2;  // one more than is allowed
+  // One more than is allowed: a third of the word, dashes in front of it not counted, but at least
+  // one.
+  const size_t letters = word.size() - std::min(word.find_first_not_of('-'), word.size());
+  size_t best_distance = std::max<size_t>(letters / 3, 1) + 1;
   for (const std::string_view candidate : candidates) {
     if (candidate.empty() || candidate.size() > kMaxLength) continue;
     const size_t d = distance(word, candidate);

@@ -15,6 +15,7 @@ using Checked = Result<std::string, Complaint>;
 constexpr size_t kMaxLabel = 128;
 constexpr size_t kMaxHeaderName = 256;
 constexpr size_t kMaxHeaderValue = 8 * 1024;
+constexpr char kTokenChars[] = "letters, digits and !#$%&'*+-.^_`|~";
 
 Failure<Complaint> refuse(std::string_view text, std::string problem, std::string hint = {}) {
   return Failure{Complaint{in_quotes(text) + " " + std::move(problem), std::move(hint)}};
@@ -36,6 +37,15 @@ bool is_control(char c) {
 bool is_token_char(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
          std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxHeaderName &&
+         std::all_of(text.begin(), text.end(), is_token_char);
+}
+
+Failure<Complaint> no_path(std::string_view text) {
+  return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
 }
 
 // Wide enough for every address, which is a listener's name unless it has one.
@@ -97,9 +107,7 @@ Checked check_host(std::string_view text) {
 }
 
 Checked check_path_prefix(std::string_view text) {
-  if (text.empty() || text.front() != '/') {
-    return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
-  }
+  if (!text.starts_with('/')) return no_path(text);
   if (text.ends_with('*')) {
     const size_t end = text.find_last_not_of('*');
     std::string prefix(text.substr(0, end + 1));
@@ -133,10 +141,7 @@ Checked check_path_prefix(std::string_view text) {
 }
 
 Checked check_header_name(std::string_view text) {
-  if (text.empty() || text.size() > kMaxHeaderName ||
-      !std::all_of(text.begin(), text.end(), is_token_char)) {
-    return refuse(text, "is not a header name", "letters, digits and !#$%&'*+-.^_`|~");
-  }
+  if (!is_token(text)) return refuse(text, "is not a header name", kTokenChars);
   if (is_framing_field(text)) {
     return refuse(text, "cannot be changed by a rule",
                   "Berth writes it itself, so that messages begin and end where they should");
@@ -157,28 +162,20 @@ Checked check_header_value(std::string_view text) {
   return std::string(text);
 }
 
-bool is_token(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxHeaderName &&
-         std::all_of(text.begin(), text.end(), is_token_char);
-}
-
 Checked check_hash_name(std::string_view text) {
   if (text.empty() || is_token(text)) return std::string(text);
-  return refuse(text, "is not the name of a header or cookie",
-                "letters, digits and !#$%&'*+-.^_`|~");
+  return refuse(text, "is not the name of a header or cookie", kTokenChars);
 }
 
 Checked check_cookie_name(std::string_view text) {
   if (text == "off") return std::string();
   if (is_token(text)) return std::string(text);
-  return refuse(text, "is not the name of a cookie", "letters, digits and !#$%&'*+-.^_`|~");
+  return refuse(text, "is not the name of a cookie", kTokenChars);
 }
 
 // RFC 6265 section 4.1.1: path-value.
 Checked check_cookie_path(std::string_view text) {
-  if (text.empty() || text.front() != '/') {
-    return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
-  }
+  if (!text.starts_with('/')) return no_path(text);
   const auto bad = [](char c) {
     return is_control(c) || c == ';' || c == ' ' || static_cast<unsigned char>(c) > 0x7f;
   };
@@ -208,9 +205,7 @@ Checked check_ciphers(std::string_view text) {
 }
 
 Checked check_target(std::string_view text) {
-  if (text.empty() || text.front() != '/') {
-    return refuse(text, "is not a path", "did you mean /" + std::string(text) + "?");
-  }
+  if (!text.starts_with('/')) return no_path(text);
   const auto bad = [](char c) {
     return is_control(c) || c == ' ' || c == '#' || static_cast<unsigned char>(c) > 0x7f;
   };
@@ -221,16 +216,10 @@ Checked check_target(std::string_view text) {
 }
 
 Checked check_check_host(std::string_view text) {
-  if (text == kOwnAddress) return std::string(text);
-  const size_t colon = text.find(':');
-  const std::string_view port =
-      colon == std::string_view::npos ? std::string_view("80") : text.substr(colon + 1);
-  const bool digits = !port.empty() && port.find_first_not_of("0123456789") == std::string::npos;
-  if (!is_host_name(text.substr(0, colon)) || !digits) {
-    return refuse(text, "is not a host",
-                  "such as app.example.com, or auto for the server's address");
-  }
-  return std::string(text);
+  if (text == kOwnAddress || is_host_name(text)) return std::string(text);
+  const auto with_port = parse_server_address(text);
+  if (with_port && with_port->kind != AddressKind::Unix) return std::string(text);
+  return refuse(text, "is not a host", "such as app.example.com, or auto for the server's address");
 }
 
 Checked check_nameserver(std::string_view text) {
@@ -239,8 +228,9 @@ Checked check_nameserver(std::string_view text) {
   const std::string full(bare ? (v6 ? "[" + std::string(text) + "]:53" : std::string(text) + ":53")
                               : text);
   const auto parsed = parse_server_address(full);
-  if (parsed && ((parsed->kind == AddressKind::Ipv4 || parsed->kind == AddressKind::Ipv6)))
+  if (parsed && (parsed->kind == AddressKind::Ipv4 || parsed->kind == AddressKind::Ipv6)) {
     return full;
+  }
   return refuse(text, "is not the address of a name server", "such as 10.0.0.2:53");
 }
 

@@ -59,6 +59,14 @@ TEST(HealthConfig, WrongChecks) {
   EXPECT_EQ(complaint("health: {host: \"a b\"}"),
             "f:5:20: error: host: 'a b' is not a host (such as app.example.com, or auto for the "
             "server's address)");
+  for (const std::string host : {"app:99999999", "app:0", "app:", "app:x", "unix:/run/app.sock"}) {
+    EXPECT_EQ(complaint("health: {host: '" + host + "'}"),
+              "f:5:20: error: host: '" + host +
+                  "' is not a host (such as app.example.com, or auto for the server's address)");
+  }
+  for (const std::string host : {"app.test", "10.0.0.1", "app:65535", "'[::1]:80'", "auto"}) {
+    EXPECT_EQ(complaint("health: {host: " + host + "}"), "");
+  }
   EXPECT_EQ(complaint("health: {status: [2xx]}"),
             "f:5:23: error: status: '2xx' is not a status (such as 204 or 200-399)");
   EXPECT_EQ(complaint("health: {status: []}"),

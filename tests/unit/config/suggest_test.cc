@@ -36,6 +36,15 @@ TEST(ConfigSuggest, SaysNothingRatherThanNonsense) {
   EXPECT_EQ(nearest("ottt", kShort), "");
 }
 
+TEST(ConfigSuggest, AtMostAThirdOfTheWordIsWrong) {
+  constexpr std::array<std::string_view, 2> kFlags = {"--certificate", "--admin"};
+  EXPECT_EQ(nearest("--frobnicate", kFlags), "");  // 5 of 10
+  EXPECT_EQ(nearest("--certif", kFlags), "");      // 5 of 6
+  EXPECT_EQ(nearest("--zertifikate", kFlags), "--certificate");
+  EXPECT_EQ(nearest("--amdin", kFlags), "--admin");
+  EXPECT_EQ(nearest("--abcin", kFlags), "");  // 2 of 5: the dashes are no letters
+}
+
 TEST(ConfigSuggest, TheFirstOfEquals) {
   constexpr std::array<std::string_view, 3> kEquals = {"abcx", "abcy", "abcz"};
   EXPECT_EQ(nearest("abcd", kEquals), "abcx");
