@@ -158,7 +158,7 @@ $(foreach folder,base config event stats net http upstream exchange client,$(eva
 
 # --- What one asks for -------------------------------------------------------------------------------------
 
-.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-scale bench-rolling bench-slow-uploads bench-slow-readers fuzz fuzz-smoke install clean help
+.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-scale bench-rolling bench-slow-uploads bench-slow-readers bench-tls fuzz fuzz-smoke install clean help
 
 release: $(build)/berth ## build/berth, optimised (the default)
 
@@ -202,6 +202,9 @@ bench-slow-uploads: $(build)/berth ## what 500 slow uploads cost the others, thr
 
 bench-slow-readers: $(build)/berth ## what 200 slow readers cost the others, through each proxy (tests/bench/slow)
 	@tests/bench/slow readers
+
+bench-tls: $(build)/berth ## TLS: handshakes, requests, idle connections, beside nginx (tests/bench/tls)
+	@tests/bench/tls
 
 fuzz: $(fuzzers) ## libFuzzer targets, in build/fuzz/
 

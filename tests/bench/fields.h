@@ -10,6 +10,20 @@
 
 namespace berth::bench {
 
+// What a browser sends besides Host and Connection.
+inline constexpr char kBrowserFields[] =
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/126.0.0.0 Safari/537.36\r\n"
+    "Accept: application/json, text/plain, */*\r\n"
+    "Accept-Encoding: gzip, deflate, br\r\n"
+    "Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
+    "Referer: https://shop.example.com/products?page=3\r\n"
+    "Cookie: session=s%3AbRk0u1cDkQf3n2vWgk0zJt7yq.kq9FmB0ZxYg1; theme=dark; consent=all\r\n"
+    "Sec-Fetch-Dest: empty\r\n"
+    "Sec-Fetch-Mode: cors\r\n"
+    "Sec-Fetch-Site: same-origin\r\n"
+    "Cache-Control: no-cache\r\n";
+
 // Calls visit(line) for each line of a head after the first; the head ends with its last CRLF.
 template <typename Visit>
 void for_each_field(std::string_view head, Visit visit) {

@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "tests/bench/fields.h"
+
 namespace berth::bench {
 namespace {
 
@@ -27,19 +29,8 @@ std::string make_request(const Target& target) {
       "Host: shop.example.com\r\n"
       "Connection: ";
   request += target.close ? "close" : "keep-alive";
-  request +=
-      "\r\n"
-      "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-      "Chrome/126.0.0.0 Safari/537.36\r\n"
-      "Accept: application/json, text/plain, */*\r\n"
-      "Accept-Encoding: gzip, deflate, br\r\n"
-      "Accept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
-      "Referer: https://shop.example.com/products?page=3\r\n"
-      "Cookie: session=s%3AbRk0u1cDkQf3n2vWgk0zJt7yq.kq9FmB0ZxYg1; theme=dark; consent=all\r\n"
-      "Sec-Fetch-Dest: empty\r\n"
-      "Sec-Fetch-Mode: cors\r\n"
-      "Sec-Fetch-Site: same-origin\r\n"
-      "Cache-Control: no-cache\r\n";
+  request += "\r\n";
+  request += kBrowserFields;
   if (target.post_length > 0) {
     request += "Content-Type: application/octet-stream\r\nContent-Length: " +
                std::to_string(target.post_length) + "\r\n";

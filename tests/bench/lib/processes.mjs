@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync, closeSync, readFileSync, readdirSync } from 'node:fs';
+import http from 'node:http';
 import http2 from 'node:http2';
+import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -70,14 +72,15 @@ async function get_http2(scheme, port, request_path) {
   }
 }
 
-async function get_http1(port, request_path) {
-  const response = await fetch(`http://127.0.0.1:${port}${request_path}`, { headers: { connection: 'close' } });
-  await response.arrayBuffer();
-  return response.status;
+async function get_http1(scheme, port, request_path) {
+  const options = { host: '127.0.0.1', port, path: request_path, agent: false, rejectUnauthorized: false };
+  const [response] = await once((scheme === 'https' ? https : http).get(options), 'response');
+  await once(response.resume(), 'end');
+  return response.statusCode;
 }
 
 // Until a GET through `port` is answered with 200; throws when the process ends before that.
-export const wait_until_serving = (child, port, request_path) => wait_until(child, () => get_http1(port, request_path));
+export const wait_until_serving = (child, port, request_path, scheme = 'http') => wait_until(child, () => get_http1(scheme, port, request_path));
 export const wait_until_serving_http2 = (child, port, request_path, scheme) => wait_until(child, () => get_http2(scheme, port, request_path));
 
 async function wait_until(child, get) {
