@@ -26,6 +26,7 @@ TlsClient::TlsClient(const config::UpstreamTls& settings) {
   SSL_CTX* context = context_.get();
   if (context == nullptr) throw TlsSettingsError("", "out of memory for TLS");
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_ciphersuites(context, kTls13Ciphers);
   SSL_CTX_set_options(
       context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);

@@ -120,6 +120,7 @@ SslContextPtr TlsServer::new_context(const Options& options) {
   if (SSL_CTX_set_cipher_list(context, settings.ciphers.c_str()) != 1) {
     throw TlsSettingsError("ciphers", "ciphers: OpenSSL knows none of '" + settings.ciphers + "'");
   }
+  SSL_CTX_set_ciphersuites(context, kTls13Ciphers);
   SSL_CTX_set1_groups_list(context, std::string(kGroups).data());  // (its macro casts const away)
   // Our order, but ChaCha20 first for those who put it first: they have no hardware for AES.
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |

@@ -102,6 +102,15 @@ scenario('the certificate follows the name that the client asks for', async (s) 
   assert.equal(await subject(''), 'one.test', 'and for clients that name none');
 });
 
+scenario('TLS 1.3: AES-128 unless the client has no hardware for AES', async (s) => {
+  const authority = new Authority(s.folder());
+  const berth = await front(s, await s.origin(), { certificates: [authority.issue('localhost').files] });
+  const chosen = async (ciphers) => (await connect(s, berth, { ca: authority.pem, ciphers, minVersion: 'TLSv1.3' })).getCipher().name;
+  assert.equal(await chosen('TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256'), 'TLS_AES_128_GCM_SHA256');
+  assert.equal(await chosen('TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256'), 'TLS_CHACHA20_POLY1305_SHA256', 'whoever puts it first has none');
+  assert.equal(await chosen('TLS_AES_256_GCM_SHA384'), 'TLS_AES_256_GCM_SHA384');
+});
+
 scenario('curl and openssl s_client are served', async (s) => {
   const authority = new Authority(s.folder());
   const berth = await front(s, await s.origin((request, response) => response.end('hello')), { certificates: [authority.issue('localhost').files] });
