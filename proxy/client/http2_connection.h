@@ -16,6 +16,8 @@ namespace berth::client {
 
 // Thread: its worker's. What its requests send in a turn goes out with one write at the turn's end.
 // An idle one costs this object, the session and its transport, no buffer.
+// Its end is GOAWAY in two steps with a PING between them: what the client sent before it had heard
+// is served.
 class Http2Connection final : public Connection,
                               private net::TransportHandler,
                               private event::TimerHandler,

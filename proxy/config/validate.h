@@ -18,7 +18,8 @@ using Places = std::map<std::string, Mark, std::less<>>;
 Mark place_of(const Places& places, std::string_view path);
 
 // Fills in what follows from other values: listener names, the one possible route, a `max_idle`
-// that is not above `max_connections` and a `max_time` that is not below `time`.
+// that is neither below `min_idle` nor above `max_connections`, and a `max_time` that is not below
+// `time`.
 void complete(Config& config, const Places& places);
 
 // Reports every error and warning in a completed configuration.
@@ -28,7 +29,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
 // undo each other. Warnings only.
 void warn_of_races(const Config& config, const Places& places, Diagnostics& diagnostics);
 
-// The part of `validate` about who gets a request: weights, backups, hash, sticky.
+// The part of `validate` about who gets a request: backups, hash, sticky.
 void check_balancing(const Config& config, const Places& places, Diagnostics& diagnostics);
 
 }  // namespace berth::config

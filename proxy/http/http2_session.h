@@ -4,6 +4,12 @@
 // What nghttp2 does: frames, HPACK, stream states, flow control, the order in which streams send.
 // What a request may look like is ours (http2_head.h), and so is how much nonsense a client may
 // send (http2_meter.h).
+//
+// A stream's window opens again when its exchange takes the content, the connection's at once, so
+// that a slow stream stalls no other; while memory is short the connection's waits too, and bounds
+// what all streams hold. Response bytes wait in their stream, within response_buffer; of the
+// connection's output only some 64 KiB are framed ahead. Streams take turns: RFC 9218's default
+// would send the oldest to its end first.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,10 @@
 // A worker reads into its scratch and passes views of it on. Whoever cannot pass bytes on at once
 // either copies them (few) or takes the whole block over (many): then the scratch goes on with a
 // fresh block. Idle connections hold none.
+//
+// Events are edge-triggered and added once. A read that does not fill the block has drained the
+// socket, except that an incomplete message is read once more, because a reset that came with the
+// data is reported only then.
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,10 @@
 // OpenSSL sees no socket: it reads from and writes to memory. One read of the transport below
 // fetches up to 64 KiB of ciphertext, many records; what one write() encrypts is collected and goes
 // out in one. Idle, a session holds no buffers.
+//
+// Bytes count as accepted only when their ciphertext is in the kernel: so "all sent" means the same
+// with and without TLS, back-pressure needs no second rule, and nothing is lost at close. What was
+// not accepted must be offered again unchanged, because it may have been encrypted already.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,6 @@
-// All TLS settings of a configuration, with their files read: for the listeners and for the
-// servers.
+// All TLS settings of a configuration, with their files read before anything changes: for the
+// listeners and for the servers. What is made of them is immutable and shared by the workers;
+// TicketKeys live through reloads, and so does the TlsConnector of a SharedServer that is kept.
 #pragma once
 
 #include <map>

@@ -1,5 +1,5 @@
 // Slow clients: what they may hold, and for how long. Only those who hold a server's connection are
-// asked for a rate (ARCHITECTURE.md), and only for time that is theirs.
+// asked for a rate (DECISIONS.md), and only for time that is theirs.
 #include <gtest/gtest.h>
 
 #include "tests/sim/stage.h"
