@@ -1,18 +1,14 @@
 // How many POSTs are lost when they are sent just as Node closes idle connections. See kHelp.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { choose_contenders, launch, all_contenders } from './lib/contenders.mjs';
 import { describe_machine } from './lib/machine.mjs';
-import { stop_all } from './lib/processes.mjs';
+import { fail, in_a_folder, start_app } from './lib/processes.mjs';
 import { print_table, whole } from './lib/report.mjs';
 
 const kHelp = `tests/bench/race [options]
@@ -36,19 +32,11 @@ const kCases = [
   { keep_alive_ms: 1000, stall: true },
 ];
 const app_file = fileURLToPath(new URL('race_app.mjs', import.meta.url));
-const apps = new Set();
-
-async function start_app({ keep_alive_ms, stall }) {
-  const args = [app_file, String(keep_alive_ms), ...(stall ? ['stall'] : [])];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  apps.add(child);
-  const [line] = await once(child.stdout, 'data');
-  return { port: Number(line), child };
-}
+const start_race_app = ({ keep_alive_ms, stall }) => start_app(app_file, [keep_alive_ms, ...(stall ? ['stall'] : [])]);
 
 // When Node really closes an idle connection: some versions wait a second longer than they announce.
 async function measure_close_ms(keep_alive_ms) {
-  const app = await start_app({ keep_alive_ms, stall: false });
+  const app = await start_race_app({ keep_alive_ms, stall: false });
   const socket = net.connect(app.port, '127.0.0.1');
   socket.write('GET /small HTTP/1.1\r\nHost: app\r\n\r\n');
   await once(socket, 'data');
@@ -57,11 +45,6 @@ async function measure_close_ms(keep_alive_ms) {
   socket.end();
   app.child.kill('SIGKILL');
   return performance.now() - answered;
-}
-
-async function stop_apps() {
-  for (const child of apps) child.kill('SIGKILL');
-  apps.clear();
 }
 
 // Resolves to null when the POST was answered as it should be, to what went wrong otherwise.
@@ -91,7 +74,7 @@ async function times_applied(port) {
 
 // The bursts of one proxy in one case, one after the other: fill the pool, wait, fire.
 async function race_one(contender, race_case, dir, bursts, delay_ms) {
-  const app = await start_app(race_case);
+  const app = await start_race_app(race_case);
   const proxy = await launch(contender, dir, app, { max_clients: 2 * kBurst });
   const agent = new http.Agent({ keepAlive: true, maxSockets: kBurst });
   const outcome = { sent: 0, failures: new Map(), failed_ids: [] };
@@ -154,8 +137,7 @@ async function main() {
   if (options.help) return console.log(kHelp);
   const chosen = choose_contenders(all_contenders, options.only);
   const bursts = Number(options.bursts ?? 22);
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-race-'));
-  try {
+  await in_a_folder('race', async (dir) => {
     const versions = chosen.map((contender) => contender.version());
     for (const line of [describe_machine()[0], ...versions, `Node ${process.version}`]) {
       console.log(line);
@@ -175,22 +157,7 @@ async function main() {
       lines_of_cases.push(lines);
     }
     print_case('all cases', sum_up(lines_of_cases));
-  } finally {
-    await stop_apps();
-    await stop_all();
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, async () => {
-    await stop_apps();
-    await stop_all();
-    process.exit(130);
   });
 }
 
-await main().catch((error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+await main().catch(fail);

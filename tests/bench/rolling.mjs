@@ -1,9 +1,7 @@
 // What a rolling restart of the app servers costs. See kHelp.
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +9,7 @@ import { parseArgs } from 'node:util';
 
 import { all_contenders, choose_contenders, launch } from './lib/contenders.mjs';
 import { describe_machine } from './lib/machine.mjs';
-import { free_port, stop_all } from './lib/processes.mjs';
+import { fail, free_port, in_a_folder, start_app, stop } from './lib/processes.mjs';
 import { print_table, whole } from './lib/report.mjs';
 
 const kHelp = `tests/bench/rolling [options]
@@ -31,19 +29,6 @@ const kBetweenRestartsMs = 700;
 const kNothingSent = new Set(['connect_refused', 'connect_timeout', 'connect_unreachable', 'connect_failed',
   'no_server', 'no_local_resources', 'queue_full', 'queue_timeout', 'bytes_while_idle']);
 const app_file = fileURLToPath(new URL('rolling_app.mjs', import.meta.url));
-const apps = new Set();
-
-async function start_app(port, file) {
-  const child = spawn(process.execPath, [app_file, String(port), file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  apps.add(child);
-  child.once('exit', () => apps.delete(child));
-  await once(child.stdout, 'data');
-  return child;
-}
-
-function stop_apps() {
-  for (const child of apps) child.kill('SIGKILL');
-}
 
 // {why: null} if the request was answered as it should be, otherwise what went wrong.
 function send(agent, port, kind, id) {
@@ -76,7 +61,7 @@ async function restart_in_turn(servers, file, over) {
     const exited = once(server.child, 'exit');
     server.child.kill(Math.floor(count / 2) % 2 === 0 ? 'SIGTERM' : 'SIGKILL');
     await exited;
-    server.child = await start_app(server.port, file);
+    server.child = (await start_app(app_file, [server.port, file])).child;
     await sleep(kBetweenRestartsMs);
   }
   return count;
@@ -87,7 +72,7 @@ async function roll_one(contender, dir, seconds) {
   const servers = [];
   for (let i = 0; i < 2; ++i) {
     const port = await free_port();
-    servers.push({ port, child: await start_app(port, file) });
+    servers.push(await start_app(app_file, [port, file]));
   }
   const proxy = await launch(contender, dir, null, { max_clients: 400, servers: servers.map((server) => server.port) });
   const agent = new http.Agent({ keepAlive: true, maxSockets: 100 });
@@ -108,7 +93,7 @@ async function roll_one(contender, dir, seconds) {
   const restarts = await restarting;
   agent.destroy();
   await proxy.stop();
-  stop_apps();
+  await Promise.all(servers.map(({ child }) => stop(child, 'SIGKILL')));
   return { name: contender.name, restarts, ...judge(all, file) };
 }
 
@@ -150,29 +135,13 @@ async function main() {
   });
   if (options.help) return console.log(kHelp);
   const chosen = choose_contenders(all_contenders, options.only);
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-rolling-'));
-  try {
+  await in_a_folder('rolling', async (dir) => {
     const versions = chosen.map((contender) => contender.version());
     for (const line of [describe_machine()[0], ...versions, `Node ${process.version}`]) console.log(line);
     const lines = [];
     for (const contender of chosen) lines.push(await roll_one(contender, dir, Number(options.seconds ?? 30)));
     print(lines);
-  } finally {
-    stop_apps();
-    await stop_all();
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, async () => {
-    stop_apps();
-    await stop_all();
-    process.exit(130);
   });
 }
 
-await main().catch((error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+await main().catch(fail);

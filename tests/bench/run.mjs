@@ -1,14 +1,12 @@
 // Berth, nginx and HAProxy beside each other. See kHelp; the method is described in README.md.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
 import { choose_contenders, contenders } from './lib/contenders.mjs';
 import { measure_instructions, print_instructions } from './lib/instructions.mjs';
 import { describe_machine, pins } from './lib/machine.mjs';
 import { measure_memory, print_memory } from './lib/memory.mjs';
-import { start_origin, stop_all } from './lib/processes.mjs';
+import { fail, in_a_folder, start_origin } from './lib/processes.mjs';
 import { idle_row, rows } from './lib/rows.mjs';
 import { measure_row, print_row } from './lib/speed.mjs';
 import { measure_syscalls, print_syscalls } from './lib/syscalls.mjs';
@@ -87,29 +85,14 @@ async function main() {
   const options = parse_arguments();
   if (options.help) return console.log(kHelp);
   const chosen = choose_contenders(contenders, options.only);
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-bench-'));
-  try {
+  await in_a_folder('bench', async (dir) => {
     const machine = describe_machine();
     const versions = chosen.map((contender) => contender.version());
     for (const line of [...machine, ...versions]) console.log(line);
     const origin = await start_origin(dir, pins.origin);
     const results = await measure(options, chosen, origin, dir);
     if (options.json) writeFileSync(options.json, JSON.stringify({ machine, versions, ...results }, null, 2));
-  } finally {
-    await stop_all();
-    if (options.keep) console.log(`\nleft in ${dir}`);
-    else rmSync(dir, { recursive: true, force: true });
-  }
+  }, { keep: options.keep });
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, async () => {
-    await stop_all();
-    process.exit(130);
-  });
-}
-
-await main().catch((error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+await main().catch(fail);

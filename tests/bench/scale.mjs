@@ -1,16 +1,14 @@
 // How soon the load is even after a scale-up. See kHelp.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import http from 'node:http';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { choose_contenders, contenders } from './lib/contenders.mjs';
 import { describe_machine } from './lib/machine.mjs';
-import { free_port, root, start, stop, stop_all, wait_until_serving } from './lib/processes.mjs';
+import { fail, free_port, in_a_folder, root, start, start_app, stop, wait_until_serving } from './lib/processes.mjs';
 import { print_table } from './lib/report.mjs';
 
 const kServers = 4;
@@ -27,14 +25,6 @@ ${kWithin} % of its fair share. The exit status is 0 unless something broke.
 `;
 
 const app_file = fileURLToPath(new URL('scale_app.mjs', import.meta.url));
-const apps = [];
-
-async function start_app(number) {
-  const child = spawn(process.execPath, [app_file, String(number)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  apps.push(child);
-  const [line] = await once(child.stdout, 'data');
-  return `127.0.0.1:${Number(line)}`;
-}
 
 function settings({ port, admin, workers, balance }, servers) {
   const hash = balance === 'hash' ? { hash: { by: 'header', name: 'X-Key' } } : {};
@@ -147,15 +137,11 @@ if (values.help) {
   console.log(kHelp);
   process.exit(0);
 }
-const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-scale-'));
-try {
-  console.log(describe_machine().join('\n'));
-  const servers = await Promise.all(Array.from({ length: kServers }, (_, i) => start_app(i)));
+await in_a_folder('scale', async (dir) => {
+  console.log([...describe_machine(), choose_contenders(contenders, 'berth')[0].version(), `Node ${process.version}`].join('\n'));
+  const apps = await Promise.all(Array.from({ length: kServers }, (_, i) => start_app(app_file, [i])));
+  const servers = apps.map(({ port }) => `127.0.0.1:${port}`);
   for (const balance of ['least_requests', 'round_robin', 'random_two', 'hash']) {
     print(await measure(balance, servers, values, dir));
   }
-} finally {
-  await stop_all();
-  for (const child of apps) child.kill('SIGKILL');
-  rmSync(dir, { recursive: true, force: true });
-}
+}).catch(fail);

@@ -1,18 +1,14 @@
 // What slow clients cost the others. See kHelp.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import http from 'node:http';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 import { all_contenders, choose_contenders, launch } from './lib/contenders.mjs';
 import { describe_machine } from './lib/machine.mjs';
-import { stop_all } from './lib/processes.mjs';
+import { fail, in_a_folder, start_app } from './lib/processes.mjs';
 import { print_table, whole } from './lib/report.mjs';
 
 const kHelp = `tests/bench/slow uploads|readers [options]
@@ -41,7 +37,6 @@ const shows = {
   uploads: { clients: 500, request: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n' },
   readers: { clients: 200, request: 'GET /big HTTP/1.1\r\nHost: a\r\n\r\n' },
 };
-const apps = new Set();
 
 // Starts this program again in a network namespace with small socket buffers. False: not possible.
 function entered_small_network() {
@@ -56,18 +51,6 @@ function entered_small_network() {
     { stdio: 'inherit', env: { ...process.env, BERTH_BENCH_NETWORK: 'small' } });
   process.exitCode = again.status ?? 1;
   return true;
-}
-
-async function start_app() {
-  const child = spawn(process.execPath, [app_file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  apps.add(child);
-  child.once('exit', () => apps.delete(child));
-  const [line] = await once(child.stdout, 'data');
-  return { port: Number(line), child };
-}
-
-function stop_apps() {
-  for (const child of apps) child.kill('SIGKILL');
 }
 
 // Milliseconds; Infinity: not answered by 200 in time.
@@ -121,7 +104,7 @@ async function begin_slow(show, kind, port) {
 }
 
 async function show_one(contender, kind, dir, seconds) {
-  const app = await start_app();
+  const app = await start_app(app_file);
   const proxy = await launch(contender, dir, app, { max_clients: 1000, strict_bound: kPool });
   const before = await measure(proxy.port, seconds);
   const end_slow = await begin_slow(shows[kind], kind, proxy.port);
@@ -152,29 +135,13 @@ async function main() {
   if (options.help || shows[kind] === undefined) return console.log(kHelp);
   if (entered_small_network()) return;
   const chosen = choose_contenders(all_contenders, options.only);
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'berth-slow-'));
-  try {
+  await in_a_folder('slow', async (dir) => {
     const versions = chosen.map((contender) => contender.version());
     for (const line of [describe_machine()[0], ...versions, `Node ${process.version}`]) console.log(line);
     const lines = [];
     for (const contender of chosen) lines.push(await show_one(contender, kind, dir, Number(options.seconds ?? 10)));
     print(kind, lines);
-  } finally {
-    stop_apps();
-    await stop_all();
-    rmSync(dir, { recursive: true, force: true });
-  }
-}
-
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, async () => {
-    stop_apps();
-    await stop_all();
-    process.exit(130);
   });
 }
 
-await main().catch((error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+await main().catch(fail);

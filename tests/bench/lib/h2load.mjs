@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, readdirSync } from 'node:fs';
 
+import { watched } from './processes.mjs';
+
 // CPU time of a process since its start, all its threads, in nanoseconds.
 function cpu_ns(pid) {
   return readdirSync(`/proc/${pid}/task`)
@@ -20,7 +22,7 @@ export async function run_h2load({ scheme = 'http', port, path, connections, str
   const argv = ['-c', String(cpu), 'h2load', '-n', String(requests), '-c', String(connections),
     '-m', String(streams), `${scheme}://127.0.0.1:${port}${path}`];
   const before = pids.map(cpu_ns);
-  const child = spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = watched(spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'] }));
   let output = '';
   child.stdout.on('data', (data) => { output += data; });
   const [code] = await once(child, 'close');

@@ -1,11 +1,12 @@
 // Starting and stopping the processes of the benchmark: only those that it has started itself.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, closeSync, readFileSync, readdirSync } from 'node:fs';
+import { openSync, closeSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const tools = path.join(root, 'build/bench');
 const running = new Set();
+let interrupted = false;
 
 // Runs `command` on the given processor (anywhere when null) with its output in `log`.
 export function start(command, args, { cpu = null, log, env = {} }) {
@@ -24,9 +26,22 @@ export function start(command, args, { cpu = null, log, env = {} }) {
   closeSync(output);
   child.log = log;
   child.on('error', () => {});
+  return watched(child);
+}
+
+// Ends with the benchmark, if it has not by then.
+export function watched(child) {
   running.add(child);
   child.once('exit', () => running.delete(child));
+  if (interrupted) child.kill('SIGKILL');
   return child;
+}
+
+// An app server of Node, which prints the port that it listens on: {port, child}.
+export async function start_app(file, args = []) {
+  const child = watched(spawn(process.execPath, [file, ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] }));
+  const [line] = await once(child.stdout, 'data');
+  return { port: Number(line), child };
 }
 
 export async function stop(child, signal = 'SIGTERM') {
@@ -40,6 +55,41 @@ export async function stop(child, signal = 'SIGTERM') {
 
 export async function stop_all() {
   await Promise.all([...running].map((child) => stop(child, 'SIGKILL')));
+}
+
+// A whole benchmark: `run(dir)` in a folder of its own. However it ends, what it has started ends too, and the folder
+// goes, unless it is to be kept.
+export async function in_a_folder(name, run, { keep = false } = {}) {
+  const dir = mkdtempSync(path.join(os.tmpdir(), `berth-${name}-`));
+  const end = async () => {
+    await stop_all();
+    if (keep) console.log(`\nleft in ${dir}`);
+    else rmSync(dir, { recursive: true, force: true });
+  };
+  // The last resort, as when nobody reads what is printed.
+  process.once('exit', () => {
+    for (const child of running) child.kill('SIGKILL');
+    if (!keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  });
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, async () => {
+      interrupted = true;
+      await end();
+      process.exit(130);
+    });
+  }
+  try {
+    await run(dir);
+  } finally {
+    if (interrupted) await new Promise(() => {});  // the signal's handler exits
+    await end();
+  }
+}
+
+// For what main() rejects with.
+export function fail(error) {
+  console.error(error.message);
+  process.exit(1);
 }
 
 // The process and all its descendants.
@@ -104,12 +154,10 @@ export async function start_origin(dir, cpu) {
 // Runs the load generator once and gives back its report.
 export async function run_load(args, cpu) {
   const argv = ['-c', String(cpu), path.join(tools, 'load'), ...args.map(String)];
-  const child = spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
-  running.add(child);
+  const child = watched(spawn('taskset', argv, { stdio: ['ignore', 'pipe', 'inherit'] }));
   let output = '';
   child.stdout.on('data', (data) => { output += data; });
   const [code] = await once(child, 'close');
-  running.delete(child);
   if (code !== 0) throw new Error(`load ${args.join(' ')} ended with ${code}`);
   return JSON.parse(output);
 }
