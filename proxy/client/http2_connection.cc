@@ -15,6 +15,8 @@ using http::Http2Error;
 
 // How long a client that answers no PING is given to hear that it is to open no more streams.
 constexpr Duration kGoawayWithin = std::chrono::seconds(1);
+// How long a connection that is to be replaced has to be idle before it is.
+constexpr Duration kPause = std::chrono::seconds(1);
 // How long a client is given to read our GOAWAY while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
 // How often within its send_timeout a client that does not take everything at once is looked at.
@@ -144,8 +146,9 @@ void Http2Connection::pump_input() {
     if (got.status == net::IoStatus::Reset) {
       close(CloseReason::ClientReset);
     } else if (got.status == net::IoStatus::Eof) {
-      const bool idle = state() == Idle;
-      close(idle ? CloseReason::PeerClosed : CloseReason::ClientAborted);
+      // A client that has heard that we end it may be the first to close.
+      const CloseReason left = ending_ != CloseReason::None ? ending_ : CloseReason::PeerClosed;
+      close(state() == Idle ? left : CloseReason::ClientAborted);
     }
   }
 }
@@ -186,13 +189,24 @@ http::Http2Stream& Http2Connection::open_stream() {
     set_state(Active);
     if (!blocked()) listener_.env().runtime.cancel(timer_);
   }
-  const config::Listener& settings = listener_.settings();
-  if (requests_ >= settings.keepalive_requests) {
-    end_gracefully(CloseReason::KeepaliveRequests);
-  } else if (listener_.env().now() - opened_ >= settings.keepalive_time) {
-    end_gracefully(CloseReason::KeepaliveTime);
-  }
+  look_at_age();
   return *request;
+}
+
+// GOAWAY while requests come costs some clients those that they are about to send (Chromium fails
+// them): it waits for a pause, but not for ever.
+void Http2Connection::look_at_age() {
+  const config::Listener& settings = listener_.settings();
+  const Duration age = listener_.env().now() - opened_;
+  const uint64_t requests = requests_;
+  if (requests >= settings.keepalive_requests) {
+    replace_ = CloseReason::KeepaliveRequests;
+  } else if (age >= settings.keepalive_time) {
+    replace_ = CloseReason::KeepaliveTime;
+  }
+  const bool at_last =
+      requests >= 2 * uint64_t{settings.keepalive_requests} || age >= 2 * settings.keepalive_time;
+  if (at_last) end_gracefully(replace_);
 }
 
 void Http2Connection::on_request_over(Http2Request& request) {
@@ -264,7 +278,9 @@ void Http2Connection::after_output() {
   }
   if (open_.empty()) {
     set_state(Idle);
-    if (!timer_.armed()) arm(listener_.settings().keepalive_timeout);
+    if (timer_.armed()) return;
+    const Duration patience = listener_.settings().keepalive_timeout;
+    arm(to_be_replaced() ? std::min(patience, kPause) : patience);
   }
 }
 
@@ -348,6 +364,9 @@ void Http2Connection::on_timer(event::Timer& timer) {
     case Idle:
       if (blocked()) {
         check_taking();
+      } else if (to_be_replaced()) {
+        end_gracefully(replace_);
+        arm(listener_.settings().keepalive_timeout);
       } else {
         close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
       }

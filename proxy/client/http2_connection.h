@@ -17,7 +17,8 @@ namespace berth::client {
 // Thread: its worker's. What its requests send in a turn goes out with one write at the turn's end.
 // An idle one costs this object, the session and its transport, no buffer.
 // Its end is GOAWAY in two steps with a PING between them: what the client sent before it had heard
-// is served.
+// is served. One that has had its requests, or its time, ends when it is idle, at the latest when
+// it has had twice as much.
 class Http2Connection final : public Connection,
                               private net::TransportHandler,
                               private event::TimerHandler,
@@ -67,6 +68,8 @@ class Http2Connection final : public Connection,
   void pump_input();
   void receive(std::string_view bytes);
   void discard_input();
+  void look_at_age();
+  bool to_be_replaced() const { return replace_ != CloseReason::None && goaway_ == Goaway::None; }
   void end_gracefully(CloseReason reason);
   void finish_goaway();
   void end_requests(CloseReason reason);
@@ -85,10 +88,11 @@ class Http2Connection final : public Connection,
   event::Timer guard_;  // a header block, or the answer to our SETTINGS
   event::Timer goaway_timer_;
   net::SendQueue out_;
-  Pace sending_;                            // while out_ holds something
-  uint64_t taken_before_ = 0;               // at the last look
-  uint64_t sent_ = 0;                       // bytes, those in out_ included
-  CloseReason ending_ = CloseReason::None;  // why it ends, when the last request is over
+  Pace sending_;                             // while out_ holds something
+  uint64_t taken_before_ = 0;                // at the last look
+  uint64_t sent_ = 0;                        // bytes, those in out_ included
+  CloseReason replace_ = CloseReason::None;  // old enough to end in the next pause, and why
+  CloseReason ending_ = CloseReason::None;   // why it ends, when the last request is over
   Goaway goaway_ = Goaway::None;
   const bool secure_;
   bool readable_ = false;

@@ -49,7 +49,7 @@ async function load(s, { tls, listener }) {
   const said = browse(s, pair ? berth.url.replace('http', 'https') : berth.url, pair ? [pair.cert] : []);
   const result = await within(app.result, () => `the browser's account; it said ${said()}`, BROWSER_PATIENCE_MS);
   assert.deepEqual(result, {
-    errors: [], images: IMAGES, events: '1,2,3,4,5', stream: { bytes: 1_000_000, several: true }, form: [200, 'Zoë 300000'],
+    errors: [], images: IMAGES, events: '1,2,3,4,5', stream: 1_000_000, form: [200, 'Zoë 300000'],
     socket: { sizes: [1, 70_000, 500_000], code: 1000, wasClean: true }, aborted: true,
     protocols: [tls ? 'h2' : 'http/1.1'],
   });
@@ -79,4 +79,10 @@ scenario('Chromium over HTTP/2: a page with all that belongs to it, and its WebS
 scenario('Chromium over HTTP/1.1: the same page', { skip, timeout: 120_000 }, async (s) => {
   const berth = await load(s, { tls: false });
   await answered(berth, 'HTTP/1.1');
+});
+
+// Chromium fails requests that it is about to send when GOAWAY comes: so it must not come in the middle of a page.
+scenario('Chromium over HTTP/2: a connection that has had its requests ends after the page', { skip, timeout: 120_000 }, async (s) => {
+  const berth = await load(s, { tls: true, listener: { keepalive_requests: 40 } });
+  await berth.measured((m) => m.sum('berth_client_connections_closed_total', { reason: 'keepalive_requests' }) >= 1, 'the end of the connection');
 });

@@ -264,6 +264,24 @@ scenario('keepalive_requests ends a connection without losing a request', async 
   await berth.measured((m) => m.sum('berth_client_connections_closed_total', { reason: 'keepalive_requests' }) === 1);
 });
 
+scenario('keepalive_requests waits for a pause: no GOAWAY while requests come', async (s) => {
+  const release = deferred();
+  const origin = await s.origin(async (req, res) => { if (req.url === '/hold') await release.promise; res.end('ok'); });
+  const berth = await front(s, origin, { listener: { ...CLEARTEXT, keepalive_requests: 20 } });
+  const session = await connect(s, berth);
+  const codes = [];
+  session.on('goaway', (code) => codes.push(code));
+  const held = ask(session, { ':path': '/hold' });
+  await Promise.all(Array.from({ length: 30 }, () => ask(session)));
+  assert.equal((await ask(session)).status, 200);
+  assert.deepEqual(codes, []);
+  release.resolve();
+  assert.equal((await held).status, 200);
+  await within(new Promise((resolve) => session.once('close', resolve)), 'the session to end');
+  assert.ok(codes.length > 0 && codes.every((code) => code === NGHTTP2_NO_ERROR), `${codes}`);
+  await berth.measured((m) => m.sum('berth_client_connections_closed_total', { reason: 'keepalive_requests' }) === 1);
+});
+
 scenario('a stop lets the streams under way finish', async (s) => {
   const release = deferred();
   const origin = await s.origin(async (req, res) => { await release.promise; res.end('late'); });
