@@ -320,7 +320,8 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
   body_.clear();
   body_kept_ = false;
   response_ = ResponseProgress::Body;
-  const std::string cookie = own_cookie();
+  std::string cookie;
+  if (!target_.cluster->settings().sticky.cookie.empty()) cookie = own_cookie();
   stream_.send_head({.head = head,
                      .rules = target_.route->response_headers,
                      .framing = http::response_framing(head, method_),
@@ -411,15 +412,12 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
     return;
   }
   failure_ = failure.reason;
-  const bool stale =
-      failure.reused && !failure.response_seen &&
-      (failure.reason == CloseReason::ServerClosed || failure.reason == CloseReason::ServerReset);
   // A server that fails a second time is going down: the next attempt goes to another one.
-  if (server_ == failed_on_ && other_server_left()) tried_.add(server_);
+  if (server_ == failed_on_ && some_server_left(server_)) tried_.add(server_);
   failed_on_ = server_;
   const auto cause = may_replay(failure, replayable());
   const bool again = cause.has_value() && retry(*cause, nullptr);
-  if (stale) {
+  if (failure.stale) {
     const auto outcome = again ? stats::StaleOutcome::Replayed : stats::StaleOutcome::Failed;
     server.stale_reuse[static_cast<size_t>(outcome)].add();
     met_stale_ = true;
@@ -432,10 +430,11 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   acquire({});
 }
 
-bool Exchange::other_server_left() const {
+// A server that has not been tried, other than `but`.
+bool Exchange::some_server_left(const upstream::SharedServer* but) const {
   const auto& servers = target_.cluster->servers();
   return std::any_of(servers.begin(), servers.end(), [&](auto* pool) {
-    return &pool->server() != server_ && !tried_.contains(&pool->server());
+    return &pool->server() != but && !tried_.contains(&pool->server());
   });
 }
 
@@ -449,10 +448,7 @@ bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unre
     server_ = unreachable;
   }
   if (attempts_ >= cluster.settings().retry.attempts) return false;
-  const auto& servers = cluster.servers();
-  const bool some_left = std::any_of(servers.begin(), servers.end(),
-                                     [&](auto* pool) { return !tried_.contains(&pool->server()); });
-  if (!some_left) return false;
+  if (!some_server_left(nullptr)) return false;
   stats::ServerStats* stats = nullptr;
   for (upstream::ServerPool* pool : cluster.servers()) {
     if (&pool->server() == server_) stats = &pool->stats();

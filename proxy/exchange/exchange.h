@@ -90,7 +90,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void finish_response();
   std::string own_cookie() const;
   bool retry(stats::RetryCause cause, const upstream::SharedServer* unreachable);
-  bool other_server_left() const;
+  bool some_server_left(const upstream::SharedServer* but) const;
   void answer(CloseReason reason, std::string_view location = {});
   Replayable replayable() const;
   bool keeps_body() const;

@@ -1,8 +1,7 @@
 #include "proxy/exchange/request_head.h"
 
-#include <strings.h>
-
 #include "proxy/http/head_writer.h"
+#include "proxy/http/literal.h"
 
 namespace berth::exchange {
 
@@ -11,13 +10,9 @@ namespace {
 using http::HeaderField;
 using http::HeaderId;
 
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 bool is_one_of(std::span<const std::string> names, std::string_view name) {
   for (const std::string& one : names) {
-    if (same_name(one, name)) return true;
+    if (http::equals_nocase(one, name)) return true;
   }
   return false;
 }
@@ -112,12 +107,9 @@ std::string_view value_of(const http::RequestHead& head, HeaderId id) {
 
 bool overridden(const config::HeaderRules& rules, std::string_view name) {
   for (const auto& [set, value] : rules.set) {
-    if (same_name(set, name)) return true;
+    if (http::equals_nocase(set, name)) return true;
   }
-  for (const std::string& removed : rules.remove) {
-    if (same_name(removed, name)) return true;
-  }
-  return false;
+  return is_one_of(rules.remove, name);
 }
 
 ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
@@ -126,6 +118,7 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   const auto ours = [&](std::string_view name) {
     return !has_rules || !overridden(rules.headers, name);
   };
+  const bool any_name = !has_rules && rules.subject_headers.empty();
   ForwardedHead out;
   out.bytes = net::ByteBuffer::with_capacity(upper_bound(head, received_size, client, rules));
   http::HeadWriter writer(out.bytes.tail(), out.bytes.room());
@@ -134,8 +127,7 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
     if (field.hop_by_hop) return false;
     if (berth_writes(field.id)) return false;
     if (field.id == HeaderId::Expect) return head.expect_continue;
-    if (is_one_of(rules.subject_headers, field.name)) return false;
-    return ours(field.name);
+    return any_name || (!is_one_of(rules.subject_headers, field.name) && ours(field.name));
   });
   // HTTP/1.0 may come without; an absolute-form target says it all the same.
   const bool may_lack_host = head.summary.minor_version == 0;

@@ -43,6 +43,14 @@ constexpr bool is_class(char c, CharClass which) {
   return (kCharClasses[static_cast<uint8_t>(c)] & which) != 0;
 }
 
+// RFC 9110 section 5.6.2.
+constexpr bool is_token(std::string_view text) {
+  for (const char c : text) {
+    if (!is_class(c, kTokenChar)) return false;
+  }
+  return !text.empty();
+}
+
 constexpr bool is_space_or_tab(char c) {
   return c == ' ' || c == '\t';
 }

@@ -23,6 +23,9 @@ struct ParseOutcome {
   CloseReason refusal = CloseReason::None;  // Refused: why (its table entry has the status)
 };
 
+// Interim responses to one request: more is a server gone wild.
+inline constexpr uint8_t kMaxInterims = 64;
+
 struct HeadLimits {
   size_t max_head = size_t{32} * 1024;   // bytes, with the empty line: more is 431
   size_t max_target = size_t{8} * 1024;  // bytes: more is 414

@@ -95,11 +95,6 @@ CloseReason apply_connection(FieldIndex index, HeaderList& fields, HeadSummary& 
   return CloseReason::None;
 }
 
-bool is_token(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return is_class(c, kTokenChar); });
-}
-
 // One protocol that may be tunnelled. Not the ones that would change what the bytes mean under
 // Berth's feet (h2c, HTTP/2.0, TLS/1.0): RFC 9110 section 7.8 lets a recipient ignore Upgrade.
 bool is_tunnel_protocol(std::string_view value) {

@@ -35,11 +35,6 @@ bool is_connection_field(HeaderId id) {
          id == HeaderId::Upgrade;
 }
 
-bool is_token(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return is_class(c, kTokenChar); });
-}
-
 // RFC 9113 section 8.3.1: a path, or "*" of OPTIONS, which the rules of HTTP/1 judge.
 bool is_path(std::string_view path) {
   if (path.empty() || (path.front() != '/' && path != "*")) return false;
@@ -48,6 +43,7 @@ bool is_path(std::string_view path) {
 }
 
 constexpr std::string_view kCookie = "cookie";
+constexpr size_t kUsualHead = 1024;
 
 }  // namespace
 
@@ -58,8 +54,10 @@ void Http2HeadBuilder::begin(const HeadLimits& limits) {
 
 void Http2HeadBuilder::clear() {
   text_.reset();
-  pseudo_text_.clear();
-  cookies_.clear();
+  for (std::string* text : {&pseudo_text_, &cookies_}) {
+    text->clear();
+    if (text->capacity() > kUsualHead) text->shrink_to_fit();
+  }
   for (Place& place : pseudo_) place = {};
   decoded_ = 0;
   started_ = false;
@@ -135,7 +133,6 @@ void Http2HeadBuilder::write_line(std::string_view name, std::string_view value)
 // "GET /path HTTP/1.1" and Host, from the pseudo-headers.
 void Http2HeadBuilder::write_start() {
   started_ = true;
-  constexpr size_t kUsualHead = 1024;
   text_ = net::ByteBuffer::with_capacity(kUsualHead);
   if (refusal_ != CloseReason::None) return;
   std::string_view method = pseudo(MethodField);

@@ -16,7 +16,8 @@
 
 namespace berth::http {
 
-// One for each connection: header blocks never overlap. Holds no buffer between two of them.
+// One for each connection: header blocks never overlap. Holds no large buffer between two of
+// them.
 class Http2HeadBuilder {
  public:
   // What a request's last field section of its own says.

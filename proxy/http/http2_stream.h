@@ -36,8 +36,6 @@ class Http2Stream {
   uint32_t id() const { return id_; }
   // Bytes of the response that are not in a frame yet.
   size_t unsent() const { return out_.size(); }
-  // The client has sent all of its request.
-  bool request_ended() const { return request_ended_; }
   // The client has reset it, or broken a rule on it.
   bool reset_by_client() const { return reset_by_client_; }
   bool reset_by_us() const { return reset_by_us_; }
@@ -53,7 +51,8 @@ class Http2Stream {
   virtual void on_request(const RequestHead& head, size_t size, bool complete) = 0;
   // The head is not served. `size`: of what was received of it, decoded.
   virtual void on_refused(CloseReason reason, Method method, size_t size) = 0;
-  // Some of the content. It stays in the windows until it is given to Http2Session::consume().
+  // Some of the content. It stays in the windows until Http2Session::consume_stream() and
+  // consume_connection() are told of it.
   virtual void on_content(std::string_view bytes) = 0;
   // All of it has come.
   virtual void on_request_end(std::string_view trailers) = 0;

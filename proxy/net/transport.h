@@ -22,10 +22,14 @@ enum class IoStatus : uint8_t {
 };
 
 struct IoResult {
+  constexpr IoResult() = default;
+  constexpr IoResult(IoStatus s, size_t n, bool m = false) : status(s), more(m), bytes(n) {}
+
   IoStatus status = IoStatus::Ok;
-  size_t bytes = 0;
   bool more = false;  // read: not all that had arrived is read, as far as is known
+  size_t bytes = 0;
 };
+static_assert(sizeof(IoResult) <= 16);  // returned in registers
 
 // What a look at a connection without reading from it shows.
 enum class Probe : uint8_t { Quiet, Data, Eof, Reset };

@@ -81,10 +81,10 @@ Usage:
   --upstream NAME      in this upstream only (default: wherever the server is)
   --admin ADDRESS      the admin listener (default 127.0.0.1:9145)
 
-A server that drains gets no new requests. Its idle connections close, requests in hand are finished,
-upgraded connections (WebSocket) live on. /status and berth_upstream_connections tell when it has
-nothing left. That lasts, reloads included, until berth resume, a restart of berth, or until the
-server leaves the configuration.
+A server that drains gets no new requests but those of its sticky sessions. Its idle connections
+close, requests in hand are finished, upgraded connections (WebSocket) live on. /status and
+berth_upstream_connections tell when it has nothing left. That lasts, reloads included, until berth
+resume, a restart of berth, or until the server leaves the configuration.
 
 Exit status: 0 if it is done, 1 if there is no such server or no berth.
 )";

@@ -97,8 +97,10 @@ Balancer::Choice Balancer::pick(const config::Upstream& settings, const TriedSer
       return {.pool = member->pool, .must_wait = !has_room(*member->pool), .bound = true};
     }
   }
-  if (!gather(tried, now)) return {.must_wait = some_may_serve_};
-  Member& member = choose(settings, affinity, now);
+  const bool some_may_serve = gather(tried, now);
+  if (candidates_.empty()) return {.must_wait = some_may_serve};
+  Member& member = candidates_.size() == 1 ? static_cast<Member&>(*candidates_.front())
+                                           : choose(settings, affinity, now);
   if (members_.size() > 1) rotation_.took(member);
   return {.pool = member.pool,
           .bound = settings.balance == config::Balance::Hash && affinity.key.has_value()};
@@ -125,13 +127,11 @@ bool Balancer::gather(const TriedServers& tried, TimePoint now) {
     best = kind;
     if (has_room(*member->pool)) candidates_.push_back(member.get());
   }
-  some_may_serve_ = best != Kind::None;
-  return !candidates_.empty();
+  return best != Kind::None;
 }
 
 Balancer::Member& Balancer::choose(const config::Upstream& settings, const Affinity& affinity,
                                    TimePoint now) {
-  if (candidates_.size() == 1) return static_cast<Member&>(*candidates_.front());
   for (Candidate* candidate : candidates_) {
     const SharedServer& server = static_cast<Member*>(candidate)->pool->server();
     candidate->weight = effective_weight(server.weight.load(std::memory_order_relaxed),

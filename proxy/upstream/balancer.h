@@ -48,8 +48,9 @@ class Balancer {
   };
 
   Member* sticky_server(uint64_t tag, const TriedServers& tried, TimePoint now);
-  // Fills candidates_ with those of the best kind that have room. False if none of the kind has.
+  // Fills candidates_ with those of the best kind that have room. False if no server may serve.
   bool gather(const TriedServers& tried, TimePoint now);
+  // One of several candidates.
   Member& choose(const config::Upstream& settings, const Affinity& affinity, TimePoint now);
   void look_at_loads(TimePoint now);
 
@@ -57,8 +58,7 @@ class Balancer {
   Rotation rotation_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<Candidate*> candidates_;  // kept for its capacity
-  bool some_may_serve_ = false;
-  TimePoint loads_of_{};  // when `elsewhere` was looked at
+  TimePoint loads_of_{};                // when `elsewhere` was looked at
 };
 
 }  // namespace berth::upstream

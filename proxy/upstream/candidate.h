@@ -8,7 +8,6 @@
 
 #include "proxy/base/random.h"
 #include "proxy/base/time.h"
-#include "proxy/config/config.h"
 
 namespace berth::upstream {
 

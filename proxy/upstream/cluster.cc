@@ -16,7 +16,7 @@ void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> serv
   settings_ = std::move(settings);
   servers_ = std::move(servers);
   balancer_.set_servers(servers_);
-  look_everywhere();
+  look_for_servers();
 }
 
 void Cluster::request_ended() {
@@ -66,13 +66,8 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted, ServerPo
   return {};
 }
 
-void Cluster::server_became_unavailable() {
-  look_everywhere();
-}
-
-// All who wait may use servers that they could not use before: not only what is free here, but all
-// that other workers have idle.
-void Cluster::look_everywhere() {
+// Not only what is free here, but all that other workers have idle.
+void Cluster::look_for_servers() {
   if (shared_->queue.waiting() == 0) return;
   for (ServerPool* pool : servers_) {
     pool->pump_later();

@@ -45,8 +45,9 @@ class Cluster {
   const std::vector<ServerPool*>& servers() const { return servers_; }
   const Balancer& balancer() const { return balancer_; }
 
-  // A server may no longer serve: those who waited for it may go elsewhere.
-  void server_became_unavailable();
+  // All who wait may use servers that they could not use before: of those that were left, or that
+  // they waited for in vain.
+  void look_for_servers();
   void apply(ServerPool::Settings settings, std::vector<ServerPool*> servers);
   // Every request that acquires is counted, from its first acquire() until nothing of it is left.
   void request_began() { retry_budget_.request_began(); }
@@ -68,7 +69,6 @@ class Cluster {
   // `only`: the one server that it waits for; nullptr: any.
   Outcome enqueue(Waiter& waiter, const Wanted& wanted, ServerPool* only);
   void look_again(const TriedServers& tried);
-  void look_everywhere();
   // The ticket is gone: the waiter stops to wait. Returns how long it has.
   Duration left_queue(Waiter& waiter);
   void on_queue_timeout(Waiter& waiter);

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "proxy/base/close_reason.h"
 #include "proxy/base/time.h"
 #include "proxy/config/health.h"
 

@@ -93,11 +93,13 @@ void HealthCheck::finish_connect() {
     return;
   }
   state_ = State::Talking;
+  env_.runtime.arm(timer_, limits().timeout);
   if (server_->connect_succeeded(env_.now())) observer_.on_room(server_);
   request_ = request_for(limits(), *server_);
   sent_ = 0;
   answer_.clear();
   progress_.reset();
+  interims_ = 0;
   flush();
 }
 
@@ -141,6 +143,10 @@ bool HealthCheck::understand() {
       return true;
     }
     if (head.status >= 200 || head.status == 101) break;
+    if (++interims_ > http::kMaxInterims) {
+      finish(false, CloseReason::BadResponse, info(CloseReason::BadResponse).text);
+      return true;
+    }
     answer_.erase(0, outcome.head_size);
   }
   finish(config::status_in(limits().status, head.status), CloseReason::None,

@@ -48,7 +48,6 @@ class HealthCheck final : private net::TransportHandler, private event::TimerHan
 
   // New settings hold from the next check on.
   void apply(Settings settings) { settings_ = std::move(settings); }
-  SharedServer& server() { return *server_; }
 
  private:
   enum class State : uint8_t { Resting, Connecting, Talking };
@@ -58,7 +57,6 @@ class HealthCheck final : private net::TransportHandler, private event::TimerHan
 
   void begin();
   void finish_connect();
-  void send_request();
   void flush();
   void read_answer();
   bool understand();
@@ -82,6 +80,7 @@ class HealthCheck final : private net::TransportHandler, private event::TimerHan
   size_t sent_ = 0;
   std::string answer_;
   http::HeadProgress progress_;
+  uint8_t interims_ = 0;
 };
 
 }  // namespace berth::upstream

@@ -11,8 +11,6 @@ namespace berth::upstream {
 // takes several in a row to change the verdict.
 class HealthRecord {
  public:
-  bool healthy() const { return healthy_; }
-
   // True if the verdict has changed.
   bool note(bool passed, const config::HealthCheck& limits) {
     const bool before = healthy_;

@@ -16,6 +16,7 @@ struct UpstreamFailure {
   bool sent_nothing = false;   // the kernel accepted no byte of this request
   bool fin_proved = false;     // EOF, and no byte of this request was ever acknowledged
   bool response_seen = false;  // at least one byte of a response came
+  bool stale = false;          // the server had closed it when it was wanted
 };
 
 // Thread: the worker's. During any of these the lease may be dropped. Views are valid during the

@@ -132,7 +132,7 @@ void ServerPool::wake_at(TimePoint at) {
 
 // It may be back.
 void ServerPool::on_timer(event::Timer&) {
-  end_ejection();
+  if (server_->end_ejection(env_.now())) on_ejection_over();
   if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
   pump_later();
   if (server_->cluster->queue.waiting() > 0) ask_other_workers();
@@ -289,6 +289,7 @@ void ServerPool::keep_warm() {
   }
   const uint32_t workers = server_->workers();
   const uint32_t share = wanted / workers + static_cast<uint32_t>(env_.worker < wanted % workers);
+  if (idle_count_ >= share) return;
   uint32_t warming = 0;
   others_.for_each([&](UpstreamConnection& c) { warming += static_cast<uint32_t>(c.warming()); });
   // A server that was away is tried with one.
@@ -336,7 +337,7 @@ void ServerPool::on_connected(Duration took, const net::Security* security) {
 void ServerPool::on_connect_failed(CloseReason reason) {
   stats_->connect_failures[static_cast<size_t>(reason)].add();
   if (reason == CloseReason::NoLocalResources || !server_->connect_failed(env_.now())) return;
-  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->server_became_unavailable();
+  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->look_for_servers();
   on_error();
 }
 
@@ -356,8 +357,7 @@ void ServerPool::on_error() {
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->eject(*this);
 }
 
-void ServerPool::end_ejection(bool before_its_time) {
-  if (!server_->end_ejection(env_.now(), before_its_time)) return;
+void ServerPool::on_ejection_over() {
   if (EjectionObserver* observer = pools_.observer()) observer->on_ejection_over(*server_);
 }
 
@@ -368,7 +368,7 @@ void ServerPool::on_ejected() {
     observer->on_ejected(*server_, server_->ejector.until() - env_.now(),
                          settings_->ejection.errors);
   }
-  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->server_became_unavailable();
+  if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->look_for_servers();
 }
 
 void ServerPool::on_response(uint16_t status, Duration waited) {
@@ -414,7 +414,7 @@ std::optional<CloseReason> ServerPool::why_not_keep() const {
 
 void ServerPool::apply(Settings settings) {
   settings_ = std::move(settings);
-  if (!settings_->ejection.enabled) end_ejection(true);
+  if (!settings_->ejection.enabled && server_->pardon(env_.now())) on_ejection_over();
   while (server_->slots.over_limit() && !idle_.empty())
     idle_.back().close(CloseReason::BoundLowered);
   pump_later();

@@ -106,7 +106,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
 
   void run() override;  // the pump
   void on_timer(event::Timer& timer) override;
-  void end_ejection(bool before_its_time = false);
+  void on_ejection_over();
   void serve_queue();
   bool may_grant(const Ticket& ticket) const;
   void wake_at(TimePoint at);

@@ -27,10 +27,19 @@ void SharedServer::eject(const config::Ejection& limits, TimePoint now) {
   facts->states.set(Availability::Ejected);
 }
 
-bool SharedServer::end_ejection(TimePoint now, bool before_its_time) {
+bool SharedServer::end_ejection(TimePoint now) {
   const std::lock_guard lock(cluster->ejecting);
-  if (before_its_time && ejector.ejected(now)) ejector.pardon(now);
-  if (ejector.ejected(now) || !facts->states.clear(Availability::Ejected)) return false;
+  return !ejector.ejected(now) && come_back(now);
+}
+
+bool SharedServer::pardon(TimePoint now) {
+  const std::lock_guard lock(cluster->ejecting);
+  if (ejector.ejected(now)) ejector.pardon(now);
+  return come_back(now);
+}
+
+bool SharedServer::come_back(TimePoint now) {
+  if (!facts->states.clear(Availability::Ejected)) return false;
   came_up(now);
   return true;
 }

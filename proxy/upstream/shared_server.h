@@ -146,14 +146,17 @@ class SharedServer {
 
   // Until Ejector::until().
   void eject(const config::Ejection& limits, TimePoint now);
-  // If its ejection is over, or is to be. True when this call has ended it.
-  bool end_ejection(TimePoint now, bool before_its_time = false);
+  // If its ejection is over. True when this call has ended it.
+  bool end_ejection(TimePoint now);
+  // Ends it before its time. True when this call has ended it.
+  bool pardon(TimePoint now);
 
   static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
   static constexpr Duration kMaxBackoff = std::chrono::seconds(10);
 
  private:
   Availability look(TimePoint now) const;
+  bool come_back(TimePoint now);
 
   struct alignas(64) IdleCount {
     std::atomic<uint32_t> count{0};

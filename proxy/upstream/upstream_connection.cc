@@ -216,17 +216,17 @@ void UpstreamConnection::fail(CloseReason reason, bool eof) {
   if (eof && acked_before_ != UINT64_MAX) {
     failure.fin_proved = transport_->bytes_acked() == acked_before_;
   }
-  const bool peer_gone = reason == CloseReason::ServerClosed || reason == CloseReason::ServerReset;
-  const bool stale = peer_gone && failure.reused && !failure.response_seen;
-  Waiter* waiter = std::exchange(waiter_, nullptr);
-  ResponseHandler* handler = handler_;
-  const bool upgraded = state_ == Upgraded;
-  close(stale ? CloseReason::StaleReuse : reason);
   // An app that crashes over a request is no server that had closed an idle connection: that shows
   // at once.
   const bool at_once = pool_->env().now() - leased_at_ < kStaleShowsWithin;
-  if (stale && at_once) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0);
-  if (handler != nullptr && !upgraded && !(stale && at_once)) pool_->on_error();
+  const bool peer_gone = reason == CloseReason::ServerClosed || reason == CloseReason::ServerReset;
+  failure.stale = peer_gone && at_once && failure.reused && !failure.response_seen;
+  Waiter* waiter = std::exchange(waiter_, nullptr);
+  ResponseHandler* handler = handler_;
+  const bool upgraded = state_ == Upgraded;
+  close(failure.stale ? CloseReason::StaleReuse : reason);
+  if (failure.stale) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0);
+  if (handler != nullptr && !upgraded && !failure.stale) pool_->on_error();
   if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
   if (handler != nullptr) handler->on_upstream_failed(failure);
 }

@@ -8,9 +8,6 @@ namespace {
 
 using enum ConnectionState;
 
-// Interim responses to one request: more is a server gone wild.
-constexpr uint8_t kMaxInterims = 64;
-
 // The parsers' target: filled and used up within one call, so one for each thread is enough.
 http::ResponseHead& shared_head() {
   static thread_local http::ResponseHead head;
@@ -94,7 +91,7 @@ bool UpstreamConnection::process_head(char*& data, size_t& size) {
   data += outcome.head_size;
   size -= outcome.head_size;
   if (head.status < 200 && head.status != 101) {
-    if (++interims_ > kMaxInterims) {
+    if (++interims_ > http::kMaxInterims) {
       fail(CloseReason::BadResponse);
       return false;
     }
@@ -143,7 +140,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   }
   phase_ = step->complete ? Phase::Done : Phase::Body;
   leftover_ = step->complete && step->consumed < size;
-  arm_timer();
+  if (!step->complete) arm_timer();  // otherwise the connection is given back at once
   handler_->on_response(head, {data, step->payload}, step->complete);
 }
 
@@ -157,7 +154,7 @@ void UpstreamConnection::process_body(char* data, size_t size) {
     phase_ = Phase::Done;
     leftover_ = step->consumed < size;
   }
-  arm_timer();
+  if (!step->complete) arm_timer();
   handler_->on_body({data, step->payload}, step->complete);
 }
 

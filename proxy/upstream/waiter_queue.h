@@ -60,8 +60,6 @@ struct Ticket : ListHook<TicketTag> {
 // Thread: any.
 class WaiterQueue {
  public:
-  using Servers = std::vector<const SharedServer*>;
-
   // False when `limit` tickets wait already.
   bool push(Ticket& ticket, size_t limit);
   // The oldest ticket that `fits` says yes to, or nullptr. Called under the lock: it looks at

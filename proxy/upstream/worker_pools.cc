@@ -139,7 +139,7 @@ bool WorkerPools::has_retired_cluster() const {
 
 void WorkerPools::on_server_changed(const SharedServer& server) {
   if (ServerPool* pool = find(server)) pool->on_server_changed();
-  if (Cluster* cluster = find(*server.cluster)) cluster->server_became_unavailable();
+  if (Cluster* cluster = find(*server.cluster)) cluster->look_for_servers();
 }
 
 void WorkerPools::close_idle() {

@@ -161,6 +161,8 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
   if (ending_) {
     upstream.health.enabled = false;
     pool.min_idle = 0;
+    // What clients that left have asked for is still under way, and the servers' checks are strict.
+    pool.keepalive_requests = scenario.upstream.pool.keepalive_requests;
   }
   return upstream;
 }

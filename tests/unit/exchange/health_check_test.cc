@@ -191,6 +191,29 @@ TEST_F(HealthCheckTest, WaysToFail) {
   EXPECT_EQ(stats->connections[static_cast<size_t>(stats::UpstreamState::Active)].value(), 0);
 }
 
+TEST_F(HealthCheckTest, TheTimeoutIsForTheConnectionAndAgainForTheAnswer) {
+  health().unhealthy_after = 100;
+  start();
+  const size_t which = next();
+  pass(1500ms);
+  accept(which);
+  pass(1500ms);
+  EXPECT_EQ(results(HealthResult::Failed), 0u);
+  pass(501ms);
+  EXPECT_EQ(results(HealthResult::Failed), 1u);
+}
+
+TEST_F(HealthCheckTest, InterimResponsesWithoutEndAreNoAnswer) {
+  health().unhealthy_after = 100;
+  start();
+  const size_t which = next();
+  accept(which);
+  for (int i = 0; i < http::kMaxInterims; ++i) say(which, "HTTP/1.1 103 Early Hints\r\n\r\n");
+  EXPECT_EQ(results(HealthResult::Failed), 0u);
+  say(which, "HTTP/1.1 103 Early Hints\r\n\r\n");
+  EXPECT_EQ(results(HealthResult::Failed), 1u);
+}
+
 TEST_F(HealthCheckTest, OurOwnShortageSaysNothingOfTheServer) {
   start();
   network.refusals = {CloseReason::NoLocalResources};

@@ -12,7 +12,6 @@ namespace {
 using namespace wire;
 
 enum class Ends : uint8_t {
-  Stream,      // RST_STREAM on stream 1
   Connection,  // GOAWAY
   Either,      // the RFC leaves it to us
   Nothing,     // no error at all
@@ -133,7 +132,7 @@ std::vector<Case> cases() {
        kOpen + window_update(1, 0x7fffffff - 65535) + settings({{4, 65536}}), Either, kFlowControl},
       // Section 6.10: CONTINUATION
       {"CONTINUATION twice",
-       raw_headers("", 0 | kEndStream) + frame(F::Continuation, 0, 1, block(get())) +
+       raw_headers("", kEndStream) + frame(F::Continuation, 0, 1, block(get())) +
            frame(F::Continuation, kEndHeaders, 1, block({{"x", "y"}})),
        Nothing},
       {"CONTINUATION behind END_HEADERS",
@@ -173,9 +172,6 @@ class Http2Errors : public Http2InMemory {
     const int64_t goaway = goaway_error();
     const auto fits = [&](int64_t error) { return error == int64_t{one.error}; };
     switch (one.ends) {
-      case Ends::Stream:
-        EXPECT_TRUE(fits(reset)) << reset;
-        return;
       case Ends::Connection:
         // A stream's error may be told first.
         EXPECT_TRUE(fits(goaway)) << "GOAWAY " << goaway << ", RST_STREAM " << reset;

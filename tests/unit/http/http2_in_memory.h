@@ -77,7 +77,6 @@ class Http2InMemory : public testing::Test, protected Http2Events {
 
   // The client sends, and reads what it is answered.
   void say(std::string_view bytes) {
-    // Byte by byte must come to the same, so that half of the tests are about frames in pieces.
     if (in_pieces) {
       for (const char byte : bytes) session().receive({&byte, 1}, now);
     } else {

@@ -17,7 +17,6 @@ inline constexpr uint8_t kEndStream = 0x1;
 inline constexpr uint8_t kAck = 0x1;
 inline constexpr uint8_t kEndHeaders = 0x4;
 inline constexpr uint8_t kPadded = 0x8;
-inline constexpr uint8_t kPriority = 0x20;
 
 inline std::string number(uint64_t value, int bytes) {
   std::string out;
