@@ -178,6 +178,8 @@ class Observer final : public WorkerObserver {
  public:
   void on_worker_ready(uint32_t) override { note(ready_); }
   void on_worker_drained(uint32_t) override { note(drained_); }
+  void on_ejected(const upstream::SharedServer&, Duration, uint32_t) override {}
+  void on_ejection_over(const upstream::SharedServer&) override {}
   void wait_ready(int count) { wait(ready_, count); }
   void wait_drained(int count) { wait(drained_, count); }
   int drained() {
