@@ -284,6 +284,9 @@ void ClientConnection::abort(CloseReason reason) {
 
 void ClientConnection::close(CloseReason reason) noexcept {
   if (state() == Closed) return;
+  if (reason == CloseReason::ClientReset && transport_ && transport_->peer_broke_rules()) {
+    reason = CloseReason::TlsBroken;
+  }
   net::WorkerEnv& env = listener_.env();
   if (active_) {
     active_->exchange.cancel();

@@ -405,6 +405,9 @@ void Http2Connection::linger(CloseReason reason) {
 
 void Http2Connection::close(CloseReason reason) noexcept {
   if (state() == Closed) return;
+  if (reason == CloseReason::ClientReset && transport_ && transport_->peer_broke_rules()) {
+    reason = CloseReason::TlsBroken;
+  }
   const net::WorkerEnv& env = listener_.env();
   end_requests(reason);
   // A last word, if it goes out at once.

@@ -2,11 +2,9 @@
 
 namespace berth::net {
 
-namespace {
-TlsTransport& transport_of(BIO* bio) {
+TlsTransport& TlsBio::transport_of(BIO* bio) {
   return *static_cast<TlsTransport*>(BIO_get_data(bio));
 }
-}  // namespace
 
 int TlsBio::read(BIO* bio, char* into, size_t size, size_t* got) {
   BIO_clear_retry_flags(bio);

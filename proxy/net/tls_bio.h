@@ -10,6 +10,7 @@ namespace berth::net {
 struct TlsBio {
   // nullptr: out of memory. The transport outlives it.
   static BIO* make(TlsTransport& transport);
+  static TlsTransport& transport_of(BIO* bio);
 
  private:
   static int read(BIO* bio, char* into, size_t size, size_t* got);

@@ -30,8 +30,13 @@ CloseReason client_handshake_failure(bool left) {
       break;
   }
   // An alert from the peer: it did not like our certificate, or our version.
-  if (reason >= SSL_AD_REASON_OFFSET) return CloseReason::TlsClientRefused;
+  if (was_alert()) return CloseReason::TlsClientRefused;
   return left ? CloseReason::TlsClientLeft : CloseReason::TlsMalformed;
+}
+
+bool was_alert() {
+  const unsigned long error = ERR_peek_error();
+  return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
 }
 
 CloseReason server_handshake_failure(const SSL& ssl) {

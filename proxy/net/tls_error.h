@@ -12,6 +12,8 @@ namespace berth::net {
 
 // Why the handshake with a client failed, from this thread's error queue. `left`: it hung up.
 CloseReason client_handshake_failure(bool left);
+// The peer ended the session with an alert, says this thread's error queue.
+bool was_alert();
 // Why the handshake with a server failed: its certificate, or anything else.
 CloseReason server_handshake_failure(const SSL& ssl);
 

@@ -23,6 +23,10 @@ constexpr size_t kPeekRoom = kRecordRoom;
 // Of bytes that the session itself wants to send (alerts, key updates) to a peer that reads none.
 constexpr size_t kMostPending = 256 * 1024;
 
+// Key updates, tickets, requests to negotiate again: a handful in a day, if at all, and each costs
+// as much as a request.
+constexpr uint16_t kMostAsides = 128;
+
 // Used within one call, so one for each thread is enough.
 struct Workspace {
   Scratch in;
@@ -127,6 +131,7 @@ TlsTransport::TlsTransport(Side side, std::unique_ptr<Transport> lower, SslPtr s
   BIO* bio = TlsBio::make(*this);
   if (bio == nullptr) state_ = State::Broken;
   SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_info_callback(ssl_.get(), on_aside);
   lower_->hand_to(*this);
 }
 
@@ -150,7 +155,18 @@ void TlsTransport::on_ready(Ready ready) {
 
 // --- OpenSSL's side.
 
+// A message of a handshake begins, or an alert comes or goes.
+void TlsTransport::on_aside(const SSL* ssl, int where, int) {
+  TlsTransport& self = TlsBio::transport_of(SSL_get_rbio(ssl));
+  const bool counts = (where & (SSL_CB_LOOP | SSL_CB_ALERT)) != 0;
+  if (counts && self.state_ == State::Open && self.asides_ <= kMostAsides) ++self.asides_;
+}
+
 bool TlsTransport::supply(char* into, size_t size, size_t& got, bool& retry) {
+  if (asides_ > kMostAsides) {
+    retry = false;
+    return false;
+  }
   if (input_.empty()) {
     retry = true;
     if (!may_read_) return false;
@@ -370,6 +386,8 @@ IoResult TlsTransport::failed(int result) {
       if (lower_eof_ && side_ == Side::Client) return {IoStatus::Reset, 0};
       return {IoStatus::Eof, 0};
     default:
+      rules_broken_ = !lower_eof_ && !lower_reset_ && !was_alert();
+      send_collected();  // the alert that says so
       state_ = State::Broken;
       return {IoStatus::Reset, 0};
   }

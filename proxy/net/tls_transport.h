@@ -42,6 +42,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   // TLS has bytes of its own on the way: what the kernel knows says nothing about a request.
   uint64_t bytes_acked() const override { return UINT64_MAX; }
   const Security* security() const override;
+  bool peer_broke_rules() const override { return rules_broken_; }
   Address local_address() const override { return lower_->local_address(); }
   void hand_to(TransportHandler& handler) override { handler_ = &handler; }
   Transport& lowest() override { return lower_->lowest(); }
@@ -59,6 +60,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   bool supply(char* into, size_t size, size_t& got, bool& retry);
   bool collect(std::string_view bytes);
 
+  static void on_aside(const SSL* ssl, int where, int);
   IoResult failed(int result);
   ConnectResult handshake_failed();
   void established();
@@ -88,6 +90,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   Security security_;
   const Side side_;
   State state_;
+  uint16_t asides_ = 0;       // messages of TLS itself since the handshake
   size_t read_room_ = 0;      // during an Operation: ciphertext to ask for at a time
   bool may_read_ = false;     // during an Operation: the transport below may hold more
   bool peer_closed_ = false;  // a FIN has been reported
@@ -95,6 +98,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   bool lower_reset_ = false;
   bool first_bytes_ = true;  // nothing has come yet
   bool plain_http_ = false;
+  bool rules_broken_ = false;  // by the peer, after the handshake
   bool fin_sent_ = false;
   bool fin_wanted_ = false;  // once cipher_out_ is empty
   bool aborted_ = false;

@@ -93,6 +93,9 @@ class Transport {
   // What the handshake has settled, once the connection stands; nullptr without TLS.
   virtual const Security* security() const { return nullptr; }
 
+  // Read and write say Reset because the peer broke the rules of TLS, not because it reset.
+  virtual bool peer_broke_rules() const { return false; }
+
   // Our end's; None where that is not known.
   virtual Address local_address() const { return {}; }
 

@@ -38,6 +38,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::Evicted:
     case CloseReason::ConnectionLimit:
     case CloseReason::ResponseAborted:
+    case CloseReason::TlsBroken:
     case CloseReason::Http2Error:
     case CloseReason::SettingsTimeout:
     case CloseReason::ResetFlood:

@@ -152,6 +152,7 @@ export class Berth {
   }
 
   highWater() { return this.#procStatus('VmHWM') * 1024; }
+  resident() { return this.#procStatus('VmRSS') * 1024; }
   #procStatus(key) { return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${this.pid}/status`, 'latin1'))[1]); }
 
   // Every client has gone: so must everything have that Berth held for them.
