@@ -178,6 +178,7 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
   const auto nobody_uses = [](const auto& entry) { return entry.second.expired(); };
   std::erase_if(clusters_, nobody_uses);
   std::erase_if(servers_, nobody_uses);
+  std::erase_if(bounds_, nobody_uses);
   std::vector<upstream::ClusterPlan> plans;
   std::set<const void*> named;
   queue_facts_.clear();
@@ -256,6 +257,16 @@ std::shared_ptr<upstream::SharedServer> Topology::find_server(const ServerKey& k
   return known == servers_.end() ? nullptr : known->second.lock();
 }
 
+std::shared_ptr<upstream::ServerBound> Topology::share_bound(const ServerKey& key) {
+  std::weak_ptr<upstream::ServerBound>& known = bounds_[key];
+  std::shared_ptr<upstream::ServerBound> bound = known.lock();
+  if (bound == nullptr) {
+    bound = std::make_shared<upstream::ServerBound>();
+    known = bound;
+  }
+  return bound;
+}
+
 // The same object for the same server, as long as anybody uses it: its bound counts what is still
 // draining.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
@@ -265,9 +276,9 @@ std::shared_ptr<upstream::SharedServer> Topology::share_server(
   const ServerKey key = key_of(settings, configured, address, tls);
   std::shared_ptr<upstream::SharedServer> server = find_server(key);
   if (server == nullptr) {
-    server = std::make_shared<upstream::SharedServer>(cluster, name, address, workers_,
-                                                      registry_.server_facts(settings.name, name),
-                                                      tls.connector(settings, configured));
+    server = std::make_shared<upstream::SharedServer>(
+        cluster, name, address, workers_, registry_.server_facts(settings.name, name),
+        tls.connector(settings, configured), share_bound({settings.name, address.to_string()}));
     servers_[key] = server;
   }
   server->weight.store(configured.weight, std::memory_order_relaxed);

@@ -91,6 +91,7 @@ class Topology {
                                                    const TlsPlan& tls);
   static ServerKey key_of(const config::Upstream& upstream, const config::Server& server,
                           const net::Address& address, const TlsPlan& tls);
+  std::shared_ptr<upstream::ServerBound> share_bound(const ServerKey& key);
   // The server with this key, if anybody uses it.
   std::shared_ptr<upstream::SharedServer> find_server(const ServerKey& key) const;
   std::shared_ptr<upstream::SharedServer> share_server(
@@ -105,6 +106,7 @@ class Topology {
   std::vector<std::string> listening_;
   std::map<std::string, std::weak_ptr<upstream::SharedCluster>> clusters_;
   std::map<ServerKey, std::weak_ptr<upstream::SharedServer>> servers_;
+  std::map<ServerKey, std::weak_ptr<upstream::ServerBound>> bounds_;  // by address alone
   std::vector<std::shared_ptr<stats::QueueFacts>> queue_facts_;
 };
 

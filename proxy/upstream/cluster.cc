@@ -66,6 +66,12 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted, ServerPo
   return {};
 }
 
+void Cluster::pump_those_that_stay() {
+  for (ServerPool* pool : servers_) {
+    if (!pool->server().retired.load(std::memory_order_relaxed)) pool->pump_later();
+  }
+}
+
 // Not only what is free here, but all that other workers have idle.
 void Cluster::look_for_servers() {
   if (shared_->queue.waiting() == 0) return;

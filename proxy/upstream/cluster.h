@@ -60,6 +60,10 @@ class Cluster {
 
   // --- For its pools.
 
+  // There may be room: servers that left the configuration share their bound with those that took
+  // their places.
+  void pump_those_that_stay();
+
   // Leaves a server out whose requests fail, if enough others are left.
   void eject(ServerPool& pool);
 

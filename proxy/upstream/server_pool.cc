@@ -122,6 +122,10 @@ void ServerPool::run() {
   }
   trim_idle();
   keep_warm();
+  // What it gives back is its successor's.
+  Cluster* cluster =
+      server_->retired.load(std::memory_order_relaxed) ? pools_.find(*server_->cluster) : nullptr;
+  if (cluster != nullptr) cluster->pump_those_that_stay();
 }
 
 void ServerPool::wake_at(TimePoint at) {

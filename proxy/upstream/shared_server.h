@@ -43,12 +43,16 @@ class SharedServer {
  public:
   SharedServer(std::shared_ptr<SharedCluster> of, const std::string& configured, net::Address at,
                uint32_t workers, std::shared_ptr<stats::ServerFacts> known,
-               std::shared_ptr<const net::TlsConnector> security = nullptr)
+               std::shared_ptr<const net::TlsConnector> security = nullptr,
+               std::shared_ptr<ServerBound> within = std::make_shared<ServerBound>())
       : cluster(std::move(of)),
         address(std::move(at)),
         facts(std::move(known)),
         tls(std::move(security)),
         tag(hash64(address.to_string())),
+        bound(std::move(within)),
+        slots(bound->slots),
+        upgraded(bound->upgraded),
         idle_(workers) {
     rename(configured);
   }
@@ -58,8 +62,9 @@ class SharedServer {
   const std::shared_ptr<stats::ServerFacts> facts;
   const std::shared_ptr<const net::TlsConnector> tls;  // nullptr: plain
   const uint64_t tag;  // of its address: in sticky cookies, and its place in the order of a hash
-  SlotCounter slots;
-  SlotCounter upgraded;
+  const std::shared_ptr<ServerBound> bound;
+  SlotCounter& slots;
+  SlotCounter& upgraded;
   KeepaliveLearner learner;
   Ejector ejector;
   std::atomic<bool> retired{false};  // the configuration no longer names it

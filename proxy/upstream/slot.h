@@ -59,6 +59,14 @@ class SlotCounter {
   std::atomic<uint32_t> limit_{0};
 };
 
+// What one address of an upstream is given, whatever TLS settings its connections have: a reload
+// that changes them makes another SharedServer, whose connections count together with the old
+// one's.
+struct ServerBound {
+  SlotCounter slots;
+  SlotCounter upgraded;
+};
+
 inline void Slot::give_back() {
   if (counter_ == nullptr) return;
   counter_->used_.fetch_sub(1, std::memory_order_seq_cst);

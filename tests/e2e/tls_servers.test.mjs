@@ -207,6 +207,58 @@ scenario('a reload that changes the TLS settings never mixes connections; one th
   await until(async () => origin.open.size === 1, 'old connections to close');
 });
 
+for (const workers of [1, 3]) {
+  scenario(`a reload that changes the TLS settings keeps the bound while old connections drain: ${workers} workers`, async (s) => {
+    const authority = new Authority(s.folder());
+    const held = [];
+    let most = 0;
+    const origin = await secureOrigin(s, authority.issue(['127.0.0.1', 'app.test']), (request, response) => {
+      most = Math.max(most, origin.open.size);
+      if (request.url === '/held') held.push(response);
+      else response.end('ok');
+    });
+    const settings = (tlsSettings) => upstream(origin, tlsSettings, { workers, pool: { max_connections: 2, queue_timeout: '60s' } });
+    const berth = await s.berth(settings({ ca: authority.file }));
+    const old = [s.request(berth, { path: '/held', agent: false }), s.request(berth, { path: '/held', agent: false })];
+    await until(() => held.length === 2, 'two requests under way');
+    await berth.reload(settings({ ca: authority.file, server_name: 'app.test' }));
+    const waiting = Array.from({ length: 4 }, () => s.request(berth, { agent: false }));
+    await berth.measured((m) => m.sum('berth_upstream_queue_length') === 4, 'four wait');
+    assert.equal(origin.connections, 2);
+    held.shift().end('old');
+    await berth.measured((m) => m.sum('berth_upstream_queue_length') === 0, 'they are served by what one old connection made room for');
+    for (const response of await Promise.all(waiting)) assert.equal(response.body, 'ok');
+    held.shift().end('old');
+    for (const response of await Promise.all(old)) assert.equal(response.body, 'old');
+    assert.equal(most, 2);
+  });
+}
+
+scenario('health is checked over TLS, with the settings of the upstream', async (s) => {
+  const authority = new Authority(s.folder());
+  const checked = [];
+  const origin = await secureOrigin(s, authority.issue('127.0.0.1'), (request, response) => {
+    if (request.url === '/healthz') checked.push(request.socket.getProtocol());
+    response.end('ok');
+  });
+  const health = { path: '/healthz', interval: '100ms', healthy_after: 1, unhealthy_after: 2 };
+  const settings = (ca) => upstream(origin, { ca }, { upstream: { health } });
+  const berth = await s.berth(settings(authority.file));
+  await until(() => checked.length >= 2, 'checks');
+  assert.deepEqual([...new Set(checked)], ['TLSv1.3']);
+  await berth.measured((m) => m.sum('berth_upstream_health_checks_total', { result: 'passed' }) >= 2, 'passed');
+  // Whom the upstream does not trust is not healthy either.
+  const strangers = new Authority(s.folder(), 'Strangers');
+  await berth.reload(settings(strangers.file));
+  await berth.logged(/warn health: app\/\S+ is unhealthy: .*certificate/);
+  const before = checked.length;
+  await berth.measured((m) => m.sum('berth_upstream_health_checks_total', { result: 'failed' }) >= 4, 'failed');
+  assert.equal(checked.length, before, 'no request goes to a stranger');
+  await berth.reload(settings(authority.file));
+  await until(() => checked.length > before, 'checks again');
+  assert.equal((await s.request(berth)).status, 200);
+});
+
 scenario('connections over TLS go from worker to worker', async (s) => {
   const authority = new Authority(s.folder());
   const origin = await secureOrigin(s, authority.issue('127.0.0.1'), async (request, response) => {
