@@ -81,12 +81,14 @@ void Cluster::look_for_servers() {
   }
 }
 
-// Something may have come free between the look and the push (waiter_queue.h).
+// Something may have come free between the look and the push (waiter_queue.h). What is idle here is
+// for one each of those who wait: the others may need what is idle elsewhere.
 void Cluster::look_again(const TriedServers& tried) {
+  const size_t waiting = shared_->queue.waiting();
   for (ServerPool* pool : servers_) {
     if (tried.contains(&pool->server())) continue;
     if (pool->has_idle() || pool->server().slots.has_room()) pool->pump_later();
-    if (!pool->has_idle()) pool->ask_other_workers();
+    if (pool->idle_count() < waiting) pool->ask_other_workers();
   }
 }
 

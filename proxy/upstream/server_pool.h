@@ -45,6 +45,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   // Connects for the waiter. None if that has begun.
   CloseReason connect(Slot slot, Waiter* waiter);
   bool has_idle() const { return idle_count_ > 0; }
+  uint32_t idle_count() const { return idle_count_; }
   bool idle_elsewhere() const;
   bool can_serve_now() const { return has_idle() || server_->slots.has_room() || idle_elsewhere(); }
   // Requests that this worker has on the server.

@@ -461,7 +461,8 @@ void ClientModel::tunnel_bytes(std::string_view bytes) {
   // Half of the clients are the first to say that they have finished.
   if (tunnel_got_ == tunnel_attempt_->body_size && outbox_.empty() && !shut_) {
     shut_ = true;
-    asked_.front().request->tunnel_shut = true;
+    // (A tunnel in which nothing has moved for long may end just as something does.)
+    asked_.front().request->tunnel_shut = !stalled_;
     end_->shut_down();
   }
 }

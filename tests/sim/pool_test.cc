@@ -60,6 +60,42 @@ TEST(Pool, AHandedOverConnectionIsNotTrimmedBeforeItIsUsed) {
   EXPECT_TRUE(stage.server(0).hung_up());  // and then it is one too many
 }
 
+// Of HTTP/2: the connection's beginning, and so many GETs at once.
+std::string http2_gets(int count) {
+  constexpr std::string_view kSettings("\0\0\0\x4\0\0\0\0\0", 9);
+  constexpr std::string_view kHead("\0\0\x6\x1\x5\0\0\0", 8);  // but for the stream's id
+  constexpr std::string_view kBlock =
+      "\x82\x84\x86\x41\x01"
+      "a";  // GET / http a
+  std::string text = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string(kSettings);
+  for (int i = 0; i < count; ++i) {
+    text += kHead;
+    text += static_cast<char>(2 * i + 1);
+    text += kBlock;
+  }
+  return text;
+}
+
+// One worker has one idle connection for those who come at once, the other three: that the first
+// has one is no reason to leave one of the other's unused.
+TEST(Pool, WhoWaitsBesideAnIdleConnectionForAnotherGetsOneFromElsewhere) {
+  Stage stage(2);
+  stage.listener().http2.cleartext = true;
+  stage.upstream().servers = {{"10.0.0.1:80"}, {.address = "10.0.0.2:80", .weight = 100}};
+  stage.upstream().pool.max_connections = 2;
+  stage.apply();
+  stage.stand_at_once();
+  for (const uint32_t worker : {1, 1, 1, 0}) stage.call(worker).say(kGet);
+  stage.settle();
+  ASSERT_EQ(stage.dialled(), 4U);
+  for (size_t i = 0; i < 4; ++i) stage.server(i).say(kAnswer);
+  stage.settle();
+  stage.pass(10ms);
+  stage.call(0).say(http2_gets(4));
+  stage.settle();
+  EXPECT_EQ(stage.waiting(), 0U);
+}
+
 TEST(Pool, WhoComesBackToTheQueueKeepsItsPlace) {
   upstream::WaiterQueue queue;
   upstream::Ticket tickets[4];
