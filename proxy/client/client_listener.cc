@@ -124,6 +124,7 @@ void ClientListener::continue_as_http2(const Connection& from,
   transport->hand_to(next->handler());
   next->open(std::move(transport), received);
   next->handler().on_ready({.readable = true, .writable = false, .peer_closed = fin_seen});
+  if (draining_ && next->state() != ClientState::Closed) next->drain();
 }
 
 size_t ClientListener::evict_idle(size_t most) {

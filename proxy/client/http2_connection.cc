@@ -74,9 +74,13 @@ void Http2Connection::open(std::unique_ptr<net::Transport> transport, std::strin
   listener_.env().runtime.arm(guard_, listener_.settings().header_timeout);
   readable_ = true;
   wake();
-  if (received.empty()) return;
-  std::memcpy(input_block(), received.data(), received.size());
-  receive({input_block(), received.size()});
+  // More than a block of it, when half a preface had waited for the rest.
+  while (!received.empty() && state() != Closed) {
+    const std::string_view part = received.substr(0, net::Scratch::kSize);
+    received.remove_prefix(part.size());
+    std::memcpy(input_block(), part.data(), part.size());
+    receive({input_block(), part.size()});
+  }
 }
 
 void Http2Connection::set_state(ClientState next) {
@@ -288,7 +292,7 @@ void Http2Connection::after_output() {
 void Http2Connection::expect_taking() {
   const Duration patience = listener_.settings().send_timeout;
   sending_.start(listener_.env().now(), patience);
-  taken_before_ = taken();
+  taken_before_.reset();
   arm(patience / kLooksAtSlowClients);
 }
 
@@ -300,7 +304,7 @@ void Http2Connection::check_taking() {
     return request.holds_connection();
   }) != nullptr;
   const uint64_t total = taken();
-  sending_.moved(now, total - taken_before_,
+  sending_.moved(now, total - taken_before_.value_or(total),
                  {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0});
   taken_before_ = total;
   if (now >= sending_.deadline()) {

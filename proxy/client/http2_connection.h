@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "proxy/client/connection.h"
@@ -89,7 +90,7 @@ class Http2Connection final : public Connection,
   event::Timer goaway_timer_;
   net::SendQueue out_;
   Pace sending_;                             // while out_ holds something
-  uint64_t taken_before_ = 0;                // at the last look
+  std::optional<uint64_t> taken_before_;     // at the last look at a client that is slow
   uint64_t sent_ = 0;                        // bytes, those in out_ included
   CloseReason replace_ = CloseReason::None;  // old enough to end in the next pause, and why
   CloseReason ending_ = CloseReason::None;   // why it ends, when the last request is over

@@ -85,7 +85,9 @@ void Http2Request::on_content(std::string_view bytes) {
     refuse_content(CloseReason::BodyTooLarge);
     return;
   }
-  if (state_ == State::Served && asks_for_tunnel_) {
+  // Before the server has accepted the tunnel, and behind what came so early.
+  const bool waits = state_ == State::Served || (state_ == State::Tunnel && !early_.empty());
+  if (asks_for_tunnel_ && waits) {
     early_.append(bytes);  // at most a window of it: nothing is given back before it is passed on
     withheld_ += bytes.size();
     connection_.session().consume_connection(bytes.size());
@@ -160,9 +162,15 @@ net::Address Http2Request::local_address() const {
   return connection_.local_address();
 }
 
-void Http2Request::send_head(const exchange::ResponseStart& start) {
-  status_ = start.head.status;
+void Http2Request::begin_response(uint16_t status, const Http2Fields& fields, bool complete) {
+  status_ = status;
   head_sent_ = true;
+  for (const http::Http2Field& field : fields) sent_ += field.name.size() + field.value.size();
+  connection_.session().send_head(*this, status, fields, complete);
+  connection_.wake();
+}
+
+void Http2Request::send_head(const exchange::ResponseStart& start) {
   const config::HeaderRules& rules = start.rules;
   const bool has_rules = !rules.set.empty() || !rules.remove.empty();
   Http2Fields& fields = end_to_end_fields(start.head.fields);
@@ -180,11 +188,9 @@ void Http2Request::send_head(const exchange::ResponseStart& start) {
   }
   for (const auto& [name, value] : rules.set) fields.push_back({name, value});
   if (!start.set_cookie.empty()) fields.push_back({"Set-Cookie", start.set_cookie});
-  for (const http::Http2Field& field : fields) sent_ += field.name.size() + field.value.size();
   const bool empty = start.complete && start.body.empty() && start.trailers.empty();
-  connection_.session().send_head(*this, status_, fields, empty);
+  begin_response(start.head.status, fields, empty);
   if (!empty) send_body(start.body, start.complete, start.trailers);
-  connection_.wake();
 }
 
 void Http2Request::send_body(std::string_view bytes, bool complete, std::string_view trailers) {
@@ -204,31 +210,25 @@ void Http2Request::send_body(std::string_view bytes, bool complete, std::string_
 }
 
 void Http2Request::send_local(const exchange::LocalResponse& response) {
-  status_ = response.status;
-  head_sent_ = true;
   const LocalAnswer answer(response, connection_.listener().env().runtime.time.wall_micros());
   Http2Fields& fields = shared_fields();
   for (const auto& [name, value] : answer) fields.push_back({name, value});
   if (!connection_.hsts().empty()) fields.push_back({kHstsField, connection_.hsts()});
   const bool with_body = method_ != http::Method::Head;
-  connection_.session().send_head(*this, status_, fields, !with_body);
+  begin_response(response.status, fields, !with_body);
   if (with_body) send_body(answer.body(), true, {});
-  connection_.wake();
 }
 
 // RFC 8441 section 5: 200 takes the place of 101, and there is no key to answer to.
 void Http2Request::send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) {
   constexpr uint16_t kOk = 200;
-  status_ = kOk;
-  head_sent_ = true;
   state_ = State::Tunnel;
   Http2Fields& fields = end_to_end_fields(head.fields);
   std::erase_if(fields, [](const http::Http2Field& field) {
     return http::equals_nocase(field.name, "sec-websocket-accept");
   });
   if (!set_cookie.empty()) fields.push_back({"Set-Cookie", set_cookie});
-  connection_.session().send_head(*this, kOk, fields, false);
-  connection_.wake();
+  begin_response(kOk, fields, false);
   if (!early_.empty() || client_done_) connection_.listener().env().runtime.turn.later(*this);
 }
 

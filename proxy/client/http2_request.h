@@ -62,6 +62,7 @@ class Http2Request final : public event::Disposable,
   void on_timer(event::Timer& timer) override;
   void run() override;  // end of turn: the exchange hears what it could not be told at once
 
+  void begin_response(uint16_t status, const http::Http2Fields& fields, bool complete);
   void refuse_content(CloseReason reason);
   void give_up(CloseReason reason, http::Http2Error error);
   void take_content(size_t size);
@@ -73,7 +74,7 @@ class Http2Request final : public event::Disposable,
   Http2Connection& connection_;
   exchange::Exchange exchange_;
   event::Timer timer_;
-  net::Chain early_;  // a tunnel's bytes that came before the server had accepted it
+  net::Chain early_;  // a tunnel's bytes that came before the server had accepted it, and behind
   uint64_t received_ = 0;
   uint64_t content_received_ = 0;
   uint64_t sent_ = 0;

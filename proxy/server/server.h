@@ -98,8 +98,8 @@ class Server final : public AdminContext,
   Random random_;
   net::WorkerEnv env_;
   upstream::HealthChecker health_checker_;
-  Names names_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  Names names_;  // behind all that the loop may call: see ~Names
   std::unique_ptr<event::Signals> signals_;
   std::optional<ReloadOutcome> last_reload_;
   event::Timer grace_timer_;

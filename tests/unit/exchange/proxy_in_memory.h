@@ -37,6 +37,7 @@ struct ServerSide {
   size_t room = SIZE_MAX;    // how much more the server takes
   uint64_t acked = 0;        // bytes that the server's kernel has acknowledged
   bool acknowledges = true;  // what is written
+  int asked_for_acked = 0;   // how often the proxy wanted to know: a system call each
   net::TransportHandler* handler = nullptr;
 };
 
@@ -84,7 +85,10 @@ class FakeTransport final : public net::Transport {
     if (side_.refused != CloseReason::None) return {net::IoStatus::Reset, side_.refused};
     return {net::IoStatus::Ok, CloseReason::None};
   }
-  uint64_t bytes_acked() const override { return side_.acked; }
+  uint64_t bytes_acked() const override {
+    ++side_.asked_for_acked;
+    return side_.acked;
+  }
   void hand_to(net::TransportHandler& handler) override { side_.handler = &handler; }
   void abort_on_close() override {}
   void detach() override {}

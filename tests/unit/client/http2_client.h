@@ -1,0 +1,118 @@
+// A listener whose HTTP/2 clients are played by the test, frame by frame, in front of servers that
+// it plays too.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/client/client_listener.h"
+#include "tests/unit/exchange/proxy_in_memory.h"
+#include "tests/unit/http/http2_wire.h"
+
+namespace berth::client {
+
+using namespace std::chrono_literals;
+namespace wire = http::wire;
+using http::Http2Frame;
+
+// One end of a connection, whoever holds it.
+using Side = exchange::ServerSide;
+
+// TLS whose handshake is done before it begins, and which changes no byte.
+class DoneTls final : public net::TlsAcceptor {
+ public:
+  std::unique_ptr<net::Transport> accept(std::unique_ptr<net::Transport> lower,
+                                         net::TransportHandler& handler) const override;
+};
+
+// One line of the access log.
+struct Logged {
+  std::string method, target, protocol, client;
+  uint16_t status = 0;
+  uint64_t received = 0;
+  uint64_t sent = 0;
+  CloseReason reason = CloseReason::None;
+};
+
+class NotingLog final : public exchange::AccessLogSink {
+ public:
+  void log(const exchange::AccessRecord& record) override {
+    lines.push_back({.method = std::string(record.method),
+                     .target = std::string(record.target),
+                     .protocol = std::string(record.protocol),
+                     .client = std::string(record.client),
+                     .status = record.status,
+                     .received = record.received_bytes,
+                     .sent = record.sent_bytes,
+                     .reason = record.reason});
+  }
+  std::vector<Logged> lines;
+};
+
+class Http2Client : public exchange::ProxyInMemory {
+ protected:
+  Http2Client() { settings_.http2.cleartext = true; }
+  ~Http2Client() override { listener_.reset(); }
+
+  // Before the first client.
+  config::Listener& listener_settings() { return settings_; }
+  ClientListener& listener();
+  stats::ListenerStats& counted() { return *stats_; }
+  uint64_t closed(CloseReason reason) {
+    return stats_->connections_closed[static_cast<size_t>(reason)].value();
+  }
+  uint64_t refused(CloseReason reason) {
+    return stats_->requests_refused[static_cast<size_t>(reason)].value();
+  }
+  int64_t now_in(stats::ClientState state) {
+    return stats_->connections[static_cast<size_t>(state)].value();
+  }
+
+  // A client connects; `bytes`: what it sends at once.
+  void connect(std::string_view bytes = wire::hello());
+  void connect_over_tls(std::string_view bytes = wire::hello());
+  // It sends, and the turn ends.
+  void send(std::string_view bytes);
+  // It sends; the turn goes on.
+  void send_in_this_turn(std::string_view bytes);
+  // The server's bytes; the turn goes on.
+  void say_in_this_turn(size_t server, std::string_view bytes);
+  void shut_down_sending();
+  void client_ready(net::Ready what);
+  // It takes so many bytes more, and acknowledges what it takes.
+  void take(size_t bytes);
+  Side& client() { return *client_; }
+
+  // Frames that the client has been sent since the last time.
+  std::vector<wire::Frame> hear();
+  // All frames heard, those of now included.
+  const std::vector<wire::Frame>& heard_frames();
+  const wire::Frame* find(Http2Frame type, uint32_t stream);
+  size_t count(Http2Frame type, uint32_t stream);
+  // The fields of a stream's first head: "name=value;"; "": none has come.
+  std::string response(uint32_t stream);
+  std::string content(uint32_t stream);
+  // Of RST_STREAM or of the last GOAWAY; -1: none has come.
+  int64_t reset_error(uint32_t stream);
+  int64_t goaway_error();
+  // How far the windows were opened again.
+  uint64_t window_given(uint32_t stream);
+
+  NotingLog log;
+
+ private:
+  config::Listener settings_;
+  std::shared_ptr<stats::ListenerStats> stats_ = std::make_shared<stats::ListenerStats>();
+  std::unique_ptr<ClientListener> listener_;
+  std::vector<std::unique_ptr<Side>> sides_;  // outlive their transports
+  Side* client_ = nullptr;                    // the newest
+  std::string unread_;
+  std::vector<wire::Frame> frames_;
+  std::vector<std::string> heads_;  // decoded, for each frame ("" for other frames)
+  std::unique_ptr<wire::Decoder> decoder_;
+};
+
+}  // namespace berth::client
