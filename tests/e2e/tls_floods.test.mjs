@@ -132,10 +132,10 @@ const breaches = [
   ['a record that is too long', () => Buffer.concat([Buffer.from([Content.data, 3, 3, 0x41, 0x18]), Buffer.alloc(0x4118)]), 'ERR_SSL_TLSV1_ALERT_RECORD_OVERFLOW'],
   ['a key update that is none', (f) => f.record(Content.handshake, [24, 0, 0, 1, 7]), 'ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER'],
 ];
-for (const [name, make, alert] of breaches) {
-  scenario(`${name} ends the connection with its alert: tls_broken`, async (s) => {
+for (const [protocol, name, make, alert] of breaches.flatMap((one) => [['http/1.1', ...one], ['h2', ...one]])) {
+  scenario(`${protocol}: ${name} ends the connection with its alert: tls_broken`, async (s) => {
     const { berth, ca } = await secure(s);
-    const forger = await Forger.connect(berth.address, { ca });
+    const forger = await Forger.connect(berth.address, { ca, protocol });
     s.client(() => forger.destroy());
     forger.write(make(forger));
     await until(() => forger.alert !== null, 'an alert');

@@ -82,10 +82,10 @@ export class Forger {
   #rest = Buffer.alloc(0);
   #done = false;
 
-  static async connect(to, { ca, servername = 'localhost', version = 'TLSv1.3' }) {
+  static async connect(to, { ca, servername = 'localhost', version = 'TLSv1.3', protocol = 'http/1.1' }) {
     const forger = new Forger();
     await within(forger.#shakeHands(to, { ca, servername, minVersion: version, maxVersion: version,
-      ciphers: version === 'TLSv1.3' ? 'TLS_AES_128_GCM_SHA256' : 'ECDHE-ECDSA-AES128-GCM-SHA256', ALPNProtocols: ['http/1.1'] }), 'TLS handshake');
+      ciphers: version === 'TLSv1.3' ? 'TLS_AES_128_GCM_SHA256' : 'ECDHE-ECDSA-AES128-GCM-SHA256', ALPNProtocols: [protocol] }), 'TLS handshake');
     forger.#takeOver(version);
     return forger;
   }
