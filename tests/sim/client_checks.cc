@@ -53,8 +53,9 @@ bool AnswerChecks::should_have_been_replayed(const RequestRecord& request,
                                              const std::string& label) const {
   const Scenario& s = site_.scenario;
   const bool only_idle_closes = s.server.polite && s.server.early == 0 && s.restarts == 0;
-  const bool may_retry =
-      s.upstream.retry.attempts >= 3 && s.upstream.retry.budget_min >= s.client.count;
+  // (Where every server drains, none is left to ask again.)
+  const bool may_retry = s.upstream.retry.attempts >= 3 &&
+                         s.upstream.retry.budget_min >= s.client.count && s.by_hand == 0;
   // Who is short of memory keeps no body to send it again.
   const bool keeps_bodies = s.memory_budget >= Scenario{}.memory_budget && s.reloads == 0;
   return only_idle_closes && may_retry && request.idempotent &&
