@@ -1,0 +1,89 @@
+// The second half of an exchange: what the server answers, on its way to the client.
+#include "proxy/exchange/affinity.h"
+#include "proxy/exchange/exchange.h"
+
+namespace berth::exchange {
+
+void Exchange::on_interim(const http::ResponseHead& head) {
+  stream_.send_interim(head);
+}
+
+void Exchange::on_response(const http::ResponseHead& head, std::string_view body, bool complete) {
+  answered_at_ = context_.env.now();
+  failure_ = CloseReason::None;  // what earlier servers did no longer matters
+  body_.clear();
+  body_kept_ = false;
+  response_ = ResponseProgress::Body;
+  std::string cookie;
+  if (!target_.cluster->settings().sticky.cookie.empty()) cookie = own_cookie();
+  stream_.send_head({.head = head,
+                     .rules = target_.route->response_headers,
+                     .framing = http::response_framing(head, method_),
+                     .body = body,
+                     .complete = complete,
+                     .trailers = complete ? lease_->trailers() : std::string_view(),
+                     .set_cookie = cookie});
+  if (complete) {
+    finish_response();
+  } else {
+    hold_back_server();
+  }
+}
+
+void Exchange::on_upgraded(const http::ResponseHead& head) {
+  answered_at_ = context_.env.now();
+  failure_ = CloseReason::None;
+  response_ = ResponseProgress::Tunnel;
+  stream_.send_upgrade(head, own_cookie());
+}
+
+// For a client that did not come with the cookie of the server that has answered it.
+std::string Exchange::own_cookie() const {
+  const config::Sticky& sticky = target_.cluster->settings().sticky;
+  if (sticky.cookie.empty() || affinity_.sticky == server_->tag) return {};
+  return sticky_cookie(sticky, server_->tag, over_tls_);
+}
+
+void Exchange::on_body(std::string_view bytes, bool complete) {
+  if (response_ == ResponseProgress::Tunnel) {
+    stream_.send_body(bytes, complete, {});
+    if (complete) {
+      end_tunnel_side(server_done_);
+    } else {
+      hold_back_server();
+    }
+    return;
+  }
+  stream_.send_body(bytes, complete, complete ? lease_->trailers() : std::string_view());
+  if (complete) {
+    finish_response();
+  } else {
+    hold_back_server();
+  }
+}
+
+// Reading ahead of the client stops at response_buffer; when memory is short, at the first byte
+// that the client does not take. It goes on when the client has taken everything, so a shortage
+// slows transfers down and never stops them.
+void Exchange::hold_back_server() {
+  const size_t unsent = stream_.unsent();
+  if (unsent == 0) return;
+  if (unsent > target_.cluster->settings().response_buffer || memory_is_short()) lease_->pause();
+}
+
+void Exchange::on_response_drained() {
+  if (lease_) lease_->resume();
+}
+
+void Exchange::end_tunnel_side(bool& side) {
+  side = true;
+  if (client_done_ && server_done_ && lease_->unsent() == 0) finish_response();
+}
+
+void Exchange::finish_response() {
+  response_ = ResponseProgress::Complete;
+  lease_.give_back(CloseReason::None);
+  stream_.response_complete();
+}
+
+}  // namespace berth::exchange
