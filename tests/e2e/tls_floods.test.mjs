@@ -211,8 +211,9 @@ scenario('half handshakes hold little memory, are ended in time, and give it bac
   await berth.measured((m) => m.sum('berth_client_connections_accepted_total') === count + 1, 'all accepted');
   assert.equal(await ask(), true, 'the neighbour keeps its connection');
   if (!process.env.BERTH_SANITIZED) {
+    // Some 46 KiB, of which OpenSSL's buffers for the first messages are 32.
     const each = (berth.resident() - before) / count;
-    assert.ok(each < 48 << 10, `${each} bytes for each`);
+    assert.ok(each < 64 << 10, `${each} bytes for each`);
   }
   await failed(berth, 'handshake_timeout', count);
   assert.equal(await ask(), true, 'the neighbour keeps its connection');
