@@ -63,6 +63,168 @@ TEST_F(Http2ConnectionTest, OneWhoseListenerDrainedBeforeItsFirstByte) {
   EXPECT_TRUE(client().closed);
 }
 
+TEST_F(Http2ConnectionTest, ARequestRightBehindThePreface) {
+  connect(hello() + headers(1, wire::get("/first?x=1")));
+  accept();
+  EXPECT_TRUE(heard().starts_with("GET /first?x=1 HTTP/1.1\r\nhost: app.test\r\n"));
+  EXPECT_EQ(heard_frames().front().type, Http2Frame::Settings);
+  EXPECT_EQ(now_in(stats::ClientState::Active), 1);
+  say(0, kOk);
+  EXPECT_EQ(response(1), ":status=200;content-length=2;");
+  EXPECT_EQ(content(1), "ok");
+  EXPECT_EQ(now_in(stats::ClientState::Idle), 1);
+  ASSERT_EQ(log.lines.size(), 1u);
+  EXPECT_EQ(log.lines[0].protocol, "HTTP/2");
+  EXPECT_EQ(log.lines[0].client, "192.0.2.7:50000");
+}
+
+TEST_F(Http2ConnectionTest, OverTlsTheClientHearsOfHsts) {
+  listener_settings().hsts.enabled = true;
+  connect_over_tls(hello() + headers(1, wire::get()));
+  accept();
+  EXPECT_NE(heard().find("X-Forwarded-Proto: https\r\n"), std::string::npos);
+  say(0, kOk);
+  EXPECT_NE(response(1).find("strict-transport-security=max-age="), std::string::npos);
+}
+
+TEST_F(Http2ConnectionTest, WithoutTlsItDoesNot) {
+  listener_settings().hsts.enabled = true;
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  EXPECT_NE(heard().find("X-Forwarded-Proto: http\r\n"), std::string::npos);
+  say(0, kOk);
+  EXPECT_EQ(response(1).find("strict-transport-security"), std::string::npos);
+}
+
+TEST_F(Http2ConnectionTest, SettingsThatAreNeverAcknowledged) {
+  connect(std::string(http::kHttp2Preface) + wire::settings());
+  pass(listener_settings().header_timeout + 1ms);
+  EXPECT_EQ(goaway_error(), 4);
+  EXPECT_EQ(closed(CloseReason::SettingsTimeout), 1u);
+}
+
+TEST_F(Http2ConnectionTest, AHeaderBlockThatDoesNotEnd) {
+  connect(hello() + headers(1, wire::get(), kEndStream));
+  pass(listener_settings().header_timeout + 1ms);
+  EXPECT_TRUE(client().closed);
+  EXPECT_EQ(closed(CloseReason::HeaderTimeout), 1u);
+}
+
+// --- How it ends.
+
+TEST_F(Http2ConnectionTest, GoawayInTwoSteps) {
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  say(0, kOk);
+  listener().drain();
+  end_turn();
+  const wire::Frame* goaway = find(Http2Frame::Goaway, 0);
+  ASSERT_NE(goaway, nullptr);
+  EXPECT_EQ(goaway->number_at(0), 0x7fffffffu);
+  EXPECT_EQ(count(Http2Frame::Ping, 0), 1u);
+  // Sent before the client had heard it.
+  send(headers(3, wire::get()));
+  say(0, kOk);
+  EXPECT_EQ(content(3), "ok");
+  EXPECT_FALSE(client().proxy_fin);
+  send(ping(kAck));
+  ASSERT_EQ(count(Http2Frame::Goaway, 0), 2u);
+  uint32_t last = 0;
+  for (const wire::Frame& frame : heard_frames()) {
+    if (frame.type == Http2Frame::Goaway) last = frame.number_at(0);
+  }
+  EXPECT_EQ(last, 3u);
+  EXPECT_TRUE(client().proxy_fin);
+  shut_down_sending();
+  EXPECT_EQ(closed(CloseReason::Shutdown), 1u);
+}
+
+TEST_F(Http2ConnectionTest, AClientThatAnswersNoPing) {
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  say(0, kOk);
+  listener().drain();
+  end_turn();
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 1u);
+  pass(1100ms);
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 2u);
+  pass(2100ms);
+  EXPECT_TRUE(client().closed);
+  EXPECT_EQ(closed(CloseReason::Shutdown), 1u);
+}
+
+TEST_F(Http2ConnectionTest, AnIdleOneIsClosedInTheEnd) {
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  say(0, kOk);
+  pass(listener_settings().keepalive_timeout + 1ms);
+  EXPECT_EQ(goaway_error(), 0);
+  EXPECT_EQ(closed(CloseReason::KeepaliveTimeout), 1u);
+}
+
+TEST_F(Http2ConnectionTest, TwiceItsRequestsAndItEndsAlsoWithoutAPause) {
+  listener_settings().keepalive_requests = 1;
+  connect(hello() + headers(1, wire::get()));
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 0u);
+  send(headers(3, wire::get()));
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 1u);
+  send(ping(kAck));
+  accept(0);
+  accept(1);
+  say(0, kOk);
+  say(1, kOk);
+  EXPECT_EQ(content(1) + content(3), "okok");
+  shut_down_sending();
+  EXPECT_EQ(closed(CloseReason::KeepaliveRequests), 1u);
+}
+
+TEST_F(Http2ConnectionTest, AClientThatLeavesInTheMiddle) {
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  shut_down_sending();
+  EXPECT_TRUE(client().closed);
+  EXPECT_EQ(closed(CloseReason::ClientAborted), 1u);
+  EXPECT_TRUE(server().closed);
+  ASSERT_EQ(log.lines.size(), 1u);
+  EXPECT_EQ(log.lines[0].status, 499);
+}
+
+// --- What clients send.
+
+TEST_F(Http2ConnectionTest, RequestTrailers) {
+  connect(hello() + headers(1, post(), kEndHeaders) + data(1, "hello") +
+          headers(1, {{"x-sum", "5"}}));
+  accept();
+  EXPECT_EQ(heard_body(), "5\r\nhello\r\n0\r\nx-sum: 5\r\n\r\n");
+  say(0, kOk);
+  EXPECT_EQ(content(1), "ok");
+}
+
+TEST_F(Http2ConnectionTest, ABodyThatIsAnnouncedTooLarge) {
+  listener_settings().max_body = 4;
+  connect(hello() + headers(1, post({{"content-length", "5"}}), kEndHeaders));
+  EXPECT_EQ(connections(), 0u);
+  EXPECT_TRUE(response(1).starts_with(":status=413;"));
+  EXPECT_EQ(refused(CloseReason::BodyTooLarge), 1u);
+  EXPECT_FALSE(client().closed);
+}
+
+TEST_F(Http2ConnectionTest, ABodyThatTurnsOutTooLarge) {
+  listener_settings().max_body = 4;
+  connect(hello() + headers(1, post(), kEndHeaders) + data(1, "1234"));
+  EXPECT_EQ(response(1), "");
+  send(data(1, "5"));
+  EXPECT_TRUE(response(1).starts_with(":status=413;"));
+  EXPECT_EQ(refused(CloseReason::BodyTooLarge), 1u);
+}
+
+TEST_F(Http2ConnectionTest, ABodyThatDoesNotCome) {
+  connect(hello() + headers(1, post({{"content-length", "5"}}), kEndHeaders) + data(1, "12"));
+  pass(listener_settings().body_timeout + 2ms);
+  EXPECT_TRUE(response(1).starts_with(":status=408;"));
+  EXPECT_FALSE(client().closed);
+}
+
 // --- Tunnels (RFC 8441).
 
 Fields websocket() {
@@ -146,6 +308,31 @@ TEST_F(Http2ConnectionTest, TheKernelIsAskedOnlyAboutAClientThatIsSlow) {
   }
   EXPECT_EQ(content(1).size(), 100'000u);
   EXPECT_EQ(client().asked_for_acked, 0);
+}
+
+TEST_F(Http2ConnectionTest, AClientThatTakesNothing) {
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  client().room = 0;
+  say(0, kOk);
+  pass(listener_settings().send_timeout / 2);
+  EXPECT_FALSE(client().closed);
+  pass(listener_settings().send_timeout / 2 + 2ms);
+  EXPECT_TRUE(client().closed);
+  EXPECT_EQ(closed(CloseReason::SendTimeout), 1u);
+}
+
+TEST_F(Http2ConnectionTest, AStreamWhoseWindowStaysShutIsResetAlone) {
+  connect(std::string(http::kHttp2Preface) + wire::settings({{4, 1}}) + settings_ack() +
+          headers(1, wire::get()));
+  accept();
+  say(0, kOk);
+  EXPECT_EQ(content(1), "o");
+  pass(listener_settings().send_timeout + 2ms);
+  EXPECT_EQ(reset_error(1), 8);
+  EXPECT_FALSE(client().closed);
+  ASSERT_EQ(log.lines.size(), 1u);
+  EXPECT_EQ(log.lines[0].reason, CloseReason::SendTimeout);
 }
 
 }  // namespace
