@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/http/head.h"
+#include "proxy/net/proxy_header.h"
 
 namespace berth::upstream {
 
@@ -18,19 +19,6 @@ std::string request_for(const config::HealthCheck& check, const SharedServer& se
   }
   return "GET " + check.path + " HTTP/1.1\r\nHost: " + host +
          "\r\nUser-Agent: berth-health\r\nAccept: */*\r\nConnection: close\r\n\r\n";
-}
-
-// The PROXY header of a connection that is Berth's own.
-std::string for_nobody(config::ProxyProtocol version) {
-  switch (version) {
-    case config::ProxyProtocol::Off:
-      break;
-    case config::ProxyProtocol::V1:
-      return "PROXY UNKNOWN\r\n";
-    case config::ProxyProtocol::V2:
-      return std::string("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16);  // LOCAL
-  }
-  return {};
 }
 
 }  // namespace
@@ -67,9 +55,11 @@ void HealthCheck::begin() {
   stats_->connections_opened.add();
   stats_->connections[static_cast<size_t>(stats::UpstreamState::Active)].add();
   env_.runtime.arm(timer_, limits().timeout);
-  const net::ConnectOptions options{.keepalive = settings_->tcp_keepalive,
-                                    .tls = server_->tls.get(),
-                                    .first_bytes = for_nobody(settings_->proxy_protocol)};
+  // The connection is Berth's own: its PROXY header names nobody.
+  const net::ConnectOptions options{
+      .keepalive = settings_->tcp_keepalive,
+      .tls = server_->tls.get(),
+      .first_bytes = net::write_proxy_header(settings_->proxy_protocol, {}, {})};
   auto transport = env_.network.connect(server_->address, options, *this);
   if (!transport) {
     finish(false, transport.error(), info(transport.error()).text);
