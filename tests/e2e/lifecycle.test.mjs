@@ -23,6 +23,21 @@ function refusedSoon(address) {
   return until(() => Wire.connect(address).then((wire) => wire.destroy(), (error) => error.code === 'ECONNREFUSED'), 'new connections to be refused');
 }
 
+// Under ASan: the loop turns once more when the workers are gone, and finds the command.
+scenario('a command to the admin port that comes with the last signal', async (s) => {
+  const origin = await hold(s);
+  const berth = await s.front(origin);
+  berth.kill('SIGSTOP');
+  const { host, port } = berth.adminAddress;
+  const admin = await Wire.connect(berth.adminAddress);
+  admin.write(`POST /drain?server=${origin.address} HTTP/1.1\r\nHost: ${host}:${port}\r\nContent-Length: 0\r\n\r\n`);
+  berth.kill('SIGTERM');
+  berth.kill('SIGINT');
+  berth.kill('SIGCONT');
+  assert.deepEqual(await within(berth.exited, 'exit'), { code: 0, signal: null });
+  admin.destroy();
+});
+
 for (const signal of ['SIGTERM', 'SIGINT']) {
   scenario(`${signal}: requests under way are completed, new connections refused, idle ones closed, exit 0`, async (s) => {
     const origin = await hold(s);
