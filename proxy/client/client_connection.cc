@@ -24,8 +24,8 @@ constexpr uint8_t bit(ClientState state) {
 
 // From (row) to (bits).
 constexpr std::array<uint8_t, 8> kTransitions = {
-    /* Idle */ static_cast<uint8_t>(bit(Reading) | bit(Active) | bit(Writing) | bit(Closed)),
-    /* Reading */ static_cast<uint8_t>(bit(Active) | bit(Writing) | bit(Closed)),
+    /* Idle */ static_cast<uint8_t>(bit(Reading) | bit(Active) | bit(Closed)),
+    /* Reading */ static_cast<uint8_t>(bit(Active) | bit(Closed)),
     /* Active */ static_cast<uint8_t>(bit(Writing) | bit(Upgraded) | bit(Closed)),
     /* Writing */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
     /* Upgraded */ static_cast<uint8_t>(bit(Writing) | bit(Closed)),
@@ -152,6 +152,7 @@ void ClientConnection::write(const iovec* parts, int count) {
   if (!out_.empty() && !was_waiting) expect_taking();
 }
 
+// Only an exchange has something to say.
 void ClientConnection::flush() {
   const net::IoResult sent = out_.flush(*transport_);
   listener_.stats().sent_bytes.add(sent.bytes);
@@ -160,17 +161,13 @@ void ClientConnection::flush() {
     return;
   }
   if (!out_.empty()) return;
-  if (active_ && !active_->body.complete()) {
-    expect_body();
-  } else {
+  if (active_->body.complete()) {
     arm(kForever);
+  } else {
+    expect_body();
   }
   if (state() == Writing) {
-    if (active_) {
-      end_exchange();
-    } else {
-      after_response(pending_close_, false);
-    }
+    end_exchange();
     return;
   }
   if (state() == Upgraded && active_->response_complete) {
@@ -178,7 +175,7 @@ void ClientConnection::flush() {
     transport_->shutdown_write();
     return;
   }
-  if (active_) active_->exchange.on_response_drained();
+  active_->exchange.on_response_drained();
 }
 
 // Bytes are left that the client did not take at once.

@@ -102,7 +102,7 @@ class ClientConnection final : public Connection,
   http::HeadProgress progress_;
   net::ByteBuffer in_;  // a head that has not come whole, or pipelined requests
   net::SendQueue out_;
-  CloseReason pending_close_ = CloseReason::None;  // once everything is sent
+  CloseReason pending_close_ = CloseReason::None;  // why, when lingering is over
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;
   bool broken_ = false;  // a write has failed

@@ -31,7 +31,7 @@ void ClientConnection::pump_input() {
       return;
     case Active:
     case Writing:
-      if (active_ && !active_->body.complete()) {
+      if (!active_->body.complete()) {
         if (!active_->body_paused) read_body();
       } else {
         watch_for_abort();

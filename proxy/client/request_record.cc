@@ -16,10 +16,10 @@ void finish_request(ClientListener& listener, const net::Address& peer,
   exchange::AccessLogSink* log = listener.context().access_log;
   if (log == nullptr) return;
   exchange::AccessRecord record;
-  const std::string client = peer.to_string();
+  char client[net::Address::kMaxText];
   record.time_us = facts.began_wall_us;
   record.listener = listener.settings().name;
-  record.client = client;
+  record.client = {client, peer.write(client)};
   record.protocol = facts.protocol_text;
   record.status = facts.status;
   record.received_bytes = facts.received;

@@ -98,6 +98,21 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t length) {
   return out;
 }
 
+Address Address::from_ip(AddressKind kind, const void* ip, uint16_t port) {
+  Address out;
+  out.kind_ = kind;
+  out.port_ = port;
+  std::memcpy(out.ip_.data(), ip, kind == AddressKind::V4 ? 4 : 16);
+  return out;
+}
+
+Address Address::of_socket(int fd) {
+  sockaddr_storage storage;
+  socklen_t length = sizeof storage;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
+  return from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+}
+
 Address Address::unmapped() const {
   static constexpr std::array<uint8_t, 12> kPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   if (kind_ != AddressKind::V6 || std::memcmp(ip_.data(), kPrefix.data(), kPrefix.size()) != 0) {
@@ -162,13 +177,33 @@ size_t Address::write_ip(char* out) const {
   return 4;
 }
 
+size_t Address::write(char* out) const {
+  char* at = out;
+  const auto add = [&at](std::string_view text) {
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
+  };
+  switch (kind_) {
+    case AddressKind::None:
+      break;
+    case AddressKind::Unix:
+      add(kUnixPrefix);
+      if (path_) add(*path_);
+      break;
+    case AddressKind::V4:
+    case AddressKind::V6:
+      if (kind_ == AddressKind::V6) add("[");
+      at += write_ip(at);
+      add(kind_ == AddressKind::V6 ? "]:" : ":");
+      at = std::to_chars(at, at + 5, port_).ptr;
+      break;
+  }
+  return static_cast<size_t>(at - out);
+}
+
 std::string Address::to_string() const {
-  if (kind_ == AddressKind::Unix) return "unix:" + (path_ ? *path_ : std::string());
-  if (kind_ == AddressKind::None) return "";
-  char ip[kMaxIpText];
-  const std::string text(ip, write_ip(ip));
-  const std::string port = std::to_string(port_);
-  return kind_ == AddressKind::V6 ? "[" + text + "]:" + port : text + ":" + port;
+  char text[kMaxText];
+  return {text, write(text)};
 }
 
 bool Address::operator==(const Address& other) const {

@@ -24,6 +24,10 @@ class Address {
   // As parse(), and ":80" (every local address, IPv6 and IPv4) for listeners.
   static std::optional<Address> parse_listen(std::string_view text);
   static Address from_sockaddr(const sockaddr* address, socklen_t length);
+  // `ip`: 4 bytes for V4, 16 for V6. `port` in host order.
+  static Address from_ip(AddressKind kind, const void* ip, uint16_t port);
+  // What a socket is bound to; None if it cannot be said.
+  static Address of_socket(int fd);
   // IPv4-mapped IPv6 addresses become IPv4.
   Address unmapped() const;
 
@@ -37,6 +41,9 @@ class Address {
   socklen_t to_sockaddr(sockaddr_storage& out) const;
   // "127.0.0.1:80", "[::1]:80", "unix:/path" ("unix:" for an unnamed peer).
   std::string to_string() const;
+  // The same into `out` (at least kMaxText); returns its length.
+  size_t write(char* out) const;
+  static constexpr size_t kMaxText = 128;
   // The IP alone, without brackets or port, into `out` (at least kMaxIpText); returns its length.
   // "unix" for Unix.
   size_t write_ip(char* out) const;

@@ -39,38 +39,24 @@ std::string_view next_word(std::string_view& line) {
   return word;
 }
 
-bool parse_port(std::string_view text, in_port_t& port) {
+bool parse_port(std::string_view text, uint16_t& port) {
   if (text.empty() || text.size() > 5 || (text.size() > 1 && text.front() == '0')) return false;
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value > UINT16_MAX) return false;
-  port = htons(static_cast<uint16_t>(value));
+  port = static_cast<uint16_t>(value);
   return true;
-}
-
-Address address_of(int family, const void* ip, in_port_t port) {
-  if (family == AF_INET) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = port;
-    std::memcpy(&v4.sin_addr, ip, sizeof v4.sin_addr);
-    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = port;
-  std::memcpy(&v6.sin6_addr, ip, sizeof v6.sin6_addr);
-  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
 }
 
 bool parse_address(int family, std::string_view ip, std::string_view port, Address& out) {
   const std::string text(ip);
   std::array<uint8_t, 16> bytes;
-  in_port_t number = 0;
+  uint16_t number = 0;
   if (::inet_pton(family, text.c_str(), bytes.data()) != 1 || !parse_port(port, number)) {
     return false;
   }
-  out = address_of(family, bytes.data(), number);
+  out =
+      Address::from_ip(family == AF_INET ? AddressKind::V4 : AddressKind::V6, bytes.data(), number);
   return true;
 }
 
@@ -119,8 +105,9 @@ ProxyHeader parse_v2(std::string_view bytes) {
   in_port_t destination_port;
   std::memcpy(&source_port, at + 2 * ip, 2);
   std::memcpy(&destination_port, at + 2 * ip + 2, 2);
-  header.source = address_of(v4 ? AF_INET : AF_INET6, at, source_port);
-  header.destination = address_of(v4 ? AF_INET : AF_INET6, at + ip, destination_port);
+  const AddressKind kind = v4 ? AddressKind::V4 : AddressKind::V6;
+  header.source = Address::from_ip(kind, at, ntohs(source_port));
+  header.destination = Address::from_ip(kind, at + ip, ntohs(destination_port));
   return header;
 }
 
@@ -147,10 +134,10 @@ std::string write_proxy_header(config::ProxyProtocol version, const Address& sou
   const bool v4 = source.kind() == AddressKind::V4;
   const bool v6 = source.kind() == AddressKind::V6;
   static constexpr std::array<uint8_t, 16> kUnspecified{};
-  const Address to =
-      destination.kind() == source.kind()
-          ? destination
-          : address_of(v4 ? AF_INET : AF_INET6, kUnspecified.data(), htons(destination.port()));
+  const Address to = destination.kind() == source.kind()
+                         ? destination
+                         : Address::from_ip(v4 ? AddressKind::V4 : AddressKind::V6,
+                                            kUnspecified.data(), destination.port());
   switch (version) {
     case config::ProxyProtocol::Off:
       return {};

@@ -31,21 +31,6 @@ bool is_answer(int result) {
   return result == DNS_ERR_NONE || result == DNS_ERR_NOTEXIST || result == DNS_ERR_NODATA;
 }
 
-Address address_of(char type, const char* bytes, uint16_t port) {
-  if (type == DNS_IPv4_A) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(port);
-    std::memcpy(&v4.sin_addr, bytes, sizeof v4.sin_addr);
-    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  std::memcpy(&v6.sin6_addr, bytes, sizeof v6.sin6_addr);
-  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
-}
-
 void add_once(std::vector<Address>& to, const Address& address) {
   if (std::find(to.begin(), to.end(), address) == to.end()) to.push_back(address);
 }
@@ -123,7 +108,9 @@ void Resolver::on_answer(int result, char type, int count, int ttl, void* addres
     const size_t size = type == DNS_IPv4_A ? 4 : 16;
     for (int i = 0; i < count; ++i) {
       const char* bytes = static_cast<const char*>(addresses) + size * static_cast<size_t>(i);
-      add_once(ask.found.addresses, address_of(type, bytes, ask.port));
+      add_once(ask.found.addresses,
+               Address::from_ip(type == DNS_IPv4_A ? AddressKind::V4 : AddressKind::V6, bytes,
+                                ask.port));
     }
     if (count > 0) ask.ttl = std::min(ask.ttl, static_cast<uint32_t>(std::max(ttl, 0)));
   } else if (result != DNS_ERR_NODATA || ask.found.error.empty()) {

@@ -120,10 +120,7 @@ Transport::ConnectResult SocketTransport::send_first_bytes() {
 }
 
 Address SocketTransport::local_address() const {
-  sockaddr_storage storage;
-  socklen_t length = sizeof storage;
-  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return {};
-  return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+  return Address::of_socket(fd_.get());
 }
 
 uint64_t SocketTransport::bytes_acked() const {

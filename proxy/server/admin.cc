@@ -59,14 +59,6 @@ UniqueFd open_listener(std::string_view text) {
   }
 }
 
-std::string local_address(int fd) {
-  sockaddr_storage storage;
-  socklen_t length = sizeof(storage);
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length) != 0) return "";
-  return net::Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length)
-      .to_string();
-}
-
 void reply(evhttp_request* request, const AdminPage& page) {
   evkeyvalq* headers = evhttp_request_get_output_headers(request);
   evhttp_add_header(headers, "Content-Type", page.content_type.c_str());
@@ -123,7 +115,7 @@ AdminServer::AdminServer(event_base* base, std::string_view address, AdminContex
   evhttp_set_gencb(http_.get(), &AdminServer::on_request, this);
 
   UniqueFd fd = open_listener(address);
-  address_ = local_address(fd.get());
+  address_ = net::Address::of_socket(fd.get()).to_string();
   if (evhttp_accept_socket(http_.get(), fd.get()) != 0) {
     throw std::runtime_error("admin address " + std::string(address) + ": cannot be watched");
   }

@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cctype>
 
+#include "proxy/http/literal.h"
 #include "proxy/net/address.h"
 
 namespace berth::server {
 namespace {
-
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
-}
 
 // Without the port.
 std::string_view name_of(std::string_view host) {
@@ -28,8 +23,8 @@ std::string_view name_of(std::string_view host) {
 bool is_trusted_host(std::string_view host, const std::vector<std::string>& names) {
   if (host.empty()) return true;
   const std::string_view name = name_of(host);
-  if (same_name(name, "localhost")) return true;
-  const auto is_it = [&](const std::string& known) { return same_name(name, known); };
+  if (http::equals_nocase(name, "localhost")) return true;
+  const auto is_it = [&](const std::string& known) { return http::equals_nocase(name, known); };
   if (std::any_of(names.begin(), names.end(), is_it)) return true;
   const auto address = net::Address::parse(std::string(name) + ":1");
   return address && address->kind() != net::AddressKind::Unix;

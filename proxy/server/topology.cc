@@ -17,13 +17,6 @@ namespace berth::server {
 
 namespace {
 
-net::Address bound_address(int fd) {
-  sockaddr_storage storage;
-  socklen_t length = sizeof storage;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &length);
-  return net::Address::from_sockaddr(reinterpret_cast<sockaddr*>(&storage), length);
-}
-
 // SO_REUSEPORT would let a second process take every other connection without a word. So before our
 // first sockets, one without it is bound.
 void expect_free(const std::string& text) {
@@ -108,7 +101,7 @@ Topology::OpenListener Topology::open(const config::Listener& listener) const {
     return out;
   }
   // Port 0: all workers share the port that the first one got.
-  const net::Address bound = bound_address(out.fds.front().get());
+  const net::Address bound = net::Address::of_socket(out.fds.front().get());
   while (out.fds.size() < workers_) {
     out.fds.push_back(
         net::listen_on(bound, static_cast<int>(listener.backlog), listener.unix_mode));

@@ -113,7 +113,6 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::BoundLowered:
     case CloseReason::HealthCheck:
     case CloseReason::Drained:
-    case CloseReason::MakeRoom:
       return {.upstream_close = true};
 
     // Refusals after which the client's connection lives on.
@@ -123,7 +122,6 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::QueueFull:
     case CloseReason::QueueTimeout:
     case CloseReason::UpgradeLimit:
-    case CloseReason::OutOfMemory:
     case CloseReason::BadPseudoHeader:
     case CloseReason::ConnectionField:
       return {};

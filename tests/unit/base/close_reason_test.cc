@@ -22,9 +22,9 @@ TEST(CloseReasonTest, EachReasonFindsItsOwnRow) {
   EXPECT_EQ(label(CloseReason::PeerClosed), "peer_closed");
   EXPECT_EQ(label(CloseReason::HeaderTimeout), "header_timeout");
   EXPECT_EQ(label(CloseReason::ConnectRefused), "connect_refused");
-  EXPECT_EQ(label(CloseReason::OutOfMemory), "memory_budget");
+  EXPECT_EQ(label(CloseReason::UpgradeLimit), "upgrade_limit");
   // The last enumerator is the last row: enum and table come from the same lines.
-  EXPECT_EQ(static_cast<size_t>(CloseReason::OutOfMemory), kCloseReasonCount - 1);
+  EXPECT_EQ(static_cast<size_t>(CloseReason::UpgradeLimit), kCloseReasonCount - 1);
 }
 
 TEST(CloseReasonTest, EveryReasonHasARepresentation) {

@@ -87,7 +87,6 @@ TEST(ProxyStatus, SaysWhatTheServerDid) {
       {CloseReason::QueueFull, "connection_limit_reached"},
       {CloseReason::QueueTimeout, "connection_limit_reached"},
       {CloseReason::UpgradeLimit, "connection_limit_reached"},
-      {CloseReason::OutOfMemory, "proxy_internal_error"},
   };
   for (const auto& [reason, error] : kTable) {
     EXPECT_EQ(proxy_status_error(reason), error) << info(reason).label;

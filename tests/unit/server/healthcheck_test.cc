@@ -16,13 +16,6 @@
 namespace berth::server {
 namespace {
 
-net::Address bound_to(const UniqueFd& fd) {
-  sockaddr_storage storage;
-  socklen_t length = sizeof storage;
-  EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length), 0);
-  return net::Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
-}
-
 // Answers one request with what it was told, and closes.
 class OneAnswer {
  public:
@@ -36,7 +29,7 @@ class OneAnswer {
     thread_.join();
   }
 
-  net::Address address() const { return bound_to(listener_); }
+  net::Address address() const { return net::Address::of_socket(listener_.get()); }
   // Of the request, once the check is over.
   std::string request() {
     thread_.join();
@@ -113,7 +106,7 @@ TEST(HealthcheckThreaded, UnixSocketsCanBeAskedToo) {
 
 TEST(Healthcheck, NobodyThereIsNotWell) {
   UniqueFd listener = net::listen_on(*net::Address::parse("127.0.0.1:0"), 1, 0);
-  const std::string address = bound_to(listener).to_string();
+  const std::string address = net::Address::of_socket(listener.get()).to_string();
   listener.reset();
   std::string complaint;
   EXPECT_EQ(check(address, complaint), 1);

@@ -35,10 +35,7 @@ class PortTest : public testing::Test {
 
   void listen(const std::string& where = "127.0.0.1:0") {
     UniqueFd fd = net::listen_on(*net::Address::parse_listen(where), 1024, 0600);
-    sockaddr_storage storage;
-    socklen_t length = sizeof storage;
-    ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length);
-    bound = net::Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+    bound = net::Address::of_socket(fd.get());
     port = std::make_unique<Port>(
         loop_, std::move(fd), eviction,
         std::make_unique<client::ClientListener>(

@@ -20,13 +20,6 @@
 namespace berth::server {
 namespace {
 
-net::Address bound_to(const UniqueFd& fd) {
-  sockaddr_storage storage;
-  socklen_t length = sizeof storage;
-  EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length), 0);
-  return net::Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
-}
-
 // An app server: each connection has a thread, each request is answered with its path and the
 // number of its connection.
 class Origin {
@@ -47,7 +40,7 @@ class Origin {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  std::string address() const { return bound_to(listener_).to_string(); }
+  std::string address() const { return net::Address::of_socket(listener_.get()).to_string(); }
   // Requests for /held wait until then.
   void release() {
     const std::lock_guard lock(mutex_);
