@@ -31,7 +31,7 @@ class ClientModel final : private EndObserver {
     uint64_t head_ends = 0;
     uint64_t ends = 0;
     TimePoint begun = TimePoint::max();  // its first byte has been sent
-    bool complete = false;  // and its last
+    bool complete = false;               // and its last
     bool waits_for_100 = false;
     std::string cookie;        // the sticky one that it carried
     bool idle_before = false;  // nothing else was on its way then

@@ -46,8 +46,8 @@ TEST(Client, WhoHasAskedAlreadyIsNotEvicted) {
   EXPECT_EQ(count(client.hear(), "HTTP/1.1 200"), 2U);
 }
 
-// Whatever the reason for which the connection ends: the rest of the body, which is on its way, must
-// not meet a closed socket, whose RST would take the answer away from the client.
+// Whatever the reason for which the connection ends: the rest of the body, which is on its way,
+// must not meet a closed socket, whose RST would take the answer away from the client.
 TEST(Client, WhoIsAnsweredBeforeItsUploadEndsKeepsTheAnswer) {
   for (const char* end : {"HTTP/1.0\r\n", "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n",
                           "HTTP/1.1\r\nHost: a\r\n"}) {
