@@ -42,7 +42,9 @@ for (const [name, fields] of [['that is too long to be collected', ''], ['that w
 
 scenario('min_send_rate: a reader that holds a connection and is too slow is cut off', async (s) => {
   const origin = await s.origin((request, response) => response.end(Buffer.alloc(64 << 20)));
-  const berth = await s.front(origin, { listener: { send_timeout: '1s', min_send_rate: '1GiB/s' } });
+  // (More than the client takes in a second: who empties the buffer within send_timeout begins anew.)
+  const berth = await s.front(origin, {
+    listener: { send_timeout: '1s', min_send_rate: '1GiB/s' }, upstream: { response_buffer: '32MiB' } });
   const wire = await s.wire(berth);
   wire.pause();
   wire.write(GET);
