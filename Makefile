@@ -4,7 +4,6 @@
 # the unit tests (tests/unit, tests/sim) and the fuzzers (tests/fuzz) link. Each flavour has its own folder
 # under build/, so debug and release objects never mix, and a change of flags rebuilds that flavour.
 
-BASE_VERSION := 0.1.0
 PREFIX ?= /usr/local
 DESTDIR ?=
 # Where everything that is built goes. Two runs at the same time need a folder each.
@@ -124,7 +123,7 @@ $(foreach flavour,$(flavours),$(eval $(call flavour_rules,$(flavour))))
 
 $(build)/version: FORCE
 	$(call write_if_changed,$(VERSION))
-VERSION ?= $(BASE_VERSION)$(shell revision=$$(GIT_OPTIONAL_LOCKS=0 git describe --always --dirty --exclude '*' 2>/dev/null) && echo "+$$revision")
+VERSION ?= $(shell scripts/version)
 
 fuzzers := $(fuzz_sources:tests/fuzz/%.cc=$(build)/fuzz/%)
 $(fuzzers): $(build)/fuzz/%: $(build)/fuzz/obj/tests/fuzz/%.o $(build)/fuzz/libberth.a
@@ -219,6 +218,17 @@ fuzz-smoke: $(fuzzers) ## every fuzzer for a few seconds (FUZZ_SECONDS=5) from t
 	  echo "  $$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$found.log) inputs"; \
 	done
 
+# One command for each source. The flags are those that g++ and clang have in common, so clangd takes them all.
+editor_sources := $(lib_sources) $(main_source) $(test_sources) tests/sim/main.cc $(fuzz_sources)
+editor_flags := $(common) $(filter-out -Werror,$(warnings)) -DBERTH_VERSION=\"\"
+compile_commands.json: FORCE ## for clangd and other tools: how each source is compiled
+	@{ echo '['; \
+	  for source in $(editor_sources); do \
+	    printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' "$$separator" "$(CURDIR)" "$$source" \
+	      '$(CXX) $(subst ",\\",$(editor_flags)) -c '"$$source"; \
+	    separator=$$(printf ',\n '); \
+	  done; printf '\n]\n'; } > $@
+
 install: $(build)/berth ## install to DESTDIR/PREFIX (default /usr/local)
 	install -D -m 755 $(build)/berth $(DESTDIR)$(PREFIX)/bin/berth
 	install -D -m 644 conf/berth.yaml $(DESTDIR)$(PREFIX)/share/doc/berth/berth.yaml
@@ -229,4 +239,4 @@ clean: ## remove build/
 	rm -rf $(build)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z_.-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26
