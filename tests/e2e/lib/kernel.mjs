@@ -1,0 +1,86 @@
+// What the kernel of a server's machine holds for it, read from /proc/net/tcp and tcp6. A server whose event loop sleeps knows
+// nothing of its connections; its kernel accepts them all the same, and keeps each until both sides have closed it.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { within } from './wait.mjs';
+
+const STATES = [undefined, 'ESTABLISHED', 'SYN-SENT', 'SYN-RECV', 'FIN-WAIT-1', 'FIN-WAIT-2', 'TIME-WAIT', 'CLOSED', 'CLOSE-WAIT', 'LAST-ACK',
+  'LISTEN', 'CLOSING', 'SYN-RECV'];
+
+// The server's ends of its connections at this moment: {state, peer, accepted}. `peer`: Berth's port. `accepted`: a process has
+// it; otherwise it waits in the queue of the listening socket, or nobody has it any more. TIME-WAIT is no connection.
+export function serverSockets(port) { return look(port).sockets; }
+
+// `backlog`: how many connections wait for the server to accept them, those included that have been reset meanwhile.
+export function acceptQueue(port) { return look(port).backlog; }
+
+function look(port) {
+  const at = port.toString(16).toUpperCase().padStart(4, '0');
+  const row = new RegExp(`^ *\\d+: [0-9A-F]+:${at} [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) \\S+ \\S+ +\\d+ +\\d+ (\\d+) `, 'gm');
+  const sockets = [];
+  let backlog = 0;
+  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    for (const [, peer, code, receiving, inode] of readFileSync(file, 'latin1').matchAll(row)) {
+      const state = STATES[parseInt(code, 16)];
+      if (state === 'LISTEN') backlog += parseInt(receiving, 16);
+      else if (state !== 'TIME-WAIT') sockets.push({ state, peer: parseInt(peer, 16), accepted: inode !== '0' });
+    }
+  }
+  return { sockets, backlog };
+}
+
+// Watches the sockets of a server, by port, in a thread of its own.
+export class KernelWatch {
+  static async start(port) {
+    const watch = new KernelWatch();
+    watch.worker = new Worker(fileURLToPath(import.meta.url), { workerData: { port } });
+    watch.worker.unref();
+    await watch.#ask('look');
+    return watch;
+  }
+
+  // The most connections that the kernel has held at the same time, and how many of them in which state: {count, states}.
+  most() { return this.#ask('most'); }
+
+  async close() { await this.worker.terminate(); }
+
+  #ask(what) {
+    this.worker.postMessage(what);
+    return within(new Promise((resolve, reject) => this.worker.once('message', resolve).once('error', reject)), 'the watch on the kernel');
+  }
+}
+
+// Two looks in a row see connections that open and close between them both as open. What both looks have seen was open at the
+// same time: the files are not read in one instant, and one look alone would count a connection and its successor.
+function watch({ port }) {
+  let before = new Set();
+  let most = { count: 0, states: {} };
+  const sample = () => {
+    const { sockets } = look(port);
+    const now = new Set();
+    const states = {};
+    let count = 0;
+    for (const { state, peer } of sockets) {
+      now.add(peer);
+      if (!before.has(peer)) continue;
+      ++count;
+      states[state] = (states[state] ?? 0) + 1;
+    }
+    before = now;
+    if (count > most.count) most = { count, states };
+  };
+  const again = () => {
+    const began = performance.now();
+    sample();
+    // Many sockets on the machine make a look take long.
+    setTimeout(again, Math.max(3, 2 * (performance.now() - began)));
+  };
+  again();
+  parentPort.on('message', (what) => {
+    if (what === 'most') sample();
+    parentPort.postMessage(most);
+  });
+}
+
+if (!isMainThread && workerData?.port !== undefined) watch(workerData);
