@@ -47,6 +47,7 @@ class ClientConnection final : public Connection,
   void run() override;  // end of turn: a write had failed, or there is more input at hand
 
   // exchange::ClientStream (client_response.cc)
+  void send_continue() override;
   void send_interim(const http::ResponseHead& head) override;
   void send_head(const exchange::ResponseStart& start) override;
   void send_body(std::string_view bytes, bool complete, std::string_view trailers) override;

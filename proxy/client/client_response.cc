@@ -70,6 +70,11 @@ std::string_view ClientConnection::connection_fields() const {
   return active_->keep_alive ? listener_.keep_alive_fields() : "Connection: close\r\n";
 }
 
+void ClientConnection::send_continue() {
+  const iovec out = part("HTTP/1.1 100 Continue\r\n\r\n");
+  write(&out, 1);
+}
+
 void ClientConnection::send_interim(const http::ResponseHead& head) {
   // HTTP/1.0 knows no interim responses; 100 is for those who asked (RFC 9110 section 15.2).
   if (active_->http10 || (head.status == 100 && !active_->expects_continue)) return;

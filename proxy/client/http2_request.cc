@@ -151,6 +151,11 @@ void Http2Request::refuse_content(CloseReason reason) {
 
 // --- What the client is sent.
 
+void Http2Request::send_continue() {
+  connection_.session().send_interim(*this, 100, {});
+  connection_.wake();
+}
+
 void Http2Request::send_interim(const http::ResponseHead& head) {
   // 100 is for those who asked (RFC 9110 section 15.2).
   if (head.status == 100 && !expects_continue_) return;

@@ -47,6 +47,7 @@ class Http2Request final : public event::Disposable,
   void on_closed() override;
 
   // exchange::ClientStream
+  void send_continue() override;
   void send_interim(const http::ResponseHead& head) override;
   void send_head(const exchange::ResponseStart& start) override;
   void send_body(std::string_view bytes, bool complete, std::string_view trailers) override;

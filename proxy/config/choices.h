@@ -47,6 +47,11 @@ inline constexpr std::array kNonIdempotents = {
     Choice{RetryNonIdempotent::Never, "never"},
     Choice{RetryNonIdempotent::FinProved, "fin_proved"},
 };
+inline constexpr std::array kRequestBodies = {Choice{RequestBody::Auto, "auto"},
+                                              Choice{RequestBody::Stream, "stream"}};
+inline constexpr std::array kRouteRequestBodies = {Choice{RequestBody::Inherit, "inherit"},
+                                                   Choice{RequestBody::Auto, "auto"},
+                                                   Choice{RequestBody::Stream, "stream"}};
 inline constexpr std::array kEjectFors = {
     Choice{EjectFor::Failures, "failures"},
     Choice{EjectFor::GatewayErrors, "gateway_errors"},

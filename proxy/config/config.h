@@ -24,6 +24,7 @@ struct Route {
   std::string host = "*";  // exact, "*.suffix" or "*"
   std::string path = "/";  // prefix, by whole segments
   std::string upstream;
+  RequestBody request_body = RequestBody::Inherit;
   HeaderRules request_headers;
   HeaderRules response_headers;
   bool operator==(const Route&) const = default;

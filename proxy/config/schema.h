@@ -24,6 +24,7 @@ void visit_keys(V& v, Route& r) {
   v.text("host", r.host, TextKind::Host);
   v.text("path", r.path, TextKind::PathPrefix);
   v.text("upstream", r.upstream, TextKind::UpstreamName);
+  v.choice("request_body", r.request_body, kRouteRequestBodies);
   v.section("request_headers", r.request_headers);
   v.section("response_headers", r.response_headers);
 }

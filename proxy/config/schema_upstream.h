@@ -99,6 +99,7 @@ void visit_keys(V& v, Upstream& u) {
   v.duration("response_timeout", u.response_timeout, bounds::kTimeout);
   v.duration("idle_timeout", u.idle_timeout, bounds::kTimeout);
   v.duration("upgrade_timeout", u.upgrade_timeout, bounds::kUpgrade);
+  v.choice("request_body", u.request_body, kRequestBodies);
   v.size("request_buffer", u.request_buffer, bounds::kBuffer);
   v.size("response_buffer", u.response_buffer, bounds::kBuffer);
   v.size("max_response_head", u.max_response_head, bounds::kHead);

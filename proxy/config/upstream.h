@@ -75,6 +75,10 @@ struct Server {
 // What a server is told about the client before anything else.
 enum class ProxyProtocol : uint8_t { Off, V1, V2 };
 
+// When a connection is taken for a request whose body is still coming. Inherit: as the upstream has
+// it (a route's only).
+enum class RequestBody : uint8_t { Inherit, Auto, Stream };
+
 struct Upstream {
   std::string name;
   std::vector<Server> servers;
@@ -92,6 +96,7 @@ struct Upstream {
   // Between two reads of a response body, or two writes of a request body.
   Duration idle_timeout = 60s;
   Duration upgrade_timeout = 1h;  // an upgraded connection without traffic
+  RequestBody request_body = RequestBody::Auto;
   uint64_t request_buffer = 64 * kKiB;
   uint64_t response_buffer = 256 * kKiB;
   uint64_t max_response_head = 64 * kKiB;

@@ -50,6 +50,8 @@ struct ClientFacts {
 // exchange at the end of the turn.
 class ClientStream {
  public:
+  // 100 (Continue), by Berth itself: to a client that waits for it.
+  virtual void send_continue() = 0;
   virtual void send_interim(const http::ResponseHead& head) = 0;
   virtual void send_head(const ResponseStart& start) = 0;
   virtual void send_body(std::string_view bytes, bool complete, std::string_view trailers) = 0;

@@ -63,6 +63,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   trailers_ = trailers;
   const auto target = router_->find(head.host, head.path);
   if (target) target_ = *target;
+  if (target && (!complete || head.expect_continue)) body_mode_ = target_.request_body();
 
   static const config::HeaderRules kNoRules;
   const RequestId fresh_id(context_.env.random);
@@ -71,7 +72,8 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .headers = target ? target_.route->request_headers : kNoRules,
                            .upstream = target ? std::string_view(target_.route->upstream) : "",
                            .fresh_id = fresh_id.text(),
-                           .subject_headers = router_->subject_headers()},
+                           .subject_headers = router_->subject_headers(),
+                           .expect = streams()},
                           upgrade_);
   if (client_.https_port != 0) {
     answer(CloseReason::RedirectToHttps, https_location(head, client_.https_port));
@@ -88,9 +90,10 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   }
   counted_ = true;
   target_.cluster->request_began();
-  // A client that waits for 100 (Continue) is to hear from the server itself (RFC 9110
-  // section 10.1.1).
-  if (complete || head.expect_continue || request_buffer_full(body.size())) {
+  // Who waits for 100 (Continue) holds nothing meanwhile: he hears it from us, as soon as it is
+  // known where his request goes. One that has begun to send needs none (RFC 9110 section 10.1.1).
+  if (head.expect_continue && !complete && body.empty() && !streams()) stream_.send_continue();
+  if (complete || streams() || request_buffer_full(body.size())) {
     dispatch(body);
   } else {
     buffer_body(body);

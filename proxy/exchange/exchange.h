@@ -94,6 +94,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void answer(CloseReason reason, std::string_view location = {});
   Replayable replayable() const;
   bool keeps_body() const;
+  bool streams() const { return body_mode_ == config::RequestBody::Stream; }
   bool request_buffer_full(size_t size) const;
   bool memory_is_short() const;
 
@@ -108,6 +109,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   upstream::Affinity affinity_;
 
   http::Method method_ = http::Method::Other;
+  config::RequestBody body_mode_ = config::RequestBody::Auto;
   RequestProgress progress_ = RequestProgress::Receiving;
   ResponseProgress response_ = ResponseProgress::None;
   bool upgrade_ = false;

@@ -5,6 +5,8 @@
 namespace berth::exchange {
 
 void Exchange::on_interim(const http::ResponseHead& head) {
+  // Of 100 (Continue) the client has heard from us.
+  if (head.status == 100 && !streams()) return;
   stream_.send_interim(head);
 }
 

@@ -126,7 +126,7 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   writer.fields(head.fields, [&](const HeaderField& field) {
     if (field.hop_by_hop) return false;
     if (berth_writes(field.id)) return false;
-    if (field.id == HeaderId::Expect) return head.expect_continue;
+    if (field.id == HeaderId::Expect) return rules.expect && head.expect_continue;
     return any_name || (!is_one_of(rules.subject_headers, field.name) && ours(field.name));
   });
   // HTTP/1.0 may come without; an absolute-form target says it all the same.

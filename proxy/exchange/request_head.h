@@ -34,6 +34,7 @@ struct ForwardingRules {
   std::string_view fresh_id;           // a new request id
   // Fields that only Berth may send: what any listener tells of client certificates.
   std::span<const std::string> subject_headers = {};
+  bool expect = false;  // the server itself is to answer Expect: 100-continue
 };
 
 // Hop-by-hop fields are gone; X-Forwarded-*, Forwarded and X-Request-Id are Berth's own unless the

@@ -18,6 +18,11 @@ namespace berth::exchange {
 struct RouteTarget {
   const config::Route* route = nullptr;
   upstream::Cluster* cluster = nullptr;
+
+  config::RequestBody request_body() const {
+    return route->request_body != config::RequestBody::Inherit ? route->request_body
+                                                               : cluster->settings().request_body;
+  }
 };
 
 // One snapshot's routes as one worker uses them; requests hold the table that they began with. The

@@ -373,7 +373,66 @@ scenario('an HTTP/1.0 server, with and without keep-alive', async (s) => {
 
 // --- Interim responses and early ones
 
-scenario('100-continue: the server itself says so, and only then the body is sent', async (s) => {
+const EXPECT = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';
+
+scenario('100-continue: Berth says so, and the server hears of the request when its body is here', async (s) => {
+  const origin = await s.origin(mirror);
+  let asked = 0;
+  origin.server.on('checkContinue', () => { ++asked; });
+  const berth = await s.front(origin);
+  const wire = await s.wire(berth);
+  for (let round = 0; round < 2; ++round) {
+    wire.write(EXPECT);
+    assert.equal((await wire.head()).line, 'HTTP/1.1 100 Continue');
+    assert.equal(origin.requests.length, round);
+    wire.write('hello');
+    const got = await wire.response();
+    assert.deepEqual([JSON.parse(got.body).body, got.interim.length], ['hello', 0]);
+    assert.equal(JSON.parse(got.body).headers.expect, undefined);
+  }
+  assert.equal(asked, 0);
+});
+
+scenario('100-continue: who is refused is not asked for the body, and hears that the connection ends', async (s) => {
+  const origin = await s.origin(mirror);
+  const berth = await s.front(origin, { listener: { max_body: '4B' }, routes: [{ path: '/there', upstream: 'app' }] });
+  for (const [request, status] of [
+    [EXPECT, 413],
+    [EXPECT.replace(' 5', ' 3'), 404],
+    [EXPECT.replace('100-continue', 'a-miracle'), 417],
+    [EXPECT.replace('100-continue', '100-continue, 100-continue'), 417],
+  ]) {
+    const wire = await s.wire(berth);
+    wire.write(request);
+    const got = await wire.response();
+    assert.deepEqual([got.status, got.get('connection'), got.interim.length], [status, 'close', 0]);
+    assert.equal(await wire.finish(), 'FIN');
+  }
+  assert.equal(origin.connections, 0);
+});
+
+scenario('100-continue: HTTP/1.0 knows nothing of it', async (s) => {
+  const berth = await s.front(await s.origin(mirror));
+  const wire = await s.wire(berth);
+  wire.write(EXPECT.replace('/1.1', '/1.0')).write('hello');
+  const got = await wire.response();
+  assert.deepEqual([JSON.parse(got.body).body, got.interim.length], ['hello', 0]);
+});
+
+scenario('sixteen clients that wait for 100 and then send nothing hold none of two connections', async (s) => {
+  const origin = await s.origin(mirror);
+  const berth = await s.front(origin, { pool: { max_connections: 2, queue_size: 0 } });
+  for (let i = 0; i < 16; ++i) {
+    const wire = await s.wire(berth);
+    wire.write(EXPECT);
+    await wire.upTo('100 Continue\r\n\r\n');
+  }
+  for (let i = 0; i < 20; ++i) assert.equal((await s.request(berth)).status, 200);
+});
+
+// --- request_body: stream
+
+scenario('streaming: the server itself says 100, and only then the body is sent', async (s) => {
   const origin = await s.origin(mirror);
   let asked = 0;
   origin.server.on('checkContinue', (request, response) => {
@@ -381,26 +440,45 @@ scenario('100-continue: the server itself says so, and only then the body is sen
     response.writeContinue();
     mirror(request, response);
   });
-  const berth = await s.front(origin);
+  const berth = await s.front(origin, { upstream: { request_body: 'stream' } });
   const wire = await s.wire(berth);
-  wire.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
+  wire.write(EXPECT);
   assert.match((await wire.head()).line, /^HTTP\/1.1 100 /);
   wire.write('hello');
   assert.equal(JSON.parse((await wire.response()).body).body, 'hello');
   assert.equal(asked, 1);
 });
 
-scenario('100-continue refused by the server: 417 arrives, no body is asked for', async (s) => {
+scenario('streaming: 100-continue refused by the server: no body is asked for', async (s) => {
   const origin = await s.origin(mirror);
   origin.server.on('checkContinue', (request, response) => {
     response.writeHead(403, { connection: 'close' });
     response.end('no');
   });
-  const berth = await s.front(origin);
+  const berth = await s.front(origin, { upstream: { request_body: 'stream' } });
   const wire = await s.wire(berth);
-  wire.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
+  wire.write(EXPECT);
   const got = await wire.response();
-  assert.deepEqual([got.status, got.body, got.interim.length], [403, 'no', 0]);
+  assert.deepEqual([got.status, got.body, got.interim.length, got.get('connection')], [403, 'no', 0, 'close']);
+});
+
+scenario('streaming: both directions at the same time, each piece as it comes; a route of its own', async (s) => {
+  const origin = await s.origin((request, response) => {
+    response.writeHead(200);
+    response.flushHeaders();
+    request.pipe(response);
+  });
+  const berth = await s.front(origin, {
+    routes: [{ path: '/echo', upstream: 'app', request_body: 'stream' }, { path: '/', upstream: 'app' }] });
+  const wire = await s.wire(berth);
+  wire.write('POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+  assert.match((await wire.head()).line, / 200 /);
+  for (const piece of ['one', 'two', 'six']) {
+    wire.write(`3\r\n${piece}\r\n`);
+    assert.equal(await wire.upTo(`3\r\n${piece}\r\n`), `3\r\n${piece}\r\n`);
+  }
+  wire.write('0\r\n\r\n');
+  await wire.upTo('0\r\n\r\n');
 });
 
 scenario('a client that does not wait for 100 gets its answer all the same', async (s) => {

@@ -140,14 +140,35 @@ scenario('interim responses, trailers, HEAD and 204', async (s) => {
   assert.equal((await ask(session, { ':path': '/empty' })).status, 204);
 });
 
-scenario('100 (Continue) is the server\'s to say', async (s) => {
+scenario('100 (Continue) is Berth\'s to say', async (s) => {
   const origin = await s.origin((req, res) => req.pipe(res));
+  let asked = 0;
+  origin.server.on('checkContinue', () => { ++asked; });
   const berth = await front(s, origin);
   const session = await connect(s, berth);
   const stream = session.request({ ':path': '/', ':method': 'POST', expect: '100-continue' });
   await within(new Promise((resolve) => stream.once('continue', resolve)), '100');
+  assert.equal(origin.connections, 0);
   stream.end('now');
   assert.equal(await readAll(stream), 'now');
+  assert.equal(asked, 0);
+});
+
+scenario('streaming: 100 (Continue) is the server\'s to say, and both directions go on at the same time', async (s) => {
+  const origin = await s.origin((req, res) => req.pipe(res));
+  origin.server.on('checkContinue', (req, res) => { res.writeContinue(); res.writeHead(200); res.flushHeaders(); req.pipe(res); });
+  const berth = await front(s, origin, { upstream: { request_body: 'stream' } });
+  const session = await connect(s, berth);
+  const stream = session.request({ ':path': '/', ':method': 'POST', expect: '100-continue' });
+  await within(new Promise((resolve) => stream.once('continue', resolve)), '100');
+  await within(new Promise((resolve) => stream.once('response', resolve)), 'the head');
+  for (const piece of ['one', 'two', 'six']) {
+    stream.write(piece);
+    const [echo] = await within(new Promise((resolve) => stream.once('data', (...got) => resolve(got))), piece);
+    assert.equal(String(echo), piece);
+  }
+  stream.end();
+  assert.equal(await readAll(stream), '');
 });
 
 scenario('a hundred streams share a pool of eight as a hundred clients do', async (s) => {

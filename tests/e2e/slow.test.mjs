@@ -17,7 +17,7 @@ function closed(reason) { return (m) => m.sum('berth_client_connections_closed_t
 
 // --- Those that hold a connection
 
-for (const [name, fields] of [['that is too long to be collected', ''], ['that waits for 100', 'Expect: 100-continue\r\n']]) {
+for (const [name, upstream] of [['that is too long to be collected', { request_buffer: '4KiB' }], ['that streams', { request_body: 'stream' }]]) {
   scenario(`min_body_rate: an upload ${name} and comes too slowly gets 408`, async (s) => {
     let broken = false;
     const origin = await s.origin(async (request) => {
@@ -26,9 +26,9 @@ for (const [name, fields] of [['that is too long to be collected', ''], ['that w
     });
     // Its first 8 KiB earn it 20 ms, and then it is far below the rate.
     const berth = await s.front(origin, {
-      listener: { body_timeout: '1s', min_body_rate: '400KiB/s' }, upstream: { request_buffer: '4KiB' } });
+      listener: { body_timeout: '1s', min_body_rate: '400KiB/s' }, upstream });
     const wire = await s.wire(berth);
-    wire.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n${fields}\r\n`).write('x'.repeat(8192));
+    wire.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n`).write('x'.repeat(8192));
     drip(s, wire, 'xxxxx');
     const got = await wire.response('POST');
     assert.deepEqual([got.status, got.get('connection')], [408, 'close']);

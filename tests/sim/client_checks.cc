@@ -58,9 +58,11 @@ bool AnswerChecks::should_have_been_replayed(const RequestRecord& request,
                          s.upstream.retry.budget_min >= s.client.count && s.by_hand == 0;
   // Who is short of memory keeps no body to send it again.
   const bool keeps_bodies = s.memory_budget >= Scenario{}.memory_budget && s.reloads == 0;
+  const bool streams = s.upstream.request_body == config::RequestBody::Stream;
   return only_idle_closes && may_retry && request.idempotent &&
          (keeps_bodies || request.body_size == 0) &&
-         request.body_size < s.upstream.request_buffer && !request.expects && !request.upgrade &&
+         request.body_size < s.upstream.request_buffer && !(streams && request.body_size > 0) &&
+         !request.upgrade &&
          (label == "server_closed" || label == "server_reset" || label == "stale_reuse");
 }
 

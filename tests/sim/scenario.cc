@@ -308,6 +308,11 @@ void draw_health(Dice dice, Scenario& s) {
   e.max_percent = dice.percent(50) ? 50 : 100;
 }
 
+// When bodies take a connection. Dice of its own, too.
+void draw_bodies(Dice dice, Scenario& s) {
+  if (dice.percent(25)) s.upstream.request_body = config::RequestBody::Stream;
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -348,6 +353,7 @@ Scenario Scenario::draw(uint64_t seed) {
     s.http2_clients = static_cast<uint32_t>(http2.between(1, 3));
   }
   draw_health(Dice(seed ^ 0x4865616c7468), s);
+  draw_bodies(Dice(seed ^ 0x626f64696573), s);
   return s;
 }
 

@@ -256,7 +256,7 @@ void ServerConnection::on_request_head() {
   early_ = body_to_come && dice_.permille(server_.manners().early);
   if (early_) {
     answer();
-  } else if (request_->expects && dice_.percent(80)) {
+  } else if (head.find("Expect") != nullptr && dice_.percent(80)) {
     say("HTTP/1.1 100 Continue\r\n\r\n");
   }
 }
@@ -302,6 +302,11 @@ void ServerConnection::check_request_head(const Message& head) {
   }
   if (request_->upgrade != head.lists("Connection", "upgrade")) {
     site_.world.fail("request %llu: Connection is '%s'", id, head.value("Connection").c_str());
+  }
+  // Berth answers it itself, unless the server is to see everything as it comes.
+  const bool streams = site_.scenario.upstream.request_body == config::RequestBody::Stream;
+  if ((head.find("Expect") != nullptr) != (streams && request_->expects)) {
+    site_.world.fail("request %llu: Expect is '%s'", id, head.value("Expect").c_str());
   }
   if (request_->chunked != (head.value("Transfer-Encoding") == "chunked")) {
     site_.world.fail("request %llu: its framing has changed", id);

@@ -127,9 +127,35 @@ TEST_F(SlowClient, ABodyThatIsCollectedHoldsNothingAndMayTakeItsTime) {
   EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 200"));
 }
 
-TEST_F(SlowClient, WhoWaitsFor100HoldsAConnectionFromItsHeadOn) {
+constexpr std::string_view kExpect = "Expect: 100-continue\r\n";
+
+TEST_F(SlowClient, WhoWaitsFor100HoldsNothing) {
   begin();
-  upload(500, "", "Expect: 100-continue\r\n");
+  upload(500, "", kExpect);
+  EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 100 Continue\r\n\r\n"));
+  send_on(12, kRate / 10);
+  EXPECT_EQ(stage.dialled(), 0U);
+  send_on(1, 500 - 12 * kRate / 10);
+  ASSERT_EQ(stage.dialled(), 1U);
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(SlowClient, WhoNeverSendsWhatItWasAskedForGets408) {
+  begin();
+  upload(500, "", kExpect);
+  client.hear();
+  stage.pass(kPatience + 1s);
+  EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 408"));
+  EXPECT_EQ(refused(CloseReason::BodyTimeout), 1U);
+  EXPECT_EQ(stage.dialled(), 0U);
+}
+
+TEST_F(SlowClient, WhereBodiesStreamWhoWaitsFor100HoldsAConnectionFromItsHeadOn) {
+  stage.upstream().request_body = config::RequestBody::Stream;
+  begin();
+  upload(500, "", kExpect);
   ASSERT_EQ(stage.dialled(), 1U);
   stage.server(0).say("HTTP/1.1 100 Continue\r\n\r\n");
   stage.settle();

@@ -196,12 +196,47 @@ TEST_F(ExchangeTest, AServerThatDoesNotReadPausesTheClient) {
   EXPECT_EQ(heard(), std::string(60'000, 'b') + std::string(60'000, 'c'));
 }
 
-TEST_F(ExchangeTest, ABodyThatWaitsToBeContinuedIsNotWaitedFor) {
+constexpr char kExpect[] = "Expect: 100-continue\r\n";
+
+TEST_F(ExchangeTest, WhoWaitsFor100HearsItFromBerthAndHoldsNothing) {
   apply();
-  Call& call = post(5, "", "Expect: 100-continue\r\n");
+  Call& call = post(5, "", kExpect);
+  EXPECT_EQ(call.client.continues, 1);
+  EXPECT_EQ(connections(), 0u);
+  body(call, "01234", true);
   ASSERT_EQ(connections(), 1u);
   accept();
-  EXPECT_NE(heard().find("Expect: 100-continue\r\n"), std::string::npos);
+  const std::string sent = heard();
+  EXPECT_EQ(sent.find("Expect:"), std::string::npos);
+  EXPECT_TRUE(sent.ends_with("\r\n\r\n01234"));
+  // A server that says it unasked says nothing new.
+  say(0, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(call.client.interims, std::vector<uint16_t>{});
+  EXPECT_EQ(call.client.status, 201);
+}
+
+TEST_F(ExchangeTest, WhoHasBegunToSendNeedsNo100) {
+  apply();
+  EXPECT_EQ(post(5, "01", kExpect).client.continues, 0);
+  EXPECT_EQ(post(2, "01", kExpect).client.continues, 0);
+}
+
+TEST_F(ExchangeTest, WhoseRequestIsRefusedIsNotAskedForItsBody) {
+  config.routes.front().path = "/elsewhere";
+  apply();
+  Call& call = post(5, "", kExpect);
+  EXPECT_EQ(call.client.status, 404);
+  EXPECT_EQ(call.client.continues, 0);
+}
+
+TEST_F(ExchangeTest, StreamingLeaves100ToTheServer) {
+  settings().request_body = config::RequestBody::Stream;
+  apply();
+  Call& call = post(5, "", kExpect);
+  EXPECT_EQ(call.client.continues, 0);
+  ASSERT_EQ(connections(), 1u);
+  accept();
+  EXPECT_NE(heard().find(kExpect), std::string::npos);
   say(0, "HTTP/1.1 100 Continue\r\n\r\n");
   EXPECT_EQ(call.client.interims, std::vector<uint16_t>{100});
   body(call, "01234", true);
@@ -209,6 +244,36 @@ TEST_F(ExchangeTest, ABodyThatWaitsToBeContinuedIsNotWaitedFor) {
   say(0, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(call.client.status, 201);
   EXPECT_EQ(call.client.completions, 1);
+}
+
+TEST_F(ExchangeTest, StreamingPassesEachPieceOnInBothDirections) {
+  settings().request_body = config::RequestBody::Stream;
+  apply();
+  Call& call = post_chunked("");
+  accept();
+  EXPECT_NE(heard().find("Transfer-Encoding: chunked\r\n"), std::string::npos);
+  say(0, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(call.client.heads, 1);
+  for (const char* piece : {"one", "two"}) {
+    body(call, piece);
+    EXPECT_EQ(heard(), std::string("3\r\n") + piece + "\r\n");
+    call.client.body.clear();
+    say(0, std::string("3\r\n") + piece + "\r\n");
+    EXPECT_EQ(call.client.body, piece);
+  }
+  body(call, "", true);
+  EXPECT_EQ(heard(), "0\r\n\r\n");
+  say(0, "0\r\n\r\n");
+  EXPECT_EQ(call.client.completions, 1);
+  EXPECT_FALSE(server().closed);
+}
+
+TEST_F(ExchangeTest, ARouteSaysHowItsBodiesAreTaken) {
+  settings().request_body = config::RequestBody::Stream;
+  config.routes.front().request_body = config::RequestBody::Auto;
+  apply();
+  EXPECT_EQ(post(5, "", kExpect).client.continues, 1);
+  EXPECT_EQ(connections(), 0u);
 }
 
 TEST_F(ExchangeTest, AChunkedBodyIsChunkedAnew) {

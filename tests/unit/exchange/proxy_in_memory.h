@@ -120,6 +120,10 @@ class FakeNetwork final : public net::Network {
 // What a client has been sent.
 class FakeClient final : public ClientStream {
  public:
+  void send_continue() override {
+    EXPECT_FALSE(done());
+    ++continues;
+  }
   void send_interim(const http::ResponseHead& head) override { interims.push_back(head.status); }
   void send_head(const ResponseStart& start) override {
     ++heads;
@@ -174,6 +178,7 @@ class FakeClient final : public ClientStream {
   bool done() const { return completions > 0 || aborted != CloseReason::None; }
 
   std::vector<uint16_t> interims;
+  int continues = 0;
   int heads = 0;
   int locals = 0;
   int completions = 0;

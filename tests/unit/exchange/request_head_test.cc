@@ -35,10 +35,13 @@ class RequestHeadTest : public testing::Test {
     const auto outcome = http::HeadParser::parse(received, limits, progress, *head);
     EXPECT_EQ(outcome.status, http::ParseStatus::Complete) << text;
     const ClientFacts client{.peer = peer, .stats = *stats, .secure = secure, .trusted = trusted};
-    out = forward_head(
-        *head, outcome.head_size, client,
-        {.forwarding = forwarding, .headers = rules, .upstream = "backend", .fresh_id = kFreshId},
-        upgrade);
+    out = forward_head(*head, outcome.head_size, client,
+                       {.forwarding = forwarding,
+                        .headers = rules,
+                        .upstream = "backend",
+                        .fresh_id = kFreshId,
+                        .expect = expect},
+                       upgrade);
     // Nothing has grown beyond what was reserved: the views would point nowhere.
     EXPECT_EQ(out.bytes.view().substr(0, out.head_size), out.head());
     const auto inside = [this](std::string_view view) {
@@ -57,6 +60,7 @@ class RequestHeadTest : public testing::Test {
   net::Address peer = *net::Address::parse("192.0.2.7:50000");
   std::unique_ptr<stats::ListenerStats> stats = std::make_unique<stats::ListenerStats>();
   bool secure = false;
+  bool expect = true;
   bool trusted = false;
   bool upgrade = false;
   config::Forwarding forwarding;
@@ -183,6 +187,14 @@ TEST_F(RequestHeadTest, AnExpectationGoesOnIfThereIsABodyToWaitFor) {
              "Expect"),
       Values{});
   EXPECT_EQ(values(get("Expect: 100-continue\r\n"), "Expect"), Values{});
+}
+
+TEST_F(RequestHeadTest, AnExpectationThatBerthHasAnsweredGoesNoFurther) {
+  expect = false;
+  EXPECT_EQ(
+      values(forward("POST / HTTP/1.1", "Host: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n"),
+             "Expect"),
+      Values{});
 }
 
 TEST_F(RequestHeadTest, AnUpgradeIsCarriedOnlyWhenItIsToBe) {
