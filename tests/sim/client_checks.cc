@@ -33,14 +33,14 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
   if (label == "no_server" && s.by_hand > 0) return true;
   if (label == "no_server") return restarts || !m.polite || s.reloads > 0;
   if (label == "response_timeout")
-    return m.stall_before + m.stall_within + m.garbage > 0 || s.freezes > 0;
+    return m.stall_before + m.stall_within + m.garbage > 0 || s.sleeps > 0;
   if (label == "bad_response" || label == "unexpected_upgrade" || label == "bad_content_length") {
     return m.garbage + m.leftover + m.unsolicited > 0;
   }
   if (label == "server_closed" || label == "server_reset" || label == "bytes_while_idle") {
     // A server without hints closes when it likes; one with hints only if it has been blocked for
     // too long.
-    return restarts || faulty_end || !m.polite || !m.hints || s.freezes > 0;
+    return restarts || faulty_end || !m.polite || !m.hints || s.sleeps > 0;
   }
   return !m.polite;
 }

@@ -4,6 +4,8 @@
 
 namespace berth::sim {
 
+bool bound_at_server = false;
+
 namespace {
 constexpr Duration kTimersMayBeLate = 2ms;
 }
@@ -24,25 +26,39 @@ void Invariants::know(const server::WorkerPlan& plan) {
   }
 }
 
-void Invariants::check(const void* network, CountConnections connections) {
-  for (Bound& bound : bounds_) {
-    const uint32_t used = bound.server->slots.used();
-    const uint32_t limit = bound.server->slots.limit();
-    // A lowered limit takes effect as slots come back: never more than there were.
-    bound.allowed = std::max(limit, std::min(bound.allowed, used));
-    if (used > bound.allowed) {
-      world_.fail("%s: %u slots are out, the limit is %u", bound.server->name().c_str(), used,
-                  limit);
-    }
-    const uint32_t open = connections(network, bound.server->address);
-    if (open > used) {
-      world_.fail("%s: %u connections and only %u slots", bound.server->name().c_str(), open, used);
-    }
-    bound.allowed = std::max(limit, used);
-  }
+void Invariants::check(Network& network) {
+  for (Bound& bound : bounds_) check_bound(bound, network);
   for (Queue& queue : queues_) {
     check_queue(queue);
     check_ejected(queue);
+  }
+}
+
+void Invariants::check_bound(Bound& bound, Network& network) {
+  const upstream::SharedServer& server = *bound.server;
+  const uint32_t used = server.slots.used();
+  const uint32_t limit = server.slots.limit();
+  // A lowered limit takes effect as slots come back: never more than there were.
+  bound.allowed = std::max(limit, std::min(bound.allowed, used));
+  if (used > bound.allowed) {
+    world_.fail("%s: %u slots are out, the limit is %u", server.name().c_str(), used, limit);
+  }
+  const uint32_t made = network.connections_to(server.address);
+  if (made > used) {
+    world_.fail("%s: %u connections and only %u slots", server.name().c_str(), made, used);
+  }
+  bound.allowed = std::max(limit, used);
+  if (!bound_at_server) return;
+  const ServerSockets::Count open = network.open_at(server.address);
+  if (open.pooled > bound.allowed) {
+    world_.fail("%s has %u open connections, the limit is %u", server.name().c_str(), open.pooled,
+                limit);
+  }
+  const uint32_t upgrades = server.upgraded.limit();
+  bound.upgrades_allowed = std::max(upgrades, std::min(bound.upgrades_allowed, open.upgraded));
+  if (open.upgraded > bound.upgrades_allowed) {
+    world_.fail("%s has %u upgraded connections, the limit is %u", server.name().c_str(),
+                open.upgraded, upgrades);
   }
 }
 
@@ -131,9 +147,9 @@ void Invariants::check_queue(Queue& queue) {
   queue.counted = counted;
 }
 
-void Invariants::check_quiet(const void* network, CountConnections connections) {
+void Invariants::check_quiet(const Network& network) {
   for (Bound& bound : bounds_) {
-    const uint32_t open = connections(network, bound.server->address);
+    const uint32_t open = network.connections_to(bound.server->address);
     if (open != bound.server->slots.used()) {
       world_.fail("%s: %u slots are out for %u connections", bound.server->name().c_str(),
                   bound.server->slots.used(), open);

@@ -8,9 +8,13 @@
 #include <vector>
 
 #include "proxy/upstream/shared_server.h"
+#include "tests/sim/server_sockets.h"
 #include "tests/sim/sim_worker.h"
 
 namespace berth::sim {
+
+// Also counts at the server's side. (Off until every close waits for the server.)
+extern bool bound_at_server;
 
 class Invariants {
  public:
@@ -19,11 +23,20 @@ class Invariants {
 
   // A configuration has been handed out.
   void know(const server::WorkerPlan& plan);
-  // Connections to a server that stand or are being made, upgraded ones excluded.
-  using CountConnections = uint32_t (*)(const void* network, const net::Address& server);
-  void check(const void* network, CountConnections count);
+  // What is to be seen of the connections to a server from outside the proxy.
+  class Network {
+   public:
+    // Those that the proxy has or is making, upgraded ones excluded.
+    virtual uint32_t connections_to(const net::Address& server) const = 0;
+    // Those that the server's machine holds.
+    virtual ServerSockets::Count open_at(const net::Address& server) = 0;
+
+   protected:
+    ~Network() = default;
+  };
+  void check(Network& network);
   // All workers have come to rest and no message is on its way.
-  void check_quiet(const void* network, CountConnections count);
+  void check_quiet(const Network& network);
   // A connection is being made although no server was ever unavailable.
   void check_dial(const net::Address& to) const;
   // Everything is over.
@@ -49,8 +62,10 @@ class Invariants {
   struct Bound {
     std::shared_ptr<upstream::SharedServer> server;
     uint32_t allowed = 0;
+    uint32_t upgrades_allowed = 0;
   };
 
+  void check_bound(Bound& bound, Network& network);
   Counts count(const upstream::SharedCluster& cluster) const;
   void check_queue(Queue& queue);
   void check_ejected(const Queue& queue);

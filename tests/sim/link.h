@@ -62,6 +62,7 @@ class End {
   void reset();      // RST now
   bool closed() const { return closed_; }
   bool shut() const { return fin_sent_; }
+  bool rst_sent() const { return rst_sent_; }
 
   bool fin_arrived() const { return fin_arrived_; }
   bool rst_arrived() const { return rst_arrived_; }
@@ -128,9 +129,13 @@ class Link {
   // A delay, its own for each connection: what happens on one does not change the chance of
   // another.
   Duration delay() { return dice_.between(manners_.least_delay, manners_.most_delay); }
-  // The server has switched protocols at this byte of its stream, and the proxy has read as far.
+  // The server has switched protocols at this byte of its stream.
   void upgrade_at(uint64_t byte) { upgrade_at_ = byte; }
-  bool upgraded() const { return ends_[0].read_total() >= upgrade_at_; }
+  // The proxy has read as far, and not only to throw it away.
+  bool upgraded() const { return upgraded_; }
+  void note_read() {
+    if (ends_[0].read_total() >= upgrade_at_ && !ends_[0].shut()) upgraded_ = true;
+  }
 
   void mark(std::vector<Mark>& marks, uint64_t upto) {
     marks.push_back({upto, world_.now(), ++marked_});
@@ -153,6 +158,7 @@ class Link {
   Dice dice_;
   uint64_t marked_ = 0;
   uint64_t upgrade_at_ = UINT64_MAX;
+  bool upgraded_ = false;
   End ends_[2];
 };
 

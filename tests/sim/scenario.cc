@@ -242,7 +242,7 @@ void make_sessions(Dice& dice, Scenario& s) {
   s.spread = 30ms;
   s.server = ServerManners();
   s.server.most_think = dice.percent(50) ? Duration(3ms) : Duration(30ms);
-  s.reloads = s.restarts = s.freezes = 0;
+  s.reloads = s.restarts = s.sleeps = 0;
   s.most_lag = Duration(0);
   s.killed = s.drained = false;
   config::Upstream& u = s.upstream;
@@ -261,6 +261,26 @@ void make_sessions(Dice& dice, Scenario& s) {
   s.server.connect_refused = dice.percent(50) ? 300 : 0;
   s.server.close_after = dice.percent(50) ? 300 : 0;
   s.restarts = static_cast<uint32_t>(dice.between(1, 4));
+}
+
+// Clients that give up, answers that do not come in time, and servers whose event loops sleep: the
+// connections that the proxy is done with, and the server is not. Dice of its own, as below.
+void draw_leaving(Dice dice, Scenario& s) {
+  s.server.of_all_kinds = dice.percent(40);
+  constexpr Duration kAccepts[] = {0ms, 0ms, 200us, 5ms};
+  s.server.most_accept = dice.of(kAccepts);
+  s.listener.half_close = config::HalfClose::Serve;
+  if (s.client.crawling > 0 || !dice.percent(20)) return;
+  s.sleeps = static_cast<uint32_t>(dice.between(2, 10));
+  constexpr Duration kSleeps[] = {50ms, 300ms, 2s};
+  s.longest_sleep = dice.of(kSleeps);
+  s.sleep_within = dice.percent(50) ? Duration(50ms) : Duration(1s);
+  s.client.count = std::max(s.client.count, 4U);
+  s.client.aborts = 50;
+  config::Upstream& u = s.upstream;
+  u.pool.max_connections = static_cast<uint32_t>(dice.between(1, 3));
+  constexpr Duration kPatience[] = {50ms, 300ms, 3s};
+  u.response_timeout = dice.of(kPatience);
 }
 
 // From dice of its own: what else a seed draws does not depend on it.
@@ -330,8 +350,9 @@ Scenario Scenario::draw(uint64_t seed) {
   s.reloads = maybe(dice, 25, 4);
   s.restarts = s.server.polite ? 0 : maybe(dice, 25, 3);
   if (dice.percent(20)) {
-    s.freezes = static_cast<uint32_t>(dice.between(1, 4));
-    s.longest_freeze = dice.percent(50) ? Duration(200ms) : Duration(3s);
+    s.sleeps = static_cast<uint32_t>(dice.between(1, 4));
+    s.longest_sleep = dice.percent(50) ? Duration(200ms) : Duration(3s);
+    s.sleep_within = 3s;
   }
   if (dice.percent(30)) s.most_lag = dice.percent(70) ? Duration(2ms) : Duration(100ms);
   if (dice.percent(10)) s.attach_failures = 100;
@@ -354,6 +375,7 @@ Scenario Scenario::draw(uint64_t seed) {
   }
   draw_health(Dice(seed ^ 0x4865616c7468), s);
   draw_bodies(Dice(seed ^ 0x626f64696573), s);
+  draw_leaving(Dice(seed ^ 0x6c65617665), s);
   return s;
 }
 
@@ -365,7 +387,7 @@ std::string Scenario::describe() const {
          (upstream.sticky.cookie.empty() ? "" : ", sticky") + (backups ? ", backups" : "") +
          (restarts > 0 ? ", restarts" : "") + (by_hand > 0 ? ", drains" : "") +
          (upstream.health.enabled ? ", health checks" : "") +
-         (upstream.pool.min_idle > 0 ? ", kept warm" : "") + (freezes > 0 ? ", freezes" : "") +
+         (upstream.pool.min_idle > 0 ? ", kept warm" : "") + (sleeps > 0 ? ", sleeps" : "") +
          (killed ? ", killed" : "");
 }
 

@@ -12,6 +12,14 @@
 
 namespace berth::sim {
 
+// What an app server does when the proxy shuts down its side of a connection.
+enum class OnHalfClose : uint8_t {
+  Abort,       // closes; a request that is under way is cancelled (Node)
+  Answer,      // takes no notice, answers late and whole, then closes (Go, Python)
+  Ignore,      // never closes by itself
+  FinAndRead,  // as Node, but whenever it closes it goes on reading until the proxy closes too
+};
+
 // How app servers behave. Chances are per thousand requests (or connections).
 struct ServerManners {
   Duration keepalive = 5s;  // closes a connection that has been idle for so long
@@ -45,7 +53,9 @@ struct ServerManners {
   uint32_t connect_fails_at_once = 0;
   uint32_t connect_silent = 0;
   Duration most_connect = 2ms;
-  bool polite = true;  // none of the faults above: every request gets its answer
+  Duration most_accept{};     // how long a connection waits in the accept queue of an idle server
+  bool of_all_kinds = false;  // each server has its own manner of OnHalfClose; or all are as Node
+  bool polite = true;         // none of the faults above: every request gets its answer
 };
 
 struct ClientManners {
@@ -93,10 +103,11 @@ struct Scenario {
   uint32_t reloads = 0;
   Duration reload_within = 3s;
   uint32_t restarts = 0;
-  uint32_t freezes = 0;    // a server's event loop is blocked
+  uint32_t sleeps = 0;     // a server's event loop does something else for a while
   uint32_t illnesses = 0;  // a server fails its health checks for a while
   uint32_t by_hand = 0;    // a server is drained by hand for a while
-  Duration longest_freeze{};
+  Duration longest_sleep{};
+  Duration sleep_within{};       // after the last client has come
   Duration most_lag{};           // how late a worker may be
   Duration most_mail_delay{};    // between two workers
   uint32_t attach_failures = 0;  // permille
@@ -108,7 +119,7 @@ struct Scenario {
   std::string describe() const;
   // No server is ever unavailable, none comes and none goes.
   bool calm() const {
-    return server.polite && server.hints && restarts == 0 && reloads == 0 && freezes == 0 &&
+    return server.polite && server.hints && restarts == 0 && reloads == 0 && sleeps == 0 &&
            upstream.connect_timeout > 1s && most_lag == Duration(0) && by_hand == 0 &&
            !upstream.health.enabled && upstream.pool.min_idle == 0 &&
            upstream.ejection.count == config::EjectFor::Failures;

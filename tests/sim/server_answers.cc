@@ -26,15 +26,13 @@ std::string chunked(const std::string& body, Dice& dice, bool trailers) {
 void ServerConnection::answer() {
   const Duration think = dice_.between(server_.manners().least_think, server_.manners().most_think);
   site_.world.after(think, [this, timer = ++timer_] {
-    if (timer == timer_ && !end_.closed()) speak();
+    server_.when_awake([this, timer] {
+      if (timer == timer_ && open()) speak();
+    });
   });
 }
 
 void ServerConnection::speak() {
-  if (server_.frozen()) {
-    answer();
-    return;
-  }
   const ServerManners& m = server_.manners();
   if (dice_.permille(m.fin_before) || dice_.permille(m.rst_before)) {
     attempt_->complete = false;

@@ -26,25 +26,16 @@ ServerConnection::ServerConnection(ServerModel& server, End& end)
 }
 
 void ServerConnection::on_edge(End&) {
-  if (server_.frozen()) {
-    dirty_ = true;
-    return;
-  }
-  pump();
+  if (!server_.asleep()) pump();
 }
 
-void ServerConnection::thaw() {
-  if (end_.closed()) return;
-  if (over_by_timer_) {
-    hang_up(false);
-    return;
-  }
-  dirty_ = false;
+void ServerConnection::wake() {
   pump();
 }
 
 void ServerConnection::die(bool with_reset) {
-  if (!end_.closed()) hang_up(with_reset);
+  if (open()) hang_up(with_reset);
+  if (!end_.closed()) end_.close();
 }
 
 void ServerConnection::hang_up(bool with_reset) {
@@ -52,10 +43,13 @@ void ServerConnection::hang_up(bool with_reset) {
                    with_reset ? "resets" : "closes");
   ++timer_;
   link().closed_idle = served_ > 0 && !answering_ && body_done_ && !end_.fin_arrived();
+  // Closing with something unread is a RST.
+  const bool goes_on_reading = !with_reset && server_.on_half_close() == OnHalfClose::FinAndRead;
+  const bool nothing_lost = goes_on_reading || end_.unread().empty();
   if (answering_ && attempt_ != nullptr) {
     // What it has not said yet will not be said; only a body until close does not mind.
     const bool cut_body = until_close_ && !with_reset && !end_.fin_arrived() &&
-                          !end_.rst_arrived() && end_.unread().empty() &&
+                          !end_.rst_arrived() && nothing_lost &&
                           end_.written_total() >= body_start_;
     if (cut_body) {
       attempt_->complete = true;
@@ -67,20 +61,33 @@ void ServerConnection::hang_up(bool with_reset) {
   outbox_.clear();
   if (with_reset) {
     end_.reset();
+  } else if (goes_on_reading && !end_.rst_arrived()) {
+    said_fin_ = true;
+    end_.shut_down();
+    discard();
   } else {
     end_.close();
   }
 }
 
+// Our FIN is sent: the connection is let go, but what still comes is read and not answered.
+void ServerConnection::discard() {
+  if (over_ && body_done_ && !end_.unread().empty()) {
+    site_.world.fail("server #%u: bytes after its last response", link().serial());
+  }
+  end_.consume(end_.unread().size());
+  if (end_.fin_arrived() || end_.rst_arrived()) end_.close();
+}
+
 void ServerConnection::pump() {
-  if (end_.closed()) return;
-  flush();
-  if (!end_.closed()) read_some();
+  if (open()) flush();
+  if (open()) read_some();
+  if (said_fin_ && !end_.closed()) discard();
 }
 
 void ServerConnection::read_some() {
   if (reading_paced_) return;
-  while (!end_.closed() && !end_.unread().empty()) {
+  while (open() && !end_.unread().empty()) {
     if (over_ && body_done_) {
       site_.world.fail("server #%u: bytes after its last response: '%.60s'", link().serial(),
                        std::string(end_.unread()).c_str());
@@ -111,7 +118,7 @@ void ServerConnection::read_some() {
         return;
       }
       if (!knew_head && reader_.head_complete()) on_request_head();
-      if (end_.closed()) return;
+      if (!open()) return;
       if (reader_.state() == MessageReader::State::Done && request_ != nullptr)
         on_request_complete();
       if (used == 0 && end_.written_total() >= answer_stop_ && !outbox_.empty()) {
@@ -124,7 +131,7 @@ void ServerConnection::read_some() {
         return;
       }
     }
-    if (reads_slowly_ && !end_.closed() && !end_.unread().empty()) {
+    if (reads_slowly_ && open() && !end_.unread().empty()) {
       reading_paced_ = true;
       site_.world.after(dice_.between(100us, 2ms), [this] {
         reading_paced_ = false;
@@ -133,18 +140,43 @@ void ServerConnection::read_some() {
       return;
     }
   }
-  if (end_.closed() || !end_.unread().empty()) return;
+  if (!open() || !end_.unread().empty()) return;
   if (end_.rst_arrived()) {
     hang_up(true);
   } else if (end_.fin_arrived()) {
-    if (tunnel_) {
-      tunnel();
-    } else if (!answering_) {
-      hang_up(false);
-    } else if (then_ == Then::Stall) {
-      hang_up(false);
-    }
+    on_half_close();
   }
+}
+
+// The proxy says nothing more: it wants to be rid of the connection.
+void ServerConnection::on_half_close() {
+  if (tunnel_) {
+    tunnel();
+    return;
+  }
+  const OnHalfClose manner = server_.on_half_close();
+  if (manner == OnHalfClose::Ignore) {
+    if (!answering_) ++timer_;  // not for being idle either
+    return;
+  }
+  if (!answering_) {
+    hang_up(false);
+    return;
+  }
+  // A request that will never be whole is an error to all of them.
+  const bool answers = manner == OnHalfClose::Answer && (body_done_ || early_);
+  if (answers || half_closed_) return;
+  half_closed_ = true;
+  ++timer_;  // it is not answered any more
+  hang_up_within(0ms, 14ms);
+}
+
+void ServerConnection::hang_up_within(Duration least, Duration most) {
+  site_.world.after(dice_.between(least, most), [this] {
+    server_.when_awake([this] {
+      if (open()) hang_up(false);
+    });
+  });
 }
 
 // The first byte of another request: was it allowed to be sent?
@@ -183,7 +215,7 @@ void ServerConnection::check_reuse() {
 void ServerConnection::check_learned(const Mark& heard, Duration idle) {
   const Scenario& s = site_.scenario;
   const bool steady =
-      server_.manners().polite && s.reloads == 0 && s.restarts == 0 && s.freezes == 0;
+      server_.manners().polite && s.reloads == 0 && s.restarts == 0 && s.sleeps == 0;
   const Duration slack = s.most_lag + 2 * s.server_link.most_delay + 5ms;
   if (!steady || server_.idle_closes_told(heard.at - slack) < 2) return;
   const Duration closes_after = server_.manners().keepalive + slack;
@@ -216,7 +248,7 @@ void ServerConnection::check_pace(uint64_t bytes, TimePoint since) {
   if (site_.scenario.client.crawling == 0 || reads_slowly_ || server_.manners().pieces > 0) return;
   // What is in hand at the beginning is all of the patience; twice that, for it may begin anew.
   const Duration held = site_.world.now() - since;
-  const Duration owed = held - 2 * limits.body_timeout - site_.scenario.longest_freeze - 1s;
+  const Duration owed = held - 2 * limits.body_timeout - site_.scenario.longest_sleep - 1s;
   if (to_seconds(owed) * static_cast<double>(rate) > static_cast<double>(bytes)) {
     site_.world.fail("server #%u: held for %.3f s, in which %llu bytes were moved", link().serial(),
                      to_seconds(held), static_cast<unsigned long long>(bytes));
@@ -230,6 +262,7 @@ void ServerConnection::on_request_head() {
     return;
   }
   answering_ = true;
+  answer_stop_ = UINT64_MAX;  // nothing has been said yet
   head_at_ = site_.world.now();
   body_done_ = false;
   then_ = Then::KeepAlive;
@@ -344,6 +377,7 @@ void ServerConnection::tunnel() {
                      static_cast<unsigned long long>(tunnel_got_),
                      static_cast<unsigned long long>(request_->tunnel_bytes));
   }
+  if (server_.on_half_close() == OnHalfClose::Ignore) return;
   answering_ = false;
   hang_up(false);
 }
@@ -354,7 +388,7 @@ void ServerConnection::say(std::string text) {
 }
 
 void ServerConnection::flush() {
-  while (!outbox_.empty() && !paced_ && !end_.closed()) {
+  while (!outbox_.empty() && !paced_ && open()) {
     const ServerManners& manners = server_.manners();
     size_t piece = outbox_.size();
     const bool in_pieces = dice_.percent(manners.pieces) && piece > 1;
@@ -378,7 +412,7 @@ void ServerConnection::flush() {
     });
     return;
   }
-  if (outbox_.empty() && checked_ && !end_.closed()) {
+  if (outbox_.empty() && checked_ && open()) {
     hang_up(false);
     return;
   }
@@ -395,7 +429,8 @@ void ServerConnection::said_all() {
   answering_ = false;
   answer_end_ = end_.written_total();
   // Closing with unread input is an RST: no clean end.
-  if (until_close_ && !end_.unread().empty()) attempt_->complete = false;
+  const bool goes_on_reading = server_.on_half_close() == OnHalfClose::FinAndRead;
+  if (until_close_ && !goes_on_reading && !end_.unread().empty()) attempt_->complete = false;
   attempt_->may_break_off = until_close_ && !body_done_;
   attempt_ = nullptr;
   switch (then_) {
@@ -410,7 +445,7 @@ void ServerConnection::said_all() {
       return;
     case Then::CloseLater:
       over_ = true;
-      site_.world.after(dice_.between(1ms, 3s), [this] { die(false); });
+      hang_up_within(1ms, 3s);
       return;
     case Then::KeepAlive:
       break;
@@ -422,30 +457,32 @@ void ServerConnection::said_all() {
 void ServerConnection::rest() {
   reader_ = MessageReader();
   request_ = nullptr;
-  if (end_.closed()) return;
+  if (!open()) return;
   if (hinted_ == 0) {
     hang_up(false);
+    return;
+  }
+  if (end_.fin_arrived() && end_.unread().empty()) {
+    on_half_close();
     return;
   }
   arm_keepalive();
   if (dice_.permille(server_.manners().unsolicited)) {
     site_.world.after(dice_.between(0ms, 2s), [this, timer = timer_] {
-      if (timer == timer_ && !end_.closed() && !server_.frozen()) speak_unasked();
+      if (timer == timer_ && open() && !server_.asleep()) speak_unasked();
     });
   }
 }
 
 void ServerConnection::arm_keepalive() {
   site_.world.after(server_.manners().keepalive, [this, timer = ++timer_] {
-    if (timer == timer_ && !end_.closed()) keepalive_over();
+    server_.when_awake([this, timer] {
+      if (timer == timer_ && open()) keepalive_over();
+    });
   });
 }
 
 void ServerConnection::keepalive_over() {
-  if (server_.frozen()) {
-    over_by_timer_ = true;  // Node runs its timers before it looks at its sockets
-    return;
-  }
   link().closed_by_timer = true;
   hang_up(dice_.permille(server_.manners().reset_idle));
 }

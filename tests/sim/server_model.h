@@ -2,10 +2,13 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "proxy/net/address.h"
 #include "tests/sim/message_reader.h"
+#include "tests/sim/server_sockets.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/site.h"
 
@@ -19,11 +22,11 @@ class ServerConnection final : private EndObserver {
  public:
   ServerConnection(ServerModel& server, End& end);
 
-  // The server's event loop runs again: timers first, then what has arrived.
-  void thaw();
+  // The server's event loop runs again: looks at what has arrived meanwhile.
+  void wake();
   // The process ends.
   void die(bool with_reset);
-  bool open() const { return !end_.closed(); }
+  bool open() const { return !end_.closed() && !said_fin_; }
 
   // Bytes of the proxy before the first request that this connection has not seen whole.
   uint64_t request_start() const { return request_start_; }
@@ -59,6 +62,9 @@ class ServerConnection final : private EndObserver {
   std::string unasked_response();
   void tunnel();
   void hang_up(bool with_reset);
+  void on_half_close();
+  void hang_up_within(Duration least, Duration most);
+  void discard();
 
   ServerModel& server_;
   End& end_;
@@ -90,12 +96,12 @@ class ServerConnection final : private EndObserver {
   bool paced_ = false;        // a timer will go on writing
   bool reading_paced_ = false;
   bool reads_slowly_ = false;
-  bool over_ = false;           // nothing may be sent to us any more
-  bool over_by_timer_ = false;  // the keep-alive timer has fired during a freeze
+  bool over_ = false;  // nothing may be sent to us any more
   bool tunnel_ = false;
   bool tunnel_fin_first_ = false;
-  bool dirty_ = false;    // something came during a freeze
-  bool checked_ = false;  // it was for a health check
+  bool half_closed_ = false;  // the proxy's FIN has been seen to
+  bool said_fin_ = false;     // we have sent ours, and go on reading
+  bool checked_ = false;      // it was for a health check
 };
 
 class ServerModel {
@@ -111,10 +117,17 @@ class ServerModel {
   Site& site() { return site_; }
 
   ConnectFate fate();
-  void accept(End& end);
+  // A connection stands: it is in the accept queue.
+  void established(End& end);
   void restart(Duration down_for, bool with_reset);
-  void freeze(Duration duration);
-  bool frozen() const { return frozen_; }
+  // Its event loop does something else for so long: it accepts, reads, answers and closes nothing.
+  void sleep(Duration duration);
+  bool asleep() const { return asleep_; }
+  // A timer of the event loop: now, or as the first thing when it runs again.
+  void when_awake(std::function<void()> what);
+  OnHalfClose on_half_close() const { return on_half_close_; }
+  // What its machine holds.
+  ServerSockets::Count open_sockets() { return sockets_.open(); }
   // How often the proxy had been told before `when` that this server closes what is idle.
   int64_t idle_closes_told(TimePoint when);
   bool up() const { return up_; }
@@ -132,10 +145,17 @@ class ServerModel {
   std::string name_;
   net::Address address_;
   Dice dice_;
+  void accept_all();
+  void wake(uint32_t sleep);
+
+  OnHalfClose on_half_close_;
+  ServerSockets sockets_;
   std::deque<ServerConnection> connections_;
+  std::vector<std::function<void()>> due_;  // timers that were due during a sleep
   bool up_ = true;
   bool well_ = true;
-  bool frozen_ = false;
+  bool asleep_ = false;
+  uint32_t sleeps_ = 0;
 };
 
 }  // namespace berth::sim

@@ -101,6 +101,7 @@ net::IoResult SimTransport::read(char* into, size_t size) {
     case End::Got::Bytes:
       link_.world().note("      #%u read %zu", link_.serial(), got.bytes);
       link_.mark(link_.reads, link_.near().read_total());
+      link_.note_read();
       return {net::IoStatus::Ok, got.bytes, got.bytes == size};
     case End::Got::Nothing:
       return {net::IoStatus::Again, 0};

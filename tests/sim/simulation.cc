@@ -113,7 +113,7 @@ std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReas
     ConnectFate outcome = fate;
     if (!model->up()) outcome = {ConnectFate::Kind::Fails, CloseReason::ConnectRefused, {}};
     still->transport->connected(outcome);
-    if (outcome.kind == ConnectFate::Kind::Stands) model->accept(at->far());
+    if (outcome.kind == ConnectFate::Kind::Stands) model->established(at->far());
   });
   return transport;
 }
@@ -122,13 +122,17 @@ void Simulation::on_transport_gone(SimTransport& transport) {
   std::erase_if(dialled_, [&](const Dialled& d) { return d.transport == &transport; });
 }
 
-uint32_t Simulation::connections_to(const void* self, const net::Address& server) {
+uint32_t Simulation::connections_to(const net::Address& server) const {
   const uint32_t index = server.ip()[3] - 1U;
   uint32_t count = 0;
-  for (const Dialled& dialled : static_cast<const Simulation*>(self)->dialled_) {
+  for (const Dialled& dialled : dialled_) {
     if (dialled.server->index() == index && !dialled.transport->link().upgraded()) ++count;
   }
   return count;
+}
+
+ServerSockets::Count Simulation::open_at(const net::Address& server) {
+  return servers_[server.ip()[3] - 1U].open_sockets();
 }
 
 // --- Configurations.
@@ -255,9 +259,9 @@ void Simulation::schedule_troubles() {
   for (uint32_t i = 0; i < scenario.by_hand; ++i) {
     world.after(sometime(), [this] { drain_by_hand(); });
   }
-  for (uint32_t i = 0; i < scenario.freezes; ++i) {
-    world.after(sometime(), [this] {
-      servers_[dice_.below(servers_.size())].freeze(dice_.between(0ms, scenario.longest_freeze));
+  for (uint32_t i = 0; i < scenario.sleeps; ++i) {
+    world.after(dice_.between(0ms, scenario.spread + scenario.sleep_within), [this] {
+      servers_[dice_.below(servers_.size())].sleep(dice_.between(0ms, scenario.longest_sleep));
     });
   }
 }
@@ -314,11 +318,11 @@ bool Simulation::advance() {
 }
 
 void Simulation::check() {
-  invariants_.check(this, connections_to);
+  invariants_.check(*this);
   if (std::none_of(workers_.begin(), workers_.end(),
                    [](const auto& w) { return w->runnable() || !w->mailbox().empty(); }) &&
       !main_thread_->runnable())
-    invariants_.check_quiet(this, connections_to);
+    invariants_.check_quiet(*this);
 }
 
 bool Simulation::clients_done() const {

@@ -33,7 +33,10 @@ inline Outcome simulate(uint64_t seed, bool trace = false) {
   return simulate(Scenario::draw(seed), trace);
 }
 
-class Simulation final : public Site, private Dialer, private SimTransport::Observer {
+class Simulation final : public Site,
+                         private Dialer,
+                         private SimTransport::Observer,
+                         private Invariants::Network {
  public:
   Simulation(World& world, const Scenario& scenario);
   ~Simulation();
@@ -46,7 +49,8 @@ class Simulation final : public Site, private Dialer, private SimTransport::Obse
   void call(Link& link, const std::string& ip) override;
   std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
   void on_transport_gone(SimTransport& transport) override;
-  static uint32_t connections_to(const void* self, const net::Address& server);
+  uint32_t connections_to(const net::Address& server) const override;
+  ServerSockets::Count open_at(const net::Address& server) override;
 
   config::Upstream draw_upstream(const std::string& name);
   void redraw_listener();
