@@ -370,8 +370,7 @@ scenario('rapid reset ends with ENHANCE_YOUR_CALM, and others do not notice', as
   assert.equal((await ask(good)).status, 200);
   const m = await berth.measured((now) => now.sum('berth_client_connections_closed_total', { reason: 'reset_flood' }) === 1);
   assert.equal(m.sum('berth_client_streams'), 0);
-  const { count, states } = await kernel.most();
-  assert.ok(count <= 4, `the server's kernel held ${count}: ${JSON.stringify(states)}`);
+  await kernel.neverMoreThan(4);
 });
 
 for (const [what, flood, reason] of [

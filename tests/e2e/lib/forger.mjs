@@ -72,9 +72,13 @@ class Keys12 {
   }
 }
 
+// The alert that an error of Node's tells of, such as UNEXPECTED_MESSAGE. Which version of TLS the code names besides depends on
+// the version of OpenSSL.
+export function alertName(error) { return error.code?.replace(/^.*_ALERT_/, '') ?? error.message; }
+
 export class Forger {
   plain = '';       // what the server has sent
-  alert = null;     // TLS 1.3: the one that ended it, in OpenSSL's words
+  alert = null;     // TLS 1.3: the one that ended it; see alertName()
   alerts = [];      // TLS 1.2: all of them, "LEVEL DESCRIPTION"
   closed = false;   // FIN or RST
   #keylog = {};
@@ -102,7 +106,7 @@ export class Forger {
     });
     session.on('data', (bytes) => { this.plain += bytes; });
     await new Promise((resolve, reject) => {
-      session.once('secureConnect', resolve).on('error', (error) => { this.alert ??= error.code ?? error.message; reject(error); });
+      session.once('secureConnect', resolve).on('error', (error) => { this.alert ??= alertName(error); reject(error); });
     });
   }
 

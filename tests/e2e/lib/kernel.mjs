@@ -1,5 +1,6 @@
 // What the kernel of a server's machine holds for it, read from /proc/net/tcp and tcp6. A server whose event loop sleeps knows
 // nothing of its connections; its kernel accepts them all the same, and keeps each until both sides have closed it.
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
@@ -43,6 +44,11 @@ export class KernelWatch {
   // The most connections that the kernel has held at the same time, and how many of them in which state: {count, states}.
   most() { return this.#ask('most'); }
 
+  async neverMoreThan(bound) {
+    const { count, states } = await this.most();
+    assert.ok(count <= bound, `the server's kernel held ${count} connections at once, not ${bound}: ${JSON.stringify(states)}`);
+  }
+
   async close() { await this.worker.terminate(); }
 
   #ask(what) {
@@ -78,7 +84,10 @@ function watch({ port }) {
   };
   again();
   parentPort.on('message', (what) => {
-    if (what === 'most') sample();
+    if (what === 'most') {
+      sample();
+      sample();
+    }
     parentPort.postMessage(most);
   });
 }
