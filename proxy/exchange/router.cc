@@ -16,6 +16,12 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// "a.example." is the same name as "a.example" (RFC 1034 section 3.1).
+std::string_view without_last_dot(std::string_view host) {
+  if (host.size() > 1 && host.back() == '.') host.remove_suffix(1);
+  return host;
+}
+
 // Without the port; "[::1]:80" gives "[::1]".
 std::string_view host_only(std::string_view authority) {
   const size_t bracket = authority.rfind(']');
@@ -109,13 +115,13 @@ Router::Router(config::SnapshotPtr snapshot,
     if (route.host == "*") {
       any_.push_back(target);
     } else if (route.host.starts_with("*.")) {
-      const std::string suffix = lower(std::string_view(route.host).substr(1));
+      const std::string suffix = lower(without_last_dot(route.host).substr(1));
       auto at = std::find_if(suffixes_.begin(), suffixes_.end(),
                              [&](const auto& entry) { return entry.first == suffix; });
       if (at == suffixes_.end()) at = suffixes_.insert(at, {suffix, {}});
       at->second.push_back(target);
     } else {
-      exact_[lower(route.host)].push_back(target);
+      exact_[lower(without_last_dot(route.host))].push_back(target);
     }
   }
   for (auto& [host, paths] : exact_) sort_longest_first(paths);
@@ -142,8 +148,9 @@ Result<RouteTarget, CloseReason> Router::find(std::string_view host, std::string
   if (one_route_) return any_.front();
   // OPTIONS * concerns the server as a whole: the host alone decides.
   if (path == "*") path = "/";
-  const std::string lowered =
-      exact_.empty() && suffixes_.empty() ? std::string() : lower(host_only(host));
+  const std::string lowered = exact_.empty() && suffixes_.empty()
+                                  ? std::string()
+                                  : lower(without_last_dot(host_only(host)));
   const RouteTarget* found = match(lowered, path);
   if (!is_plain(path)) {
     const RouteTarget* normal = match(lowered, normalised_path(path));

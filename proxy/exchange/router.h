@@ -33,8 +33,8 @@ class Router final : public LocalCounted {
   Router(config::SnapshotPtr snapshot,
          const std::unordered_map<std::string_view, upstream::Cluster*>& clusters);
 
-  // `host`: with or without port. `path`: with or without query. Refuses with NoRoute, or
-  // AmbiguousPath where the path as received and the path that a server may make of it take
+  // `host`: with or without port and last dot. `path`: with or without query. Refuses with NoRoute,
+  // or AmbiguousPath where the path as received and the path that a server may make of it take
   // different routes.
   Result<RouteTarget, CloseReason> find(std::string_view host, std::string_view path) const;
 

@@ -108,7 +108,7 @@ Result<BodyDecoder::Step, CloseReason> BodyDecoder::decode_chunked(char* data, s
   return Step{static_cast<size_t>(at - data), static_cast<size_t>(out - data), complete_};
 }
 
-// 1*HEXDIG [ ";" extension ] CRLF. White space before the semicolon is refused, which RFC 9112
+// 1*HEXDIG [ extensions ] CRLF. White space before the first semicolon is refused, which RFC 9112
 // section 7.1.1 would have us tolerate: nobody sends it, and parsers differ about it.
 bool BodyDecoder::take_size_line(const char*& at, const char* end) {
   for (; at != end && chunk_state_ == ChunkState::Size; ++at) {
@@ -122,6 +122,7 @@ bool BodyDecoder::take_size_line(const char*& at, const char* end) {
     if (line_length_ == 0 || remaining_ > std::numeric_limits<int64_t>::max()) return false;
     if (*at == ';') {
       chunk_state_ = ChunkState::Extension;
+      extension_ = ChunkExtension::Begin;
     } else if (*at == '\r') {
       chunk_state_ = ChunkState::SizeLf;
     } else {
@@ -130,10 +131,12 @@ bool BodyDecoder::take_size_line(const char*& at, const char* end) {
   }
   for (; at != end && chunk_state_ == ChunkState::Extension; ++at) {
     if (*at == '\r') {
+      if (!may_end(extension_)) return false;
       chunk_state_ = ChunkState::SizeLf;
-    } else if (!is_class(*at, kValueChar) || ++line_length_ >= kMaxSizeLine) {
-      return false;
+      continue;
     }
+    extension_ = next_state(extension_, *at);
+    if (extension_ == ChunkExtension::Refused || ++line_length_ >= kMaxSizeLine) return false;
   }
   if (at == end) return true;
   if (*at++ != '\n') return false;

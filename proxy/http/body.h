@@ -8,6 +8,7 @@
 
 #include "proxy/base/close_reason.h"
 #include "proxy/base/result.h"
+#include "proxy/http/chunk_extension.h"
 #include "proxy/http/head.h"
 
 namespace berth::http {
@@ -38,8 +39,8 @@ class BodyDecoder {
   explicit BodyDecoder(BodyFraming framing);
 
   // Decodes as much of data[0, size) as belongs to the body. UntilClose is complete only by
-  // finish(). Refuses with BadChunk or BadTrailer. Chunk extensions are dropped (RFC 9112
-  // section 7.1.1); a chunk-size line is limited to 256 bytes and the trailer section to
+  // finish(). Refuses with BadChunk or BadTrailer. Chunk extensions are checked and dropped
+  // (RFC 9112 section 7.1.1); a chunk-size line is limited to 256 bytes and the trailer section to
   // max_trailer bytes.
   Result<Step, CloseReason> decode(char* data, size_t size);
 
@@ -71,6 +72,7 @@ class BodyDecoder {
   BodyKind kind_ = BodyKind::None;
   bool complete_ = true;
   ChunkState chunk_state_ = ChunkState::Size;
+  ChunkExtension extension_ = ChunkExtension::Begin;
   uint16_t line_length_ =
       0;  // Size, Extension: bytes of the line; Trailer: where it starts in trailers_
   uint64_t remaining_ = 0;  // of the body or the chunk; Trailer: bytes seen of the section

@@ -20,6 +20,7 @@ void RequestHead::clear() {
   expect_continue = false;
   summary = {};
   fields.clear();
+  own_path.clear();
 }
 
 void ResponseHead::clear() {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/header_id.h"
@@ -64,7 +65,7 @@ struct HeadSummary {
   static constexpr uint64_t kNoLength = UINT64_MAX;
 
   uint64_t content_length = kNoLength;
-  uint8_t minor_version = 1;  // HTTP/1.x
+  uint8_t minor_version = 1;  // 0 or 1: what is newer is taken for 1.1 (RFC 9110 section 2.5)
   bool chunked = false;       // the final (and only) transfer coding
   bool close = false;         // Connection: close
   bool keep_alive = false;    // Connection: keep-alive
@@ -77,6 +78,10 @@ struct HeadSummary {
 };
 
 struct RequestHead {
+  RequestHead() = default;
+  RequestHead(const RequestHead&) = delete;  // `path` may point into the head itself
+  RequestHead& operator=(const RequestHead&) = delete;
+
   Method method = Method::Other;
   std::string_view method_text;
   std::string_view target;  // as received: origin-form, absolute-form or "*"
@@ -87,6 +92,7 @@ struct RequestHead {
   bool expect_continue = false;  // Expect: 100-continue, in HTTP/1.1 and with a body to come
   HeadSummary summary;
   HeaderList fields;
+  std::string own_path;  // what `path` views where the target has a query but no path: "/?a=b"
 
   void clear();
 };

@@ -32,6 +32,23 @@ bool parse_content_length(std::string_view text, uint64_t& length) {
   return value <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
 }
 
+// Codings other than chunked, and then chunked, once: well framed (RFC 9112 section 6.3), though
+// Berth does not decode them. All that is unclear is not.
+bool ends_in_chunked(const HeaderList& fields) {
+  bool chunked = false;
+  for (const HeaderField& field : fields) {
+    if (field.id != TransferEncoding) continue;
+    std::string_view rest = field.value;
+    do {
+      const bool more = rest.find(',') != std::string_view::npos;
+      const std::string_view coding = next_part(rest, ',');
+      if (chunked || !is_token(coding) || (more && rest.empty())) return false;
+      chunked = equals_nocase<"chunked">(coding);
+    } while (!rest.empty());
+  }
+  return chunked;
+}
+
 CloseReason apply_framing(FieldIndex index, const HeaderList& fields, HeadSummary& summary) {
   const bool coded = index.seen(TransferEncoding);
   if (index.seen(ContentLength)) {
@@ -44,9 +61,10 @@ CloseReason apply_framing(FieldIndex index, const HeaderList& fields, HeadSummar
   if (coded) {
     const std::string_view value = fields.find(TransferEncoding)->value;
     // HTTP/1.0 does not know it: whoever sent this may be framing the body in another way.
-    if (index.repeated(TransferEncoding) || summary.minor_version == 0 ||
-        !equals_nocase<"chunked">(value)) {
-      return CloseReason::BadTransferEncoding;
+    if (summary.minor_version == 0) return CloseReason::BadTransferEncoding;
+    if (index.repeated(TransferEncoding) || !equals_nocase<"chunked">(value)) {
+      return ends_in_chunked(fields) ? CloseReason::UnknownTransferCoding
+                                     : CloseReason::BadTransferEncoding;
     }
     summary.chunked = true;
   }
@@ -124,6 +142,12 @@ void apply_te(FieldIndex index, const HeaderList& fields, HeadSummary& summary) 
   }
 }
 
+// Of an absolute-form target.
+uint16_t port_of_scheme(std::string_view target) {
+  constexpr std::string_view kHttp = "http";
+  return to_lower(target[kHttp.size()]) == 's' ? kHttpsPort : kHttpPort;
+}
+
 CloseReason apply_host(FieldIndex index, RequestHead& head) {
   if (!index.seen(Host)) {
     return head.summary.minor_version == 0 ? CloseReason::None : CloseReason::BadHost;
@@ -132,7 +156,9 @@ CloseReason apply_host(FieldIndex index, RequestHead& head) {
   if (index.repeated(Host) || !is_authority(host)) return CloseReason::BadHost;
   // RFC 9112 section 3.2.2 lets the target win; two different answers to "which site?" are refused,
   // since whoever reads the request next may not know that rule.
-  if (!head.host.empty() && !equals_nocase(head.host, host)) return CloseReason::BadHost;
+  if (!head.host.empty() && !same_authority(head.host, host, port_of_scheme(head.target))) {
+    return CloseReason::BadHost;
+  }
   head.host = host;
   return CloseReason::None;
 }
@@ -253,7 +279,12 @@ CloseReason apply_target_rules(RequestHead& head) {
     return CloseReason::None;
   }
   head.path = target.substr(slash);
-  return head.path.front() == '/' ? CloseReason::None : CloseReason::BadTarget;
+  if (head.path.front() == '?') {
+    // RFC 9112 section 3.2.1: an empty path is sent as "/".
+    head.own_path.assign("/").append(head.path);
+    head.path = head.own_path;
+  }
+  return CloseReason::None;
 }
 
 }  // namespace berth::http

@@ -57,8 +57,7 @@ CloseReason apply_rules(FieldIndex index, ResponseHead& head);
 
 // Splits the target into head.host and head.path and refuses what a reverse proxy does not serve
 // (RFC 9112 section 3.2). TRACE is refused along with CONNECT: it would show a client what the
-// proxy has added to its request. An absolute-form target with a query but no path is refused as
-// well.
+// proxy has added to its request.
 CloseReason apply_target_rules(RequestHead& head);
 
 }  // namespace berth::http

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/http/authority.h"
 #include "proxy/http/body.h"
 #include "proxy/http/char_class.h"
 #include "proxy/http/head_rules.h"
@@ -109,7 +110,10 @@ void Http2HeadBuilder::add_regular(std::string_view name, std::string_view value
   }
   if (id == HeaderId::Host && pseudo_[AuthorityField].seen) {
     // Written already. Two answers to "which site?" are refused.
-    if (!equals_nocase(value, pseudo(AuthorityField))) refuse(CloseReason::BadHost);
+    const bool https = equals_nocase<"https">(pseudo(SchemeField));
+    const bool same = is_authority(value) && is_authority(pseudo(AuthorityField)) &&
+                      same_authority(value, pseudo(AuthorityField), https ? kHttpsPort : kHttpPort);
+    if (!same) refuse(CloseReason::BadHost);
     return;
   }
   if (id == HeaderId::Cookie) {

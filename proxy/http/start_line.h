@@ -23,9 +23,9 @@ inline const char* find_method_end(const char* at, const char* end) {
   return Scan::name_end(at, at + std::min(static_cast<size_t>(end - at), kMaxMethod + 1));
 }
 
-// At "HTTP/1.x" CRLF, not that or not yet whole: a version that is well formed but another one is
-// BadVersion, anything else is no request line.
-inline LineStep refuse_version(const char* at, const char* end, CloseReason& refusal) {
+// At "HTTP/1.x" CRLF, not that or not yet whole: a major version other than 1 is BadVersion,
+// anything else is no request line.
+inline LineStep check_version(const char* at, const char* end, CloseReason& refusal) {
   constexpr std::string_view kPattern = "HTTP/d.d\r\n";
   for (const char expected : kPattern) {
     if (at == end) return LineStep::Partial;
@@ -40,8 +40,14 @@ inline LineStep refuse_version(const char* at, const char* end, CloseReason& ref
     }
     ++at;
   }
+  if (starts_with<"HTTP/1.">(at - kPattern.size())) return LineStep::Line;
   refusal = CloseReason::BadVersion;
   return LineStep::Refused;
+}
+
+// A newer minor version is spoken like ours.
+inline uint8_t minor_version(char digit) {
+  return digit == '0' ? 0 : 1;
 }
 
 }  // namespace detail
@@ -81,13 +87,14 @@ inline LineStep read_start_line(const char* at, const char* end, const HeadLimit
   constexpr std::ptrdiff_t kVersionSize = sizeof("HTTP/1.1\r\n") - 1;
   if (end - version < kVersionSize ||
       !(starts_with<"HTTP/1.1\r\n">(version) || starts_with<"HTTP/1.0\r\n">(version))) {
-    return detail::refuse_version(version, end, refusal);
+    const LineStep step = detail::check_version(version, end, refusal);
+    if (step != LineStep::Line) return step;
   }
   next = version + kVersionSize;
   head.method_text = {at, method_size};
   head.method = method_from(head.method_text);
   head.target = {target, target_size};
-  head.summary.minor_version = static_cast<uint8_t>(version[7] - '0');
+  head.summary.minor_version = detail::minor_version(version[7]);
   refusal = apply_target_rules(head);
   return refusal == CloseReason::None ? LineStep::Line : LineStep::Refused;
 }
@@ -104,7 +111,7 @@ inline LineStep read_start_line(const char* at, const char* end, const HeadLimit
     return kVersion.starts_with(part) ? LineStep::Partial : LineStep::Refused;
   }
   if (!starts_with<"HTTP/1.">(at)) return LineStep::Refused;
-  if ((at[7] != '0' && at[7] != '1') || at[8] != ' ') return LineStep::Refused;
+  if (!is_class(at[7], kDigit) || at[8] != ' ') return LineStep::Refused;
   if (at[9] < '1' || at[9] > '5' || !is_class(at[10], kDigit) || !is_class(at[11], kDigit)) {
     return LineStep::Refused;
   }
@@ -121,7 +128,7 @@ inline LineStep read_start_line(const char* at, const char* end, const HeadLimit
   if (stop[1] != '\n') return LineStep::Refused;
 
   next = stop + 2;
-  head.summary.minor_version = static_cast<uint8_t>(at[7] - '0');
+  head.summary.minor_version = detail::minor_version(at[7]);
   head.status = static_cast<uint16_t>((at[9] - '0') * 100 + (at[10] - '0') * 10 + (at[11] - '0'));
   head.reason = {reason, static_cast<size_t>(stop - reason)};
   refusal = CloseReason::None;

@@ -60,6 +60,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::BadContentLength:
     case CloseReason::LengthAndChunked:
     case CloseReason::BadTransferEncoding:
+    case CloseReason::UnknownTransferCoding:
     case CloseReason::BadChunk:
     case CloseReason::BadTrailer:
     case CloseReason::BadUpgrade:

@@ -195,6 +195,12 @@ TEST_F(RouterTest, HostsAreComparedWithoutCaseAndPort) {
   for (const char* host : {"app.example.test", "APP.EXAMPLE.TEST", "app.example.test:8080"}) {
     EXPECT_EQ(find(host, "/"), "up0") << host;
   }
+  for (const char* host : {"app.example.test.", "App.Example.Test.:80", "app.example.test:"}) {
+    EXPECT_EQ(find(host, "/"), "up0") << host;
+  }
+  EXPECT_EQ(find("app.example.test..", "/"), "no_route");
+  EXPECT_EQ(find(".", "/"), "no_route");
+  EXPECT_EQ(find("x.other.test.", "/"), "up1");
   EXPECT_EQ(find("X.OTHER.test:1", "/"), "up1");
   EXPECT_EQ(find("[::1]", "/"), "up2");
   EXPECT_EQ(find("[::1]:443", "/"), "up2");

@@ -121,8 +121,8 @@ TEST_F(Http2HeadTest, Paths) {
 TEST_F(Http2HeadTest, TheAuthorityIsTheHost) {
   EXPECT_EQ(refusal(but(":authority", "[::1]:8080")), CloseReason::None);
   EXPECT_EQ(head->host, "[::1]:8080");
-  for (const char* bad : {"", "a b", "user@app.test", "app.test:", "app.test:99999", "a,b",
-                          "a\r\nX: y", "a/b", "a?b", " app.test", "app.test "}) {
+  for (const char* bad : {"", "a b", "user@app.test", ":", "app.test:99999", "a,b", "a\r\nX: y",
+                          "a/b", "a?b", " app.test", "app.test "}) {
     EXPECT_EQ(refusal(but(":authority", bad)), CloseReason::BadHost) << bad;
   }
 }
@@ -136,6 +136,12 @@ TEST_F(Http2HeadTest, HostMayTakeItsPlaceOrRepeatIt) {
   fields.push_back({"host", "other.test"});
   EXPECT_EQ(refusal(fields), CloseReason::BadHost) << "twice";
   EXPECT_EQ(refusal(with("host", "App.Test")), CloseReason::None) << "the same";
+  for (const char* same : {"app.test:80", "app.test:"}) {
+    EXPECT_EQ(refusal(with("host", same)), CloseReason::None) << same;
+  }
+  for (const char* other : {"app.test:443", "app.test:81", "app.test.", "app.test:x"}) {
+    EXPECT_EQ(refusal(with("host", other)), CloseReason::BadHost) << other;
+  }
   size_t hosts = 0;
   for (const HeaderField& field : head->fields) hosts += field.id == HeaderId::Host ? 1 : 0;
   EXPECT_EQ(hosts, 1u);

@@ -100,17 +100,45 @@ TEST(Authority, Accepted) {
   for (const char* text :
        {"a", "example.test", "EXAMPLE.test.", "a:80", "a:0", "a:65535", "a:00080", "127.0.0.1",
         "127.0.0.1:3000", "xn--bcher-kva.example", "my_service.local", "a~b", "-", "[::1]",
-        "[::1]:80", "[2001:db8::1]", "[::ffff:1.2.3.4]:1"}) {
+        "[::1]:80", "a:", "[::1]:", "[2001:db8::1]", "[::ffff:1.2.3.4]:1"}) {
     EXPECT_TRUE(is_authority(text)) << text;
   }
   EXPECT_TRUE(is_authority(std::string(255, 'a') + ":80"));
+}
+
+TEST(Authority, TheSame) {
+  const struct {
+    const char* a;
+    const char* b;
+    bool http;
+    bool https;
+  } kTable[] = {
+      {"a", "A", true, true},
+      {"a", "a:", true, true},
+      {"a:", "a:80", true, false},
+      {"a", "a:80", true, false},
+      {"a", "a:443", false, true},
+      {"a:80", "a:0080", true, true},
+      {"a:80", "a:443", false, false},
+      {"a", "b", false, false},
+      {"a", "a.", false, false},
+      {"[::1]", "[::1]:", true, true},
+      {"[::1]:80", "[::1]", true, false},
+      {"[::1]", "[::2]", false, false},
+      {"a", "a:8080", false, false},
+  };
+  for (const auto& row : kTable) {
+    EXPECT_EQ(same_authority(row.a, row.b, kHttpPort), row.http) << row.a << " " << row.b;
+    EXPECT_EQ(same_authority(row.b, row.a, kHttpsPort), row.https) << row.a << " " << row.b;
+  }
 }
 
 TEST(Authority, Refused) {
   for (const char* text : {"",
                            ":",
                            ":80",
-                           "a:",
+                           ":",
+                           "a::",
                            "a:b",
                            "a:80:80",
                            "a:65536",
@@ -150,7 +178,6 @@ TEST(Authority, Refused) {
                            "[::1",
                            "::1",
                            "[::1]x",
-                           "[::1]:",
                            "[::1]80",
                            "[::1%25eth0]",
                            "[v1.a]",

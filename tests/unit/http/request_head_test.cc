@@ -107,12 +107,36 @@ TEST(RequestHead, KnowsTheFormsOfATarget) {
       {"OPTIONS http://a.test HTTP/1.1", "a.test", "*", "a.test"},
       {"OPTIONS http://a.test/ HTTP/1.1", "a.test", "/", "a.test"},
       {"GET http://[::1]:80/ HTTP/1.1", "[::1]:80", "/", "[::1]:80"},
+      {"GET http://a.test?x=1 HTTP/1.1", "a.test", "/?x=1", "a.test"},
+      {"GET https://a.test:8443?x HTTP/1.1", "a.test:8443", "/?x", "a.test:8443"},
+      {"GET http://a.test? HTTP/1.1", "a.test", "/?", "a.test"},
+      {"OPTIONS http://a.test?x HTTP/1.1", "a.test", "/?x", "a.test"},
+      // The same site, written with its scheme's port or without.
+      {"GET http://a.test/ HTTP/1.1", "a.test:80", "/", "a.test:80"},
+      {"GET http://a.test:80/ HTTP/1.1", "a.test", "/", "a.test"},
+      {"GET http://a.test:/ HTTP/1.1", "A.test", "/", "A.test"},
+      {"GET https://a.test:443/ HTTP/1.1", "a.test:", "/", "a.test:"},
+      {"GET https://[::1]:443/ HTTP/1.1", "[::1]", "/", "[::1]"},
+      {"GET / HTTP/1.1", "a.test:", "/", "a.test:"},
+      {"GET / HTTP/1.1", "a.test.", "/", "a.test."},
+      {"GET / HTTP/1.1", "[::1]:", "/", "[::1]:"},
       {"GET http://a.test/http://b.test/?@ HTTP/1.1", "a.test", "/http://b.test/?@", "a.test"},
   };
   for (const Case& c : cases) {
     const Request parsed = accept(c.line + "\r\nHost: " + c.host + "\r\n\r\n");
     EXPECT_EQ(parsed.head->path, c.path);
     EXPECT_EQ(parsed.head->host, c.want_host);
+  }
+}
+
+// RFC 9110 section 2.5: a newer minor version is taken for the newest that is known.
+TEST(RequestHead, NewerMinorVersions) {
+  for (const char* version : {"1.2", "1.3", "1.9"}) {
+    const Request parsed =
+        accept_lines("Transfer-Encoding: chunked\r\n", std::string("POST / HTTP/") + version);
+    EXPECT_EQ(parsed.head->summary.minor_version, 1);
+    EXPECT_TRUE(parsed.head->summary.chunked);
+    EXPECT_TRUE(parsed.head->summary.persistent());
   }
 }
 

@@ -73,7 +73,7 @@ TEST(RequestRefusal, StartLine) {
 }
 
 TEST(RequestRefusal, Version) {
-  for (const char* version : {"0.9", "1.2", "1.9", "2.0", "3.0", "0.0", "0.1", "9.9"}) {
+  for (const char* version : {"0.9", "2.0", "2.1", "3.0", "0.0", "0.1", "9.9"}) {
     const std::string end = std::string(" HTTP/") + version + "\r\nHost: a\r\n\r\n";
     expect_refused({"GET /" + end, BadVersion});
   }
@@ -107,9 +107,11 @@ TEST(RequestRefusal, Target) {
                              "//",
                              "http://u@a/",
                              "http://u:p@a/",
-                             "http://a?x",
+                             "http://?x",
                              "http://a:b/",
-                             "http://a:/",
+                             "http://:/",
+                             "http://:80/",
+                             "http://a::/",
                              "http://a,b/",
                              "http://a%41/",
                              "http://[::1/",
@@ -145,7 +147,15 @@ TEST(RequestRefusal, Host) {
       {"GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n", BadHost},
       {"GET http://a/ HTTP/1.1\r\n\r\n", BadHost},
       {"GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", BadHost},
-      {"GET http://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n", BadHost},
+      {"GET / HTTP/1.1\r\nHost: :\r\n\r\n", BadHost},
+      {"GET / HTTP/1.1\r\nHost: :80\r\n\r\n", BadHost},
+      {"GET / HTTP/1.1\r\nHost: a::\r\n\r\n", BadHost},
+      {"GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", BadHost},
+      {"GET http://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n", BadHost},
+      {"GET https://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n", BadHost},
+      {"GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n", BadHost},
+      {"GET http://a./ HTTP/1.1\r\nHost: a\r\n\r\n", BadHost},
+      {"GET http://[::1]/ HTTP/1.1\r\nHost: [::2]:80\r\n\r\n", BadHost},
       {"GET http://a/ HTTP/1.0\r\nHost: b\r\n\r\n", BadHost},
   };
   for (const Case& c : cases) expect_refused(c);
@@ -241,16 +251,29 @@ TEST(RequestRefusal, ContentLength) {
 
 TEST(RequestRefusal, TransferEncoding) {
   for (const char* value :
-       {"", "identity", "gzip", "gzip, chunked", "chunked, gzip", "chunked, chunked", "chunked,",
-        ",chunked", "chunked;q=1", "chunked ;a=b", "xchunked", "chunkedx", "\"chunked\"",
-        "chun ked", "\vchunked"}) {
+       {"", "identity", "gzip", "chunked, gzip", "gzip,, chunked", "gzip;q=1, chunked",
+        "gzip chunked", "chunked, chunked", "chunked,", ",chunked", "chunked;q=1", "chunked ;a=b",
+        "xchunked", "chunkedx", "\"chunked\"", "chun ked", "\vchunked"}) {
     const CloseReason reason = value[0] == '\v' ? BadHeaderValue : BadTransferEncoding;
     expect_lines_refused({std::string("Transfer-Encoding: ") + value + "\r\n", reason});
   }
   expect_lines_refused(
       {"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", BadTransferEncoding});
   expect_lines_refused(
-      {"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", BadTransferEncoding});
+      {"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", BadTransferEncoding});
+  expect_lines_refused(
+      {"Transfer-Encoding: gzip, chunked\r\nTransfer-Encoding: chunked\r\n", BadTransferEncoding});
+  expect_lines_refused(
+      {"Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n", BadTransferEncoding});
+  // Well framed, and not decoded here (RFC 9112 section 6.1).
+  for (const char* value : {"gzip, chunked", "gzip,deflate\t, Chunked", "identity, chunked"}) {
+    expect_lines_refused(
+        {std::string("Transfer-Encoding: ") + value + "\r\n", UnknownTransferCoding});
+  }
+  expect_lines_refused(
+      {"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", UnknownTransferCoding});
+  expect_refused(
+      {"POST / HTTP/1.0\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", BadTransferEncoding});
   expect_refused({"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", BadTransferEncoding});
 }
 
