@@ -95,6 +95,37 @@ void ClientConnection::drain() {
   }
 }
 
+void ClientConnection::on_new_limits(const config::Listener& before) {
+  const config::Listener& now = listener_.settings();
+  event::TimerQueue& timers = listener_.env().runtime.timers;
+  switch (state()) {
+    case Idle:
+      // One that drains has a limit of its own.
+      if (!listener_.draining()) {
+        timers.shift(timer_, now.keepalive_timeout - before.keepalive_timeout);
+      }
+      return;
+    case Reading:
+      timers.shift(timer_, now.header_timeout - before.header_timeout);
+      return;
+    case Active:
+    case Writing:
+    case Upgraded:
+      active_->sending.shift(now.send_timeout - before.send_timeout);
+      active_->receiving.shift(now.body_timeout - before.body_timeout);
+      if (!out_.empty()) {
+        arm_at(std::min(timer_.deadline(), active_->sending.deadline()));
+      } else if (state() == Active && !active_->body.complete() && !active_->body_paused) {
+        arm_at(active_->receiving.deadline());
+      }
+      return;
+    case Lingering:
+    case Handshake:
+    case Closed:
+      return;
+  }
+}
+
 void ClientConnection::on_timer(event::Timer&) {
   switch (state()) {
     case Idle:

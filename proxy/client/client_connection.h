@@ -39,6 +39,7 @@ class ClientConnection final : public Connection,
   // Idle: closes, unless a request is here already, or may be on its way because the client has
   // only just connected. Busy: closes after the response.
   void drain() override;
+  void on_new_limits(const config::Listener& before) override;
 
  private:
   // Events.

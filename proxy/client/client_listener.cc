@@ -1,5 +1,7 @@
 #include "proxy/client/client_listener.h"
 
+#include <utility>
+
 #include "proxy/client/http2_connection.h"
 
 namespace berth::client {
@@ -52,7 +54,8 @@ ClientListener::~ClientListener() {
 }
 
 void ClientListener::apply(std::shared_ptr<const config::Listener> settings, TlsAcceptorPtr tls) {
-  settings_ = std::move(settings);
+  const std::shared_ptr<const config::Listener> before =
+      std::exchange(settings_, std::move(settings));
   tls_ = std::move(tls);
   proxies_ = exchange::TrustedProxies(settings_->proxy_protocol.from);
   hsts_ = hsts_value(settings_->hsts);
@@ -61,6 +64,17 @@ void ClientListener::apply(std::shared_ptr<const config::Listener> settings, Tls
       std::chrono::duration_cast<std::chrono::seconds>(settings_->keepalive_timeout).count() - 1;
   keep_alive_fields_ = "Connection: keep-alive\r\n";
   if (seconds > 0) keep_alive_fields_ += "Keep-Alive: timeout=" + std::to_string(seconds) + "\r\n";
+  if (before != nullptr && *before != *settings_) reach_connections(*before);
+}
+
+void ClientListener::reach_connections(const config::Listener& before) {
+  const auto reach = [&before](Connection& c) { c.on_new_limits(before); };
+  idle_.for_each(reach);
+  others_.for_each(reach);
+  while (settings_->max_connections != 0 &&
+         count_->open.load(std::memory_order_relaxed) > settings_->max_connections &&
+         evict_idle(1) > 0) {
+  }
 }
 
 bool ClientListener::admit() {

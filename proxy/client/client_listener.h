@@ -76,7 +76,8 @@ class ClientListener {
   void drain();
   bool draining() const { return draining_; }
   bool empty() const { return open_ == 0; }
-  // `tls`: nullptr for a plain listener. Handshakes under way finish with the one before.
+  // New limits and timeouts reach the connections that are there. `tls`: nullptr for a plain
+  // listener. Handshakes under way finish with the one before.
   void apply(std::shared_ptr<const config::Listener> settings, TlsAcceptorPtr tls = nullptr);
 
   const config::Listener& settings() const { return *settings_; }
@@ -97,6 +98,7 @@ class ClientListener {
  private:
   using List = IntrusiveList<Connection, ClientTag>;
   bool admit();
+  void reach_connections(const config::Listener& before);
   template <class C, class Attach>
   void attach_to(C& connection, Attach&& attach) {
     if (std::unique_ptr<net::Transport> transport = attach(connection.handler())) {

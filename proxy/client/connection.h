@@ -7,6 +7,7 @@
 #include "proxy/base/close_reason.h"
 #include "proxy/base/intrusive_list.h"
 #include "proxy/base/time.h"
+#include "proxy/config/listener.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/net/address.h"
 
@@ -49,6 +50,9 @@ class Connection : public event::Disposable, public ListHook<ClientTag> {
   // The listener is going: finishes what is under way and takes nothing new, as soon as the client
   // can know.
   virtual void drain() = 0;
+  // The listener has other settings than `before`: what runs against a timeout runs against the new
+  // one, from when it began. Closes nothing itself: what is late now closes with the next timers.
+  virtual void on_new_limits(const config::Listener& before) = 0;
 
  protected:
   // `opened`: when the client connected.

@@ -351,6 +351,23 @@ void Http2Connection::drain() {
   end_gracefully(CloseReason::Shutdown);
 }
 
+void Http2Connection::on_new_limits(const config::Listener& before) {
+  const config::Listener& now = listener_.settings();
+  event::TimerQueue& timers = listener_.env().runtime.timers;
+  timers.shift(guard_, now.header_timeout - before.header_timeout);
+  sending_.shift(now.send_timeout - before.send_timeout);
+  open_.for_each([&](Http2Request& request) { request.on_new_limits(before); });
+  if (state() == Lingering || state() == Closed) return;
+  if (requests_ > 0) look_at_age();
+  if (blocked()) {
+    timers.arm(timer_, std::min(timer_.deadline(), sending_.deadline()));
+  } else if (state() == Idle && !listener_.draining()) {
+    timers.shift(timer_, now.keepalive_timeout - before.keepalive_timeout);
+    const TimePoint pause = listener_.env().now() + kPause;
+    if (to_be_replaced() && timer_.deadline() > pause) timers.arm(timer_, pause);
+  }
+}
+
 void Http2Connection::on_timer(event::Timer& timer) {
   if (&timer == &goaway_timer_) {
     finish_goaway();

@@ -39,6 +39,7 @@ class Http2Connection final : public Connection,
   void close(CloseReason reason) noexcept override;
   // GOAWAY: the requests under way are served, and those that the client sent before it knew.
   void drain() override;
+  void on_new_limits(const config::Listener& before) override;
 
   // --- For its requests.
   ClientListener& listener() { return listener_; }

@@ -318,6 +318,13 @@ void Http2Request::watch() {
   if (due != TimePoint::max()) connection_.listener().env().runtime.timers.arm(timer_, due);
 }
 
+void Http2Request::on_new_limits(const config::Listener& before) {
+  const config::Listener& now = connection_.listener().settings();
+  receiving_.shift(now.body_timeout - before.body_timeout);
+  sending_.shift(now.send_timeout - before.send_timeout);
+  if (state_ != State::Done || unsent() > 0) watch();
+}
+
 void Http2Request::on_timer(event::Timer&) {
   const TimePoint now = connection_.listener().env().now();
   if (unsent() > 0 && connection_.blocked()) {

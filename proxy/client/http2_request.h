@@ -30,6 +30,8 @@ class Http2Request final : public event::Disposable,
   bool holds_connection() const { return exchange_.holds_connection(); }
   // The connection ends: gives everything back, counted and logged.
   void close(CloseReason reason) noexcept;
+  // As Connection's.
+  void on_new_limits(const config::Listener& before);
 
  private:
   // Where the request stands. Receiving: its content is still coming. Served: all of it is here.

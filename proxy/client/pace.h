@@ -24,6 +24,8 @@ class Pace {
     deadline_ = now + patience;
     behind_ = false;
   }
+  // What it may pause for has changed by so much.
+  void shift(Duration by) { deadline_ += by; }
   void moved(TimePoint now, uint64_t bytes, const Terms& terms) {
     if (bytes == 0) return;
     const TimePoint latest = now + terms.patience;

@@ -41,6 +41,12 @@ void PendingConnection::drain() {
   listener_.env().runtime.arm(timer_, kFirstRequestWithin);
 }
 
+void PendingConnection::on_new_limits(const config::Listener& before) {
+  if (listener_.draining()) return;
+  listener_.env().runtime.timers.shift(
+      timer_, listener_.settings().handshake_timeout - before.handshake_timeout);
+}
+
 // The header's bytes and no others are taken from the transport: what follows is for TLS or HTTP.
 void PendingConnection::read_header() {
   net::Scratch& scratch = listener_.env().scratch;

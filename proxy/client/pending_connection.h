@@ -25,6 +25,7 @@ class PendingConnection final : public Connection,
   void close(CloseReason reason) noexcept override;
   // A client that came just before the listener goes is given a moment for its request.
   void drain() override;
+  void on_new_limits(const config::Listener& before) override;
 
  private:
   enum class Stage : uint8_t { ProxyHeader, Handshake };

@@ -55,6 +55,11 @@ class TimerQueue {
 
   // Arms the timer or moves it.
   void arm(Timer& timer, TimePoint deadline);
+  // If the timer is armed, its deadline moves by so much: it runs against another limit, from when
+  // it began.
+  void shift(Timer& timer, Duration by) {
+    if (timer.armed() && by != Duration(0)) arm(timer, timer.deadline() + by);
+  }
   void cancel(Timer& timer);
 
   // Fires everything due at `now`, in the order of deadlines to within a tick (one that had passed

@@ -417,10 +417,15 @@ std::optional<CloseReason> ServerPool::why_not_keep() const {
 }
 
 void ServerPool::apply(Settings settings) {
-  settings_ = std::move(settings);
+  const Settings before = std::exchange(settings_, std::move(settings));
   if (!settings_->ejection.enabled && server_->pardon(env_.now())) on_ejection_over();
   while (server_->slots.over_limit() && !idle_.empty())
     idle_.back().close(CloseReason::BoundLowered);
+  if (*before != *settings_) {
+    const auto reach = [&before](UpstreamConnection& c) { c.on_new_limits(*before); };
+    idle_.for_each(reach);
+    others_.for_each(reach);
+  }
   pump_later();
 }
 

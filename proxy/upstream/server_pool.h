@@ -67,7 +67,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   // An idle one of this pool, for `waiter`.
   void lend(UpstreamConnection& idle, Waiter& waiter);
 
-  // New limits, live: idle connections beyond them are closed.
+  // New limits, live: idle connections beyond them close, and the timeouts of busy ones follow.
   void apply(Settings settings);
   // No longer in service: what is idle closes, what is busy does so after its response.
   void drain(CloseReason reason);

@@ -17,6 +17,7 @@ using enum ConnectionState;
 constexpr Duration kProbeAfter = std::chrono::seconds(1);
 // How soon a write to a connection that the server has closed comes back.
 constexpr Duration kStaleShowsWithin = std::chrono::seconds(1);
+constexpr Duration kForever = std::chrono::hours(24);
 constexpr uint64_t kJitterRange = 103;  // up to 10 % of 1024
 
 constexpr uint8_t bit(ConnectionState state) {
@@ -69,7 +70,7 @@ CloseReason UpstreamConnection::connect(Waiter* waiter) {
   }
   transport_ = std::move(*transport);
   waiter_ = waiter;
-  env.runtime.arm(timer_, pool_->settings().connect_timeout);
+  arm_timer();
   return CloseReason::None;
 }
 
@@ -294,9 +295,7 @@ void UpstreamConnection::park() {
   if (phase_ == Phase::Done || idle_since_ == TimePoint{}) {
     // The server's clock runs since its last byte came, not since a slow client let us read it.
     idle_since_ = phase_ == Phase::Done ? ready_at_ : pool_->env().now();
-    idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout,
-                             pool_->server().learner.closes_after(idle_since_));
-    pool_->on_idle_limit(idle_limit_);
+    set_idle_limit();
   }
   phase_ = Phase::None;
   // The last read filled the buffer: what lies behind it can only be bytes that nobody asked for.
@@ -310,6 +309,12 @@ void UpstreamConnection::park() {
   }
   set_state(Idle);
   pool_->env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
+}
+
+void UpstreamConnection::set_idle_limit() {
+  idle_limit_ = idle_limit(hinted_timeout_, pool_->settings().pool.keepalive_timeout,
+                           pool_->server().learner.closes_after(idle_since_));
+  pool_->on_idle_limit(idle_limit_);
 }
 
 void UpstreamConnection::check_idle() {
@@ -383,18 +388,44 @@ void UpstreamConnection::drain(CloseReason reason) {
 
 // --- Time and the end.
 
-void UpstreamConnection::arm_timer() {
-  const config::Upstream& limits = pool_->settings();
-  Duration after = limits.idle_timeout;
-  if (state_ == Upgraded) {
-    after = limits.upgrade_timeout;
-  } else if (out_.empty() && phase_ == Phase::Head) {
+// What its timer runs against now; none: somebody else's timeout watches.
+std::optional<Duration> UpstreamConnection::patience(const config::Upstream& limits) const {
+  if (state_ == Connecting) return limits.connect_timeout;
+  if (state_ == Upgraded) return limits.upgrade_timeout;
+  if (out_.empty() && phase_ == Phase::Head) {
     // Until the request is complete the client's own timeouts watch over it.
-    after = request_complete_ ? limits.response_timeout : std::chrono::hours(24);
-  } else if (out_.empty() && paused_) {
-    after = std::chrono::hours(24);  // the client's send_timeout watches
+    if (!request_complete_) return std::nullopt;
+    return limits.response_timeout;
   }
-  pool_->env().runtime.arm(timer_, after);
+  if (out_.empty() && paused_) return std::nullopt;  // the client's send_timeout watches
+  return limits.idle_timeout;
+}
+
+void UpstreamConnection::arm_timer() {
+  pool_->env().runtime.arm(timer_, patience(pool_->settings()).value_or(kForever));
+}
+
+void UpstreamConnection::on_new_limits(const config::Upstream& before) {
+  switch (state_) {
+    case Idle:
+      if (const auto unfit = why_not_reusable()) {
+        close(*unfit);
+        return;
+      }
+      set_idle_limit();
+      pool_->env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
+      return;
+    case Connecting:
+    case Busy:
+    case Draining:
+    case Upgraded:
+      if (const auto now = patience(pool_->settings())) {
+        pool_->env().runtime.timers.shift(timer_, *now - *patience(before));
+      }
+      return;
+    case Closed:
+      return;
+  }
 }
 
 void UpstreamConnection::on_timer(event::Timer&) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "proxy/base/intrusive_list.h"
+#include "proxy/config/upstream.h"
 #include "proxy/event/timer_queue.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/http/body.h"
@@ -83,6 +84,9 @@ class UpstreamConnection final : public event::Disposable,
   void join_worker(ServerPool& pool);
   // The server is no longer in service: closes when idle, drains when busy.
   void drain(CloseReason reason);
+  // The upstream has other settings than `before`: what lies idle beyond the new limits closes;
+  // what runs against a timeout runs against the new one, from when it began.
+  void on_new_limits(const config::Upstream& before);
   void close(CloseReason reason) noexcept;
   // It is being made, and nobody waits for it.
   bool warming() const { return state_ == ConnectionState::Connecting && waiter_ == nullptr; }
@@ -112,6 +116,8 @@ class UpstreamConnection final : public event::Disposable,
   void fail(CloseReason reason, bool eof = false);
   void park();
   CloseReason why_idle_for_too_long() const;
+  void set_idle_limit();
+  std::optional<Duration> patience(const config::Upstream& limits) const;
   void arm_timer();
   std::optional<CloseReason> why_not_reusable() const;
   bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
