@@ -33,13 +33,18 @@ std::optional<uint32_t> small_number(std::string_view digits) {
   return value;
 }
 
-// The canonical text of an IP address, or nothing.
-std::optional<std::string> canonical_ip(int family, const std::string& text) {
-  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+// The canonical text of an IP address, or nothing. `bytes`: of the address.
+std::optional<std::string> canonical_ip(int family, const std::string& text,
+                                        std::array<uint8_t, 16>& bytes) {
   std::array<char, INET6_ADDRSTRLEN> out{};
   if (inet_pton(family, text.c_str(), bytes.data()) != 1) return std::nullopt;
   inet_ntop(family, bytes.data(), out.data(), out.size());
   return std::string(out.data());
+}
+
+bool is_ip(int family, const std::string& text) {
+  std::array<uint8_t, 16> bytes{};
+  return canonical_ip(family, text, bytes).has_value();
 }
 
 Parsed parse_unix(std::string_view text) {
@@ -61,7 +66,7 @@ Parsed parse_unix(std::string_view text) {
   }
   const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   if (std::any_of(path.begin(), path.end(), control)) return refuse(text, "has a control byte");
-  return AddressSyntax{AddressKind::Unix, {}, 0, std::string(path)};
+  return AddressSyntax{AddressKind::Unix, {}, 0, std::string(path), {}};
 }
 
 // What can be said of an address that has no port.
@@ -108,18 +113,19 @@ Parsed parse_any(std::string_view text) {
   if (!port || *port > 65535) {
     return refuse(text, "has a wrong port", "a port is a number from 1 to 65535");
   }
-  AddressSyntax address{AddressKind::AnyHost, {}, static_cast<uint16_t>(*port), {}};
+  AddressSyntax address{AddressKind::AnyHost, {}, static_cast<uint16_t>(*port), {}, {}};
   if (host.empty()) return address;
   if (bracketed) {
     address.kind = AddressKind::Ipv6;
-    const auto ip = host.back() == ']'
-                        ? canonical_ip(AF_INET6, std::string(host.substr(1, host.size() - 2)))
-                        : std::nullopt;
+    const auto ip =
+        host.back() == ']'
+            ? canonical_ip(AF_INET6, std::string(host.substr(1, host.size() - 2)), address.ip)
+            : std::nullopt;
     if (!ip) return refuse(text, "is not an IPv6 address", "such as \"[::1]:3000\"");
     address.host = *ip;
     return address;
   }
-  if (const auto ip = canonical_ip(AF_INET, std::string(host))) {
+  if (const auto ip = canonical_ip(AF_INET, std::string(host), address.ip)) {
     address.kind = AddressKind::Ipv4;
     address.host = *ip;
     return address;
@@ -199,10 +205,19 @@ std::string canonical(const AddressSyntax& address) {
   return {};
 }
 
+Endpoint::Endpoint(std::string text) : text_(std::move(text)) {
+  auto parsed = parse_any(text_);
+  if (parsed) syntax_ = std::move(*parsed);
+}
+
+std::string Endpoint::canonical() const {
+  return syntax_ ? config::canonical(*syntax_) : text_;
+}
+
 Result<bool, Complaint> check_network(std::string_view text) {
   const std::string_view ip = text.substr(0, text.find('/'));
-  const bool v4 = canonical_ip(AF_INET, std::string(ip)).has_value();
-  if (!v4 && !canonical_ip(AF_INET6, std::string(ip))) {
+  const bool v4 = is_ip(AF_INET, std::string(ip));
+  if (!v4 && !is_ip(AF_INET6, std::string(ip))) {
     return refuse(text, "is not an IP address or block",
                   "such as 10.0.0.1, 10.0.0.0/8 or fd00::/8");
   }

@@ -38,6 +38,7 @@ class KeyLister {
   void mode(std::string_view key, uint32_t& /*value*/) { note(key); }
   void port_or_off(std::string_view key, uint32_t& /*value*/, uint32_t /*usual*/) { note(key); }
   void text(std::string_view key, std::string& /*value*/, TextKind /*kind*/) { note(key); }
+  void address(std::string_view key, Endpoint& /*value*/, TextKind /*kind*/) { note(key); }
   template <class T>
   void texts(std::string_view key, T& /*value*/, TextKind /*kind*/) {
     note(key);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/config/address_syntax.h"
 #include "proxy/config/sizes.h"
 #include "proxy/config/tcp_keepalive.h"
 #include "proxy/config/tls.h"
@@ -30,7 +31,7 @@ struct ProxyProtocolFrom {
 struct Listener {
   std::string name;  // label in metrics; the address unless given
   // "0.0.0.0:8080", "[::]:8080", ":8080" (both families), "unix:/run/berth.sock"
-  std::string address;
+  Endpoint address;
   Duration keepalive_timeout = 75s;
   uint32_t keepalive_requests = 1000;
   Duration keepalive_time = 1h;

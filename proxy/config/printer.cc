@@ -44,46 +44,50 @@ std::string scalar(std::string_view text) {
   return out;
 }
 
-// A visitor that writes each key with its value, in the order of the schema.
+// A visitor that hands each key with its value as text to `Out`, in the order of the schema.
+template <class Out>
 class Printer {
  public:
-  std::string take() { return std::move(out_); }
+  explicit Printer(Out& out) : out_(out) {}
 
-  void boolean(std::string_view key, bool value) { line(key, value ? "true" : "false"); }
+  void boolean(std::string_view key, bool value) { out_.line(key, value ? "true" : "false"); }
   void duration(std::string_view key, Duration value, const DurationBounds& /*bounds*/) {
-    line(key, format_duration(value));
+    out_.line(key, format_duration(value));
   }
   void duration_or(std::string_view key, const std::optional<Duration>& value,
                    const DurationBounds& /*bounds*/, const Keyword& keyword) {
-    line(key, value ? format_duration(*value) : std::string(keyword.word));
+    out_.line(key, value ? format_duration(*value) : std::string(keyword.word));
   }
   void count(std::string_view key, uint32_t value, const NumberBounds& /*bounds*/,
              const Keyword* keyword = nullptr) {
     const bool word = keyword != nullptr && keyword->value == value;
-    line(key, word ? std::string(keyword->word) : std::to_string(value));
+    out_.line(key, word ? std::string(keyword->word) : std::to_string(value));
   }
   void size(std::string_view key, uint64_t value, const NumberBounds& /*bounds*/,
             const Keyword* keyword = nullptr) {
     const bool word = keyword != nullptr && keyword->value == value;
-    line(key, word ? std::string(keyword->word) : format_size(value));
+    out_.line(key, word ? std::string(keyword->word) : format_size(value));
   }
   void rate(std::string_view key, uint64_t value, const NumberBounds& /*bounds*/,
             const Keyword& keyword) {
-    line(key, value == keyword.value ? std::string(keyword.word) : format_rate(value));
+    out_.line(key, value == keyword.value ? std::string(keyword.word) : format_rate(value));
   }
-  void mode(std::string_view key, uint32_t value) { line(key, scalar(format_mode(value))); }
+  void mode(std::string_view key, uint32_t value) { out_.line(key, scalar(format_mode(value))); }
   void port_or_off(std::string_view key, uint32_t value, uint32_t /*usual*/) {
-    line(key, value == 0 ? "off" : std::to_string(value));
+    out_.line(key, value == 0 ? "off" : std::to_string(value));
   }
   void text(std::string_view key, const std::string& value, TextKind kind) {
     const bool may_be_off = kind == TextKind::AdminAddress || kind == TextKind::CookieName;
     const bool off = may_be_off && value.empty();
-    line(key, off ? "off" : scalar(value));
+    out_.line(key, off ? "off" : scalar(value));
+  }
+  void address(std::string_view key, const Endpoint& value, TextKind kind) {
+    text(key, value.text(), kind);
   }
   void texts(std::string_view key, const std::vector<std::string>& values, TextKind /*kind*/) {
     std::string all;
     for (const std::string& value : values) all += (all.empty() ? "" : ", ") + scalar(value);
-    line(key, "[" + all + "]");
+    out_.line(key, "[" + all + "]");
   }
   void texts_or_default(std::string_view key, const std::vector<std::string>& values,
                         TextKind kind) {
@@ -91,24 +95,24 @@ class Printer {
   }
   void pairs(std::string_view key, const std::vector<std::pair<std::string, std::string>>& values) {
     if (values.empty()) {
-      line(key, "{}");
+      out_.line(key, "{}");
       return;
     }
-    open(key);
-    for (const auto& [name, value] : values) line(scalar(name), scalar(value));
-    close();
+    out_.open(key);
+    for (const auto& [name, value] : values) out_.line(scalar(name), scalar(value));
+    out_.close();
   }
   template <class E, size_t N>
   void choice(std::string_view key, E value, const std::array<Choice<E>, N>& choices) {
     for (const Choice<E>& choice : choices) {
-      if (choice.value == value) line(key, choice.name);
+      if (choice.value == value) out_.line(key, choice.name);
     }
   }
   template <class T>
   void section(std::string_view key, T& value) {
-    open(key);
+    out_.open(key);
     visit_keys(*this, value);
-    close();
+    out_.close();
   }
   template <class T>
   void switchable(std::string_view key, T& value) {
@@ -117,31 +121,36 @@ class Printer {
   template <class T>
   void list(std::string_view key, std::vector<T>& values) {
     if (values.empty()) {
-      line(key, "[]");
+      out_.line(key, "[]");
       return;
     }
-    open(key);
-    for (T& value : values) {
-      const size_t start = out_.size();
-      indent_ += 2;
-      visit_keys(*this, value);
-      indent_ -= 2;
-      out_[start + indent_] = '-';  // in the place of the first key's indentation
+    out_.open(key);
+    for (size_t i = 0; i < values.size(); ++i) {
+      out_.open_item(i);
+      visit_keys(*this, values[i]);
+      out_.close_item();
     }
-    close();
+    out_.close();
   }
   template <class T>
   void named(std::string_view key, std::vector<T>& values) {
     if (values.empty()) {
-      line(key, "{}");
+      out_.line(key, "{}");
       return;
     }
-    open(key);
+    out_.open(key);
     for (T& value : values) section(scalar(value.name), value);
-    close();
+    out_.close();
   }
 
  private:
+  Out& out_;
+};
+
+class YamlText {
+ public:
+  std::string take() { return std::move(out_); }
+
   void line(std::string_view key, std::string_view value) {
     out_.append(indent_, ' ');
     out_ += key;
@@ -156,18 +165,67 @@ class Printer {
     indent_ += 2;
   }
   void close() { indent_ -= 2; }
+  void open_item(size_t /*index*/) {
+    dashes_.push_back(out_.size() + indent_);
+    indent_ += 2;
+  }
+  void close_item() {
+    indent_ -= 2;
+    out_[dashes_.back()] = '-';
+    dashes_.pop_back();
+  }
 
+ private:
   std::string out_;
   size_t indent_ = 0;
+  std::vector<size_t> dashes_;  // of open items: in the place of their first key's indentation
 };
+
+class PathList {
+ public:
+  Settings take() { return std::move(out_); }
+
+  void line(std::string_view key, std::string_view value) { out_[inside(key)] = value; }
+  void open(std::string_view key) { around_.push_back(inside(key)); }
+  void close() { around_.pop_back(); }
+  void open_item(size_t index) {
+    around_.push_back(around_.back() + '[' + std::to_string(index) + ']');
+  }
+  void close_item() { close(); }
+
+ private:
+  std::string inside(std::string_view key) const {
+    return around_.empty() ? std::string(key) : around_.back() + '.' + std::string(key);
+  }
+
+  Settings out_;
+  std::vector<std::string> around_;  // paths
+};
+
+template <class Out, class T>
+auto written(T object) {  // a copy: the schema visits writable objects
+  Out out;
+  Printer<Out> printer(out);
+  visit_keys(printer, object);
+  return out.take();
+}
 
 }  // namespace
 
 std::string print(const Config& config) {
-  Printer printer;
-  Config copy = config;  // the schema visits writable objects
-  visit_keys(printer, copy);
-  return printer.take();
+  return written<YamlText>(config);
+}
+
+Settings settings_of(const Config& config) {
+  return written<PathList>(config);
+}
+
+Settings settings_of(const Listener& listener) {
+  return written<PathList>(listener);
+}
+
+Settings settings_of(const Upstream& upstream) {
+  return written<PathList>(upstream);
 }
 
 }  // namespace berth::config

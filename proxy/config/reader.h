@@ -46,6 +46,7 @@ class Reader {
   // A port, `off` (0) or `on` (`usual`).
   void port_or_off(std::string_view key, uint32_t& out, uint32_t usual);
   void text(std::string_view key, std::string& out, TextKind kind);
+  void address(std::string_view key, Endpoint& out, TextKind kind);
   void texts(std::string_view key, std::vector<std::string>& out, TextKind kind);
   // A list whose default is not empty: what is written replaces it.
   void texts_or_default(std::string_view key, std::vector<std::string>& out, TextKind kind);
@@ -168,6 +169,7 @@ class Reader {
   void merge(const YamlNode& node, std::vector<Entry>& out);
   std::string check_name(const YamlNode& key);
   void checked_text(std::string_view key, const YamlNode& node, TextKind kind, std::string& out);
+  void checked_address(std::string_view key, const YamlNode& node, TextKind kind, Endpoint& out);
   std::optional<size_t> choice_index(std::string_view key, std::span<const std::string_view> names);
   std::optional<uint64_t> number(std::string_view key, const NumberBounds& bounds,
                                  const Keyword* keyword, const NumberFormat& format);

@@ -184,6 +184,17 @@ void Reader::text(std::string_view key, std::string& out, TextKind kind) {
   if (const YamlNode* node = take_scalar(key)) checked_text(key, *node, kind, out);
 }
 
+void Reader::address(std::string_view key, Endpoint& out, TextKind kind) {
+  if (const YamlNode* node = take_scalar(key)) checked_address(key, *node, kind, out);
+}
+
+void Reader::checked_address(std::string_view key, const YamlNode& node, TextKind kind,
+                             Endpoint& out) {
+  std::string written;
+  checked_text(key, node, kind, written);
+  out = std::move(written);
+}
+
 void Reader::texts(std::string_view key, std::vector<std::string>& out, TextKind kind) {
   const YamlNode* node = take(key);
   if (node == nullptr) return;
@@ -232,7 +243,7 @@ void Reader::pairs(std::string_view key, std::vector<std::pair<std::string, std:
 
 void Reader::read_item(const YamlNode& node, Server& out) {
   if (node.kind == YamlNode::Kind::Scalar) {
-    checked_text("server", node, TextKind::ServerAddress, out.address);
+    checked_address("server", node, TextKind::ServerAddress, out.address);
   } else {
     read_map(node, out);
   }

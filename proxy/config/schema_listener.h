@@ -54,7 +54,7 @@ void visit_keys(V& v, ProxyProtocolFrom& p) {
 
 template <class V>
 void visit_keys(V& v, Listener& l) {
-  v.text("address", l.address, TextKind::ListenAddress);
+  v.address("address", l.address, TextKind::ListenAddress);
   v.text("name", l.name, TextKind::Label);
   v.duration("keepalive_timeout", l.keepalive_timeout, bounds::kClientKeepalive);
   v.count("keepalive_requests", l.keepalive_requests, bounds::kRequests);

@@ -62,7 +62,7 @@ void visit_keys(V& v, HealthCheck& h) {
 
 template <class V>
 void visit_keys(V& v, Server& s) {
-  v.text("address", s.address, TextKind::ServerAddress);
+  v.address("address", s.address, TextKind::ServerAddress);
   v.count("weight", s.weight, bounds::kWeight);
   v.boolean("backup", s.backup);
 }

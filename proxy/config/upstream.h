@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/config/address_syntax.h"
 #include "proxy/config/health.h"
 #include "proxy/config/sizes.h"
 #include "proxy/config/tcp_keepalive.h"
@@ -66,7 +67,7 @@ struct Retry {
 };
 
 struct Server {
-  std::string address;  // "127.0.0.1:3000", "[::1]:3000", "unix:/run/app.sock"
+  Endpoint address;     // "127.0.0.1:3000", "[::1]:3000", "unix:/run/app.sock"
   uint32_t weight = 1;  // its share of the work, against those of the others
   bool backup = false;  // serves only while no other server may
   bool operator==(const Server&) const = default;

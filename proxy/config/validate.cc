@@ -140,13 +140,12 @@ class Validator {
     return {canonical(address)};
   }
 
-  void check_listen_address(const std::string& address, const std::string& path) {
-    const auto parsed = parse_listen_address(address);
-    if (!parsed) return;  // reported when it was read
-    for (const std::string& socket : sockets_of(*parsed)) {
+  void check_listen_address(const Endpoint& address, const std::string& path) {
+    if (address.syntax() == nullptr) return;  // reported when it was read
+    for (const std::string& socket : sockets_of(*address.syntax())) {
       const auto [seen, fresh] = sockets_.emplace(socket, at(path));
       if (fresh) continue;
-      diagnostics_.error(at(path), "duplicate listener address " + in_quotes(address),
+      diagnostics_.error(at(path), "duplicate listener address " + in_quotes(address.text()),
                          first_on(seen->second));
       return;
     }
@@ -166,8 +165,9 @@ class Validator {
     const auto admin = parse_listen_address(config_.admin.address);
     if (!admin) return;
     for (size_t i = 0; i < config_.listeners.size(); ++i) {
-      const auto listener = parse_listen_address(config_.listeners[i].address);
-      if (!listener || !(takes_in(*listener, *admin) || takes_in(*admin, *listener))) continue;
+      const AddressSyntax* listener = config_.listeners[i].address.syntax();
+      if (listener == nullptr || !(takes_in(*listener, *admin) || takes_in(*admin, *listener)))
+        continue;
       const Mark other = at(indexed("listeners", i) + ".address");
       diagnostics_.error(
           at("admin.address"),
@@ -218,8 +218,8 @@ class Validator {
     }
     if (!tls.server_name.empty()) return;
     for (const Server& server : upstream.servers) {
-      if (!server.address.starts_with("unix:")) continue;
-      missing(at(path), "which certificate is " + in_quotes(server.address) + " to have?",
+      if (!server.address.is(AddressKind::Unix)) continue;
+      missing(at(path), "which certificate is " + in_quotes(server.address.text()) + " to have?",
               "a Unix socket has no host name: set tls.server_name");
       return;
     }
@@ -260,20 +260,20 @@ class Validator {
   void check_servers(const Upstream& upstream, const std::string& list) {
     std::map<std::string, Mark> seen_servers;
     for (size_t i = 0; i < upstream.servers.size(); ++i) {
-      const std::string& address = upstream.servers[i].address;
+      const Endpoint& address = upstream.servers[i].address;
       const Mark mark = at(indexed(list, i));
       if (address.empty()) {
         missing(mark, "a server of upstream '" + upstream.name + "' has no address",
                 "such as 127.0.0.1:3000");
         continue;
       }
-      const auto parsed = parse_server_address(address);
-      if (!parsed) continue;
-      const auto [seen, fresh] = seen_servers.emplace(canonical(*parsed), mark);
+      if (address.syntax() == nullptr) continue;
+      const auto [seen, fresh] = seen_servers.emplace(address.canonical(), mark);
       if (!fresh) {
-        diagnostics_.error(
-            mark, "duplicate server " + in_quotes(address) + " in upstream '" + upstream.name + "'",
-            first_on(seen->second));
+        diagnostics_.error(mark,
+                           "duplicate server " + in_quotes(address.text()) + " in upstream '" +
+                               upstream.name + "'",
+                           first_on(seen->second));
       }
     }
   }
@@ -385,7 +385,7 @@ Mark place_of(const Places& places, std::string_view path) {
 
 void complete(Config& config, const Places& places) {
   for (Listener& listener : config.listeners) {
-    if (listener.name.empty()) listener.name = listener.address;
+    if (listener.name.empty()) listener.name = listener.address.text();
   }
   for (Upstream& upstream : config.upstreams) {
     Pool& pool = upstream.pool;

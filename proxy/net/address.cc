@@ -74,6 +74,30 @@ std::optional<Address> Address::parse_listen(std::string_view text) {
   return parse(text);
 }
 
+Address Address::of(const config::Endpoint& endpoint) {
+  const config::AddressSyntax* parts = endpoint.syntax();
+  Address out;
+  if (parts == nullptr) return out;
+  switch (parts->kind) {
+    case config::AddressKind::HostName:
+      return out;
+    case config::AddressKind::Unix:
+      out.path_ = std::make_shared<const std::string>(parts->path);
+      out.kind_ = AddressKind::Unix;
+      return out;
+    case config::AddressKind::Ipv4:
+      out.kind_ = AddressKind::V4;
+      break;
+    case config::AddressKind::AnyHost:  // every address of IPv6 is every one of IPv4 too
+    case config::AddressKind::Ipv6:
+      out.kind_ = AddressKind::V6;
+      break;
+  }
+  out.ip_ = parts->ip;
+  out.port_ = parts->port;
+  return out;
+}
+
 Address Address::from_sockaddr(const sockaddr* address, socklen_t length) {
   Address out;
   if (address->sa_family == AF_INET) {

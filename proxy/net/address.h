@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/config/address_syntax.h"
+
 namespace berth::net {
 
 enum class AddressKind : uint8_t { None, V4, V6, Unix };
@@ -23,6 +25,8 @@ class Address {
   static std::optional<Address> parse(std::string_view text);
   // As parse(), and ":80" (every local address, IPv6 and IPv4) for listeners.
   static std::optional<Address> parse_listen(std::string_view text);
+  // None of a host name, and of what is no address.
+  static Address of(const config::Endpoint& endpoint);
   static Address from_sockaddr(const sockaddr* address, socklen_t length);
   // `ip`: 4 bytes for V4, 16 for V6. `port` in host order.
   static Address from_ip(AddressKind kind, const void* ip, uint16_t port);

@@ -85,6 +85,11 @@ Listener::~Listener() {
   event_del(&retry_event_);
 }
 
+void Listener::set_backlog(uint32_t backlog) {
+  // Of a socket that listens already, listen(2) changes nothing else.
+  ::listen(fd_.get(), static_cast<int>(backlog));
+}
+
 void Listener::on_event(evutil_socket_t, short, void* self) {
   auto& listener = *static_cast<Listener*>(self);
   listener.loop_.begin_turn();

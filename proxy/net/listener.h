@@ -39,6 +39,9 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
   ~Listener();
 
+  // How many connections the kernel keeps for us from now on.
+  void set_backlog(uint32_t backlog);
+
   // Accepts what is waiting, up to a limit per call; then it returns true, and the rest is reported
   // at the next turn.
   bool accept_all();

@@ -5,7 +5,6 @@
 #include <openssl/x509v3.h>
 
 #include "proxy/net/tls_error.h"
-#include "proxy/net/tls_files.h"
 #include "proxy/net/tls_transport.h"
 
 namespace berth::net {
@@ -20,7 +19,7 @@ bool is_ip_address(const std::string& text) {
 
 }  // namespace
 
-TlsClient::TlsClient(const config::UpstreamTls& settings) {
+TlsClient::TlsClient(const config::UpstreamTls& settings, TlsFiles& files) {
   ERR_clear_error();
   context_.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* context = context_.get();
@@ -39,17 +38,20 @@ TlsClient::TlsClient(const config::UpstreamTls& settings) {
   if (settings.verify) {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     if (!settings.ca.empty()) {
-      contents += trust_file(*context, settings.ca, "ca");
+      const Authorities authorities(settings.ca, "ca", files);
+      authorities.trust_in(*context);
+      files_.push_back(authorities.facts());
     } else if (SSL_CTX_set_default_verify_paths(context) != 1) {
       throw TlsSettingsError(
           "ca", "the system's certificate authorities cannot be read: " + openssl_error());
     }
   }
   if (!settings.certificate.empty()) {
-    const CertificatePair pair({settings.certificate, settings.key}, "");
+    const CertificatePair pair({settings.certificate, settings.key}, "", files);
     pair.use_in(*context);
-    contents += pair.contents();
+    files_.push_back(pair.facts());
   }
+  for (const TlsFileFacts& file : files_) contents += file.digest;
   identity_ = digest_of(contents);
 }
 

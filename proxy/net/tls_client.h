@@ -4,9 +4,11 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "proxy/config/config.h"
 #include "proxy/net/tls_connector.h"
+#include "proxy/net/tls_files.h"
 #include "proxy/net/tls_types.h"
 
 namespace berth::net {
@@ -15,15 +17,18 @@ namespace berth::net {
 class TlsClient {
  public:
   // Throws TlsSettingsError.
-  explicit TlsClient(const config::UpstreamTls& settings);
+  TlsClient(const config::UpstreamTls& settings, TlsFiles& files);
 
   // The same for the same settings with the same contents of their files.
   const std::string& identity() const { return identity_; }
+  // The files that it is made of.
+  const std::vector<TlsFileFacts>& files() const { return files_; }
   SSL_CTX& context() const { return *context_; }
 
  private:
   SslContextPtr context_;
   std::string identity_;
+  std::vector<TlsFileFacts> files_;
 };
 
 // One server of that upstream. Thread: any.

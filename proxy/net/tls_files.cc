@@ -12,6 +12,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "proxy/base/unique_fd.h"
 #include "proxy/net/tls_error.h"
@@ -78,9 +79,7 @@ std::string common_name(const X509& certificate) {
                 static_cast<size_t>(ASN1_STRING_length(text))});
 }
 
-}  // namespace
-
-std::string read_tls_file(const std::string& path, const std::string& setting) {
+std::string read_all(const std::string& path, const std::string& setting) {
   const auto fail = [&](int error) -> std::string {
     throw TlsSettingsError(setting, path + " cannot be read: " + std::strerror(error));
   };
@@ -98,13 +97,21 @@ std::string read_tls_file(const std::string& path, const std::string& setting) {
   return fail(EFBIG);
 }
 
-CertificatePair::CertificatePair(const config::Certificate& files, const std::string& setting)
-    : file_(files.certificate) {
+}  // namespace
+
+const std::string& TlsFiles::read(const std::string& path, const std::string& setting) {
+  if (const auto known = read_.find(path); known != read_.end()) return known->second;
+  return read_[path] = read_all(path, setting);
+}
+
+CertificatePair::CertificatePair(const config::Certificate& pair, const std::string& setting,
+                                 TlsFiles& files)
+    : file_(pair.certificate) {
   const std::string certificate_setting = setting + "certificate";
   const std::string key_setting = setting + "key";
-  const std::string certificates = read_tls_file(files.certificate, certificate_setting);
-  const std::string key = read_tls_file(files.key, key_setting);
-  contents_ = certificates + key;
+  const std::string& certificates = files.read(pair.certificate, certificate_setting);
+  const std::string& key = files.read(pair.key, key_setting);
+  digest_ = digest_of(digest_of(certificates) + digest_of(key));
   ERR_clear_error();
 
   const BioPtr pem = memory_of(certificates);
@@ -112,13 +119,13 @@ CertificatePair::CertificatePair(const config::Certificate& files, const std::st
   if (certificate_ == nullptr) {
     const bool none = was_end_of_pem();
     throw TlsSettingsError(certificate_setting,
-                           files.certificate + (none ? " holds no certificate in PEM form"
-                                                     : " is no certificate: " + openssl_error()));
+                           pair.certificate + (none ? " holds no certificate in PEM form"
+                                                    : " is no certificate: " + openssl_error()));
   }
   while (CertificatePtr next = next_certificate(*pem)) chain_.push_back(std::move(next));
   if (!was_end_of_pem()) {
     throw TlsSettingsError(certificate_setting,
-                           files.certificate + ": its chain is broken: " + openssl_error());
+                           pair.certificate + ": its chain is broken: " + openssl_error());
   }
 
   key_.reset(PEM_read_bio_PrivateKey(memory_of(key).get(), nullptr, no_passphrase, nullptr));
@@ -127,15 +134,15 @@ CertificatePair::CertificatePair(const config::Certificate& files, const std::st
     const bool none = key.find("PRIVATE KEY-----") == std::string::npos;
     throw TlsSettingsError(
         key_setting,
-        files.key + (encrypted ? " is encrypted: Berth asks for no passphrase; decrypt it with "
-                                 "openssl pkey"
-                     : none    ? std::string(" holds no private key in PEM form")
-                               : " is no private key: " + openssl_error()));
+        pair.key + (encrypted ? " is encrypted: Berth asks for no passphrase; decrypt it with "
+                                "openssl pkey"
+                    : none    ? std::string(" holds no private key in PEM form")
+                              : " is no private key: " + openssl_error()));
   }
   if (X509_check_private_key(certificate_.get(), key_.get()) != 1) {
     ERR_clear_error();
     throw TlsSettingsError(key_setting,
-                           "key " + files.key + " does not belong to certificate " + file_);
+                           "key " + pair.key + " does not belong to certificate " + file_);
   }
   names_ = alternative_names(*certificate_);
   if (names_.empty()) names_.push_back(common_name(*certificate_));
@@ -171,22 +178,41 @@ std::string CertificatePair::warning() const {
          (days == 1 ? " day" : " days");
 }
 
-std::string trust_file(SSL_CTX& context, const std::string& path, const std::string& setting) {
-  std::string bytes = read_tls_file(path, setting);
+TlsFileFacts CertificatePair::facts() const {
+  TlsFileFacts out{file_, digest_, {}};
+  std::tm end{};
+  std::array<char, 16> date{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate_.get()), &end) == 1 &&
+      std::strftime(date.data(), date.size(), "%Y-%m-%d", &end) > 0) {
+    out.note = std::string("valid until ") + date.data();
+  }
+  return out;
+}
+
+Authorities::Authorities(const std::string& path, const std::string& setting, TlsFiles& files)
+    : file_(path) {
+  const std::string& bytes = files.read(path, setting);
+  digest_ = digest_of(bytes);
   ERR_clear_error();
   const BioPtr pem = memory_of(bytes);
-  X509_STORE* store = SSL_CTX_get_cert_store(&context);
-  size_t found = 0;
-  while (const CertificatePtr authority = next_certificate(*pem)) {
-    X509_STORE_add_cert(store, authority.get());
-    ++found;
-  }
+  while (CertificatePtr one = next_certificate(*pem)) certificates_.push_back(std::move(one));
   if (!was_end_of_pem()) {
     throw TlsSettingsError(setting, path + " holds a broken certificate: " + openssl_error());
   }
-  if (found == 0) throw TlsSettingsError(setting, path + " holds no certificate in PEM form");
+  if (certificates_.empty()) {
+    throw TlsSettingsError(setting, path + " holds no certificate in PEM form");
+  }
   ERR_clear_error();
-  return bytes;
+}
+
+void Authorities::trust_in(SSL_CTX& context) const {
+  X509_STORE* store = SSL_CTX_get_cert_store(&context);
+  for (const CertificatePtr& one : certificates_) X509_STORE_add_cert(store, one.get());
+  ERR_clear_error();
+}
+
+void Authorities::name_in(SSL_CTX& context) const {
+  for (const CertificatePtr& one : certificates_) SSL_CTX_add_client_CA(&context, one.get());
 }
 
 std::string digest_of(std::string_view bytes) {

@@ -12,7 +12,6 @@
 #include <cstring>
 
 #include "proxy/net/tls_error.h"
-#include "proxy/net/tls_files.h"
 #include "proxy/net/tls_transport.h"
 
 namespace berth::net {
@@ -92,18 +91,20 @@ struct TlsServer::Callbacks {
   }
 };
 
-TlsServer::TlsServer(const Options& options)
+TlsServer::TlsServer(const Options& options, TlsFiles& files)
     : ticket_keys_(options.ticket_keys),
       http2_(options.http2),
       ticket_cipher_(EVP_CIPHER_fetch(nullptr, "AES-256-CBC", nullptr)) {
   if (ticket_cipher_ == nullptr) throw TlsSettingsError("", "OpenSSL has no AES-256-CBC");
   session_group_ = std::string(options.listener);
   if (!options.settings.client_ca.empty()) {
-    session_group_ += read_tls_file(options.settings.client_ca, "client_ca");
+    clients_are_from_.emplace(options.settings.client_ca, "client_ca", files);
+    files_.push_back(clients_are_from_->facts());
+    session_group_ += files_.back().digest;
     session_group_ += std::to_string(static_cast<int>(options.settings.client_certificate));
   }
   session_group_ = digest_of(session_group_).substr(0, SSL_MAX_SID_CTX_LENGTH);
-  add_certificates(options);
+  add_certificates(options, files);
 }
 
 TlsServer::~TlsServer() = default;
@@ -146,9 +147,8 @@ SslContextPtr TlsServer::new_context(const Options& options) {
 
 void TlsServer::trust_clients(SSL_CTX& context, const config::ListenerTls& settings) {
   if (settings.client_certificate == config::ClientCertificate::None) return;
-  trust_file(context, settings.client_ca, "client_ca");
-  // Which authorities clients are told of, so that they can choose a certificate.
-  SSL_CTX_set_client_CA_list(&context, SSL_load_client_CA_file(settings.client_ca.c_str()));
+  clients_are_from_->trust_in(context);
+  clients_are_from_->name_in(context);
   int mode = SSL_VERIFY_PEER;
   if (settings.client_certificate == config::ClientCertificate::Required) {
     mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
@@ -156,7 +156,7 @@ void TlsServer::trust_clients(SSL_CTX& context, const config::ListenerTls& setti
   SSL_CTX_set_verify(&context, mode, nullptr);
 }
 
-void TlsServer::add_certificates(const Options& options) {
+void TlsServer::add_certificates(const Options& options, TlsFiles& files) {
   struct Group {
     std::vector<std::string> names;
     std::vector<int> key_types;
@@ -166,7 +166,8 @@ void TlsServer::add_certificates(const Options& options) {
   const auto& pairs = options.settings.certificates;
   for (size_t i = 0; i < pairs.size(); ++i) {
     const std::string setting = "certificates[" + std::to_string(i) + "].";
-    const CertificatePair pair(pairs[i], setting);
+    const CertificatePair pair(pairs[i], setting, files);
+    files_.push_back(pair.facts());
     if (std::string warning = pair.warning(); !warning.empty()) {
       warnings_.push_back(std::move(warning));
     }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 #include "proxy/config/config.h"
 #include "proxy/net/ticket_keys.h"
 #include "proxy/net/tls_acceptor.h"
+#include "proxy/net/tls_files.h"
 #include "proxy/net/tls_types.h"
 
 namespace berth::net {
@@ -27,20 +29,22 @@ class TlsServer final : public TlsAcceptor, public std::enable_shared_from_this<
     bool http2 = false;  // offered by ALPN, before http/1.1
   };
 
-  // Reads all files. Throws TlsSettingsError.
-  explicit TlsServer(const Options& options);
+  // Throws TlsSettingsError.
+  TlsServer(const Options& options, TlsFiles& files);
   ~TlsServer() override;
 
   std::unique_ptr<Transport> accept(std::unique_ptr<Transport> lower,
                                     TransportHandler& handler) const override;
   // About certificates that have expired or soon will.
   const std::vector<std::string>& warnings() const { return warnings_; }
+  // The files that it is made of.
+  const std::vector<TlsFileFacts>& files() const { return files_; }
 
  private:
   struct Callbacks;
   SslContextPtr new_context(const Options& options);
   void trust_clients(SSL_CTX& context, const config::ListenerTls& settings);
-  void add_certificates(const Options& options);
+  void add_certificates(const Options& options, TlsFiles& files);
   SSL_CTX* find(std::string_view host) const;
 
   std::shared_ptr<const TicketKeys> ticket_keys_;
@@ -48,6 +52,8 @@ class TlsServer final : public TlsAcceptor, public std::enable_shared_from_this<
   std::vector<SslContextPtr> contexts_;  // the first one is for names that nobody knows
   std::unordered_map<std::string, SSL_CTX*> by_name_;  // exact, and "*.suffix"
   std::vector<std::string> warnings_;
+  std::vector<TlsFileFacts> files_;
+  std::optional<Authorities> clients_are_from_;  // who may have issued client certificates
   std::string session_group_;  // what must be the same for a session to be resumed
   std::unique_ptr<EVP_CIPHER, SslDeleter> ticket_cipher_;
 };

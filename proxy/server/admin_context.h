@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "proxy/base/time.h"
+#include "proxy/server/reload_report.h"
 #include "proxy/stats/collector.h"
 #include "proxy/stats/registry.h"
 
@@ -18,8 +19,9 @@ enum class Readiness : uint8_t { Starting, Ready, Draining };
 // How the last reload ended.
 struct ReloadOutcome {
   bool ok = true;
-  std::string error;    // !ok: why the running configuration was kept
-  int64_t time_ms = 0;  // milliseconds since 1970
+  std::vector<std::string> errors;  // !ok: why the running configuration was kept
+  ReloadReport report;              // ok
+  int64_t time_ms = 0;              // milliseconds since 1970
 };
 
 // Thread: the main thread, on which the admin server runs. Outlives the admin server.

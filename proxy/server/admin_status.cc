@@ -38,13 +38,34 @@ std::string utc_time(int64_t unix_ms) {
   return {text.data(), length};
 }
 
+Json reload_part(const ReloadReport::Part& part) {
+  Json out = Json::object();
+  for (const std::string_view fate : stats::kPoolActionLabels) {
+    out[std::string(fate)] = Json::array();
+  }
+  for (const ReloadReport::Entry& entry : part) {
+    out[std::string(stats::kPoolActionLabels[static_cast<size_t>(entry.fate)])].push_back(
+        entry.name);
+  }
+  return out;
+}
+
 Json last_reload(const AdminContext& context) {
   const auto outcome = context.last_reload();
   if (!outcome) return nullptr;
   Json out;
   out["result"] = outcome->ok ? "success" : "failure";
-  out["error"] = outcome->ok ? Json(nullptr) : Json(outcome->error);
   out["time"] = utc_time(outcome->time_ms);
+  out["errors"] = outcome->errors;
+  if (!outcome->ok) return out;
+  const ReloadReport& report = outcome->report;
+  out["servers"] = reload_part(report.servers);
+  out["listeners"] = reload_part(report.listeners);
+  out["upstreams"] = reload_part(report.upstreams);
+  out["certificates"] = reload_part(report.certificates);
+  out["routes_changed"] = report.routes_changed;
+  out["settings_changed"] = report.settings;
+  out["needs_restart"] = report.needs_restart;
   return out;
 }
 

@@ -13,7 +13,6 @@
 #include "proxy/config/printer.h"
 #include "proxy/config/suggest.h"
 #include "proxy/server/cli_help.h"
-#include "proxy/server/tls_plan.h"
 
 namespace berth::server {
 namespace {
@@ -214,13 +213,6 @@ std::string counted(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
-void write(const std::vector<config::Diagnostic>& diagnostics, const std::string& file,
-           std::ostream& err) {
-  for (const config::Diagnostic& diagnostic : diagnostics) {
-    err << to_string(diagnostic, file) << '\n';
-  }
-}
-
 }  // namespace
 
 Command parse_cli(int argc, const char* const* argv) {
@@ -229,8 +221,10 @@ Command parse_cli(int argc, const char* const* argv) {
 
 int run_check(const Check& check, std::ostream& out, std::ostream& err) {
   config::LoadResult result = config::load_file(check.file);
-  check_tls_files(result);
-  write(result.diagnostics, check.file, err);
+  TlsPlan::load(result, std::make_shared<const net::TicketKeys>());
+  for (const config::Diagnostic& diagnostic : result.diagnostics) {
+    err << to_string(diagnostic, check.file) << '\n';
+  }
   if (!result.ok()) {
     err << check.file << ": " << counted(result.errors, "error") << '\n';
     return kExitUsage;
@@ -243,13 +237,27 @@ int run_check(const Check& check, std::ostream& out, std::ostream& err) {
   return 0;
 }
 
-config::LoadResult load(const Run& run, std::ostream& err) {
-  const bool from_file = !run.file.empty();
-  config::LoadResult result =
-      from_file ? config::load_file(run.file) : config::load_flags(run.flags);
-  check_tls_files(result);
-  write(result.diagnostics, from_file ? run.file : "berth", err);
-  return result;
+Loaded load(const Run& run, const TicketKeysPtr& ticket_keys) {
+  Loaded out;
+  out.result = run.file.empty() ? config::load_flags(run.flags) : config::load_file(run.file);
+  out.tls = TlsPlan::load(out.result, ticket_keys);
+  return out;
+}
+
+std::vector<std::string> lines_of(const Run& run,
+                                  const std::vector<config::Diagnostic>& diagnostics) {
+  const std::string where = run.file.empty() ? "berth" : run.file;
+  std::vector<std::string> lines;
+  for (const config::Diagnostic& diagnostic : diagnostics) {
+    lines.push_back(to_string(diagnostic, where));
+  }
+  return lines;
+}
+
+std::string line_of(const Run& run, const config::Places& places,
+                    const config::SettingError& error) {
+  const config::Mark at = config::place_of(places, error.setting());
+  return lines_of(run, {{config::Level::Error, at.line, at.column, error.what(), {}}}).front();
 }
 
 }  // namespace berth::server

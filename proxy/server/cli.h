@@ -4,9 +4,13 @@
 #include <iosfwd>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "proxy/config/from_flags.h"
+#include "proxy/config/loader.h"
+#include "proxy/config/setting_error.h"
 #include "proxy/server/admin_client.h"
+#include "proxy/server/tls_plan.h"
 
 namespace berth::server {
 
@@ -56,8 +60,20 @@ Command parse_cli(int argc, const char* const* argv);
 // `print`, the configuration) to `out`, errors and warnings to `err`.
 int run_check(const Check& check, std::ostream& out, std::ostream& err);
 
-// Loads what `run` asks for, errors and warnings to `err` as `berth check` writes them. The result
-// has no config if there was an error.
-config::LoadResult load(const Run& run, std::ostream& err);
+// A configuration with everything that it is made of, read at one moment.
+struct Loaded {
+  config::LoadResult result;  // no config: there was an error
+  TlsPlanPtr tls;             // nullptr: likewise
+};
+
+// Loads what `run` asks for.
+Loaded load(const Run& run, const TicketKeysPtr& ticket_keys);
+
+// One line for each of the diagnostics, as `berth check` writes them.
+std::vector<std::string> lines_of(const Run& run,
+                                  const std::vector<config::Diagnostic>& diagnostics);
+// The same for a setting that cannot be put into effect.
+std::string line_of(const Run& run, const config::Places& places,
+                    const config::SettingError& error);
 
 }  // namespace berth::server

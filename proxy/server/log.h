@@ -1,6 +1,6 @@
 // The process log: one line for each event, on standard error.
 //
-//   2026-08-01T12:34:56.123Z info reload: 3 pools kept, 1 resized
+//   2026-08-01T12:34:56.123Z info reload: servers: 3 kept, 1 changed (app/127.0.0.1:3000); ...
 //
 // For events of the process (start, reload, drain, a listener that cannot be opened), not for
 // requests: a line is one write(2) and may block. Thread: any; lines of several threads do not mix.
@@ -56,7 +56,7 @@ void log_parts(LogLevel level, std::string_view topic, const Parts&... parts) {
 
 }  // namespace detail
 
-// Texts and numbers, written one after the other: log_info("reload", kept, " pools kept").
+// Texts and numbers, written one after the other: log_info("reload", kept, " servers kept").
 template <class... Parts>
 void log_debug(std::string_view topic, const Parts&... parts) {
   detail::log_parts(LogLevel::Debug, topic, parts...);

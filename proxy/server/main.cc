@@ -14,11 +14,19 @@ namespace {
 using namespace berth::server;
 
 int act(const Run& command) {
-  berth::config::LoadResult loaded = load(command, std::cerr);
-  if (!loaded.ok()) return kExitUsage;
+  const auto ticket_keys = std::make_shared<berth::net::TicketKeys>();
+  Loaded loaded = load(command, ticket_keys);
+  for (const std::string& line : lines_of(command, loaded.result.diagnostics)) {
+    std::cerr << line << "\n";
+  }
+  if (!loaded.result.ok()) return kExitUsage;
+  const berth::config::Places places = loaded.result.places;
   try {
-    Server server(command, std::move(*loaded.config));
+    Server server(command, std::move(loaded), ticket_keys);
     return server.run();
+  } catch (const berth::config::SettingError& error) {
+    log_error("start", line_of(command, places, error));
+    return 1;
   } catch (const std::exception& error) {
     log_error("start", error.what());
     return 1;

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "proxy/config/address_syntax.h"
+#include "proxy/config/setting_error.h"
 #include "proxy/server/log.h"
 
 namespace berth::server {
@@ -89,28 +90,29 @@ Names::~Names() {
 
 AddressTable Names::resolve(const config::Config& config) const {
   AddressTable table;
-  const std::vector<std::string>& nameservers = config.resolver.nameservers;
   for (const config::Upstream& upstream : config.upstreams) {
-    for (const config::Server& server : upstream.servers) {
-      const std::string& text = server.address;
-      if (table.contains(text)) continue;
-      const auto syntax = config::parse_server_address(text);
-      const bool is_name = syntax && syntax->kind == config::AddressKind::HostName;
-      const auto known = table_.find(text);
-      if (is_name && config.resolver.enabled && known != table_.end()) {
-        table[text] = known->second;
-      } else if (is_name && !nameservers.empty()) {
-        net::Resolution found = net::resolve_now(nameservers, syntax->host, syntax->port);
-        if (found.addresses.empty()) {
-          throw std::runtime_error("cannot resolve '" + syntax->host + "': " + found.error);
-        }
-        table[text] = std::move(found.addresses);
-      } else {
-        table[text] = net::resolve(text);
-      }
+    for (size_t i = 0; i < upstream.servers.size(); ++i) {
+      const config::Endpoint& server = upstream.servers[i].address;
+      if (table.contains(server.text())) continue;
+      config::about_setting("upstreams." + upstream.name + ".servers[" + std::to_string(i) + "]",
+                            [&] { table[server.text()] = resolve(server, config.resolver); });
     }
   }
   return table;
+}
+
+std::vector<net::Address> Names::resolve(const config::Endpoint& server,
+                                         const config::Resolver& settings) const {
+  if (!server.is(config::AddressKind::HostName)) return {net::Address::of(server)};
+  const auto known = table_.find(server.text());
+  if (settings.enabled && known != table_.end()) return known->second;
+  if (settings.nameservers.empty()) return net::resolve(server.text());
+  const config::AddressSyntax& name = *server.syntax();
+  net::Resolution found = net::resolve_now(settings.nameservers, name.host, name.port);
+  if (found.addresses.empty()) {
+    throw std::runtime_error("cannot resolve '" + name.host + "': " + found.error);
+  }
+  return std::move(found.addresses);
 }
 
 void Names::follow(const config::Config& config, AddressTable table) {
@@ -120,10 +122,14 @@ void Names::follow(const config::Config& config, AddressTable table) {
   resolver_.reset();
   if (!settings_.enabled) return;
   resolver_ = std::make_unique<net::Resolver>(loop_, settings_.nameservers);
-  for (const auto& [text, addresses] : table_) {
-    const auto syntax = config::parse_server_address(text);
-    if (!syntax || syntax->kind != config::AddressKind::HostName) continue;
-    followed_.emplace_back(*this, text, *syntax);
+  for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      const std::string& text = server.address.text();
+      const auto same = [&text](const Followed& name) { return name.text == text; };
+      if (!server.address.is(config::AddressKind::HostName)) continue;
+      if (std::any_of(followed_.begin(), followed_.end(), same)) continue;
+      followed_.emplace_back(*this, text, *server.address.syntax());
+    }
   }
 }
 

@@ -11,7 +11,7 @@
 #include "proxy/config/config.h"
 #include "proxy/event/loop.h"
 #include "proxy/net/resolver.h"
-#include "proxy/server/topology.h"
+#include "proxy/server/inventory.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::server {
@@ -33,7 +33,7 @@ class Names {
   ~Names();
 
   // The addresses of all servers of a configuration: names that are known already as they are
-  // known, new ones by asking, which blocks. Throws std::runtime_error if a new one has none.
+  // known, new ones by asking, which blocks. Throws config::SettingError if a new one has none.
   // Changes nothing.
   AddressTable resolve(const config::Config& config) const;
   // From now on follows the names of this configuration, beginning with `table`.
@@ -43,6 +43,8 @@ class Names {
 
  private:
   class Followed;
+  std::vector<net::Address> resolve(const config::Endpoint& server,
+                                    const config::Resolver& settings) const;
   void update(Followed& name, const net::Resolution& found);
 
   event::Loop& loop_;

@@ -20,6 +20,14 @@ Port::Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
       clients_(std::move(clients)),
       listener_(std::make_unique<net::Listener>(loop, std::move(fd), *this)) {}
 
+void Port::apply(const std::shared_ptr<const config::Listener>& settings,
+                 client::TlsAcceptorPtr tls) {
+  if (listener_ != nullptr && settings->backlog != clients_->settings().backlog) {
+    listener_->set_backlog(settings->backlog);
+  }
+  clients_->apply(settings, std::move(tls));
+}
+
 void Port::stop_accepting() {
   if (listener_ == nullptr) return;
   for (int round = 0; round < kLastRounds && listener_->accept_all(); ++round) {

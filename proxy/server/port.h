@@ -26,6 +26,8 @@ class Port final : public net::AcceptHandler {
   Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
        std::unique_ptr<client::ClientListener> clients);
 
+  // Other settings for the socket and for the connections that are there.
+  void apply(const std::shared_ptr<const config::Listener>& settings, client::TlsAcceptorPtr tls);
   client::ClientListener& clients() { return *clients_; }
   // No more accepts: what the kernel has queued is accepted first, so that nobody's connection is
   // reset.

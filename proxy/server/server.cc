@@ -8,8 +8,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "proxy/config/diff.h"
 #include "proxy/config/printer.h"
+#include "proxy/config/setting_error.h"
 #include "proxy/config/units.h"
 #include "proxy/server/log.h"
 #include "proxy/server/version.h"
@@ -98,9 +98,10 @@ class WorkersReadyMessage final : public event::Message {
   Server& server_;
 };
 
-Server::Server(const Run& command, config::Config config)
+Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKeys> ticket_keys)
     : command_(command),
-      snapshot_(config::make_snapshot(std::move(config), 1, command.file,
+      ticket_keys_(std::move(ticket_keys)),
+      snapshot_(config::make_snapshot(std::move(*loaded.result.config), 1, command.file,
                                       std::chrono::system_clock::now())),
       collector_(registry_, procfs_, server::version()),
       network_(loop_),
@@ -116,7 +117,8 @@ Server::Server(const Run& command, config::Config config)
   ::signal(SIGPIPE, SIG_IGN);
 
   const config::Config& settings = snapshot_->config;
-  access_log_ = std::make_unique<AccessLog>(settings.access_log);
+  config::about_setting("access_log.path",
+                        [&] { access_log_ = std::make_unique<AccessLog>(settings.access_log); });
   const uint32_t count = worker_count(settings);
   topology_ = std::make_unique<Topology>(registry_, count);
   uint64_t seed = random_seed();
@@ -125,9 +127,11 @@ Server::Server(const Run& command, config::Config config)
     peers_.push_back(workers_.back()->peer());
   }
   if (!settings.admin.address.empty()) {
-    admin_ = std::make_unique<AdminServer>(loop_.base(), settings.admin.address, *this);
+    config::about_setting("admin.address", [&] {
+      admin_ = std::make_unique<AdminServer>(loop_.base(), settings.admin.address, *this);
+    });
   }
-  put_in_effect(snapshot_);
+  put_in_effect(snapshot_, std::move(loaded.tls));
   loop_.runtime().arm(ticket_keys_timer_, net::TicketKeys::kPeriod);
   for (const auto& worker : workers_) worker->start(peers_);
   event::SignalHandler& handler = *this;
@@ -149,13 +153,14 @@ int Server::run() {
   return 0;
 }
 
-void Server::put_in_effect(config::SnapshotPtr snapshot) {
+ReloadReport Server::put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls) {
   AddressTable addresses = names_.resolve(snapshot->config);
-  std::vector<WorkerPlan> plans = topology_->apply(snapshot, addresses);
+  Applied applied = topology_->apply(snapshot, addresses, std::move(tls));
   snapshot_ = std::move(snapshot);
   registry_.process().last_reload_success_ms.set(wall_ms());
-  hand_out(std::move(plans));
+  hand_out(std::move(applied.plans));
   names_.follow(snapshot_->config, std::move(addresses));
+  return std::move(applied.report);
 }
 
 void Server::hand_out(std::vector<WorkerPlan> plans) {
@@ -166,13 +171,7 @@ void Server::hand_out(std::vector<WorkerPlan> plans) {
 }
 
 void Server::on_names_changed() {
-  if (stopping_) return;
-  try {
-    hand_out(topology_->apply(snapshot_, names_.table()));
-  } catch (const std::runtime_error& error) {
-    // A certificate's file, most likely. The next change or reload brings the addresses in.
-    log_error("names", "nothing has changed: ", error.what());
-  }
+  if (!stopping_) hand_out(topology_->move_servers(names_.table()));
 }
 
 void Server::announce() const {
@@ -205,47 +204,59 @@ void Server::on_signal(int number) {
 void Server::reload() {
   if (stopping_) return;
   if (command_.file.empty()) {
-    reload_failed("started from flags: there is no file to read again");
+    reload_rejected({"started from flags: there is no file to read again"});
     return;
   }
-  std::ostringstream messages;
-  config::LoadResult loaded = load(command_, messages);
-  if (!loaded.ok()) {
-    reload_failed(messages.str());
+  Loaded loaded = load(command_, ticket_keys_);
+  std::vector<config::Diagnostic>& diagnostics = loaded.result.diagnostics;
+  if (!loaded.result.ok()) {
+    std::erase_if(diagnostics, [](const auto& one) { return one.level != config::Level::Error; });
+    reload_rejected(lines_of(command_, diagnostics));
     return;
   }
-  const config::ReloadPlan plan = config::plan_reload(snapshot_->config, *loaded.config);
+  std::vector<std::string> warnings = lines_of(command_, diagnostics);
+  const config::Places places = std::move(loaded.result.places);
+  ReloadReport report;
   try {
     // All that can fail comes before anything changes.
-    UniqueFd log_file = access_log_->open_for(loaded.config->access_log);
-    put_in_effect(config::make_snapshot(std::move(*loaded.config), snapshot_->generation + 1,
-                                        command_.file, std::chrono::system_clock::now()));
+    UniqueFd log_file = config::about_setting(
+        "access_log.path", [&] { return access_log_->open_for(loaded.result.config->access_log); });
+    report = put_in_effect(
+        config::make_snapshot(std::move(*loaded.result.config), snapshot_->generation + 1,
+                              command_.file, std::chrono::system_clock::now()),
+        std::move(loaded.tls));
     access_log_->configure(snapshot_->config.access_log, std::move(log_file));
-  } catch (const std::runtime_error& error) {
-    reload_failed(error.what());
+  } catch (const config::SettingError& error) {
+    reload_rejected({line_of(command_, places, error)});
     return;
   }
-  stats::ProcessStats& process = registry_.process();
-  process.config_reloads[static_cast<size_t>(stats::ReloadResult::Success)].add();
-  const auto count = [&](stats::PoolAction action, const std::vector<std::string>& names) {
-    process.reload_pools[static_cast<size_t>(action)].add(names.size());
-  };
-  count(stats::PoolAction::Kept, plan.servers.kept);
-  count(stats::PoolAction::Resized, plan.servers.resized);
-  count(stats::PoolAction::Added, plan.servers.added);
-  count(stats::PoolAction::Drained, plan.servers.drained);
-  last_reload_ = ReloadOutcome{.ok = true, .error = "", .time_ms = wall_ms()};
-  if (!messages.str().empty()) log_warn("reload", messages.str());
-  log_info("reload", config::to_string(plan));
-  for (const std::string& key : plan.ignored) {
-    log_warn("reload", key, " has changed: that takes effect with the next start only");
-  }
+  report.problems.insert(report.problems.begin(), warnings.begin(), warnings.end());
+  reload_succeeded(std::move(report));
 }
 
-void Server::reload_failed(const std::string& why) {
+void Server::reload_rejected(std::vector<std::string> problems) {
   registry_.process().config_reloads[static_cast<size_t>(stats::ReloadResult::Failure)].add();
-  last_reload_ = ReloadOutcome{.ok = false, .error = why, .time_ms = wall_ms()};
-  log_error("reload", "nothing has changed: ", why);
+  for (const std::string& problem : problems) {
+    log_error("reload", "rejected, the previous configuration stays in effect: ", problem);
+  }
+  last_reload_ =
+      ReloadOutcome{.ok = false, .errors = std::move(problems), .report = {}, .time_ms = wall_ms()};
+}
+
+void Server::reload_succeeded(ReloadReport report) {
+  stats::ProcessStats& process = registry_.process();
+  process.config_reloads[static_cast<size_t>(stats::ReloadResult::Success)].add();
+  for (size_t action = 0; action < stats::kPoolActions; ++action) {
+    process.reload_pools[action].add(count(report.servers, static_cast<stats::PoolAction>(action)));
+  }
+  log_info("reload", to_string(report));
+  for (const std::string& news : certificate_news(report)) log_info("reload", news);
+  for (const std::string& problem : report.problems) log_warn("reload", problem);
+  for (const std::string& key : report.needs_restart) {
+    log_warn("reload", key, " has changed: that takes effect with the next start only");
+  }
+  last_reload_ =
+      ReloadOutcome{.ok = true, .errors = {}, .report = std::move(report), .time_ms = wall_ms()};
 }
 
 void Server::shut_down() {
@@ -263,7 +274,7 @@ void Server::shut_down() {
 
 void Server::on_timer(event::Timer& timer) {
   if (&timer == &ticket_keys_timer_) {
-    topology_->rotate_ticket_keys();
+    ticket_keys_->rotate();
     loop_.runtime().arm(timer, net::TicketKeys::kPeriod);
     return;
   }
@@ -333,7 +344,7 @@ std::vector<std::string> Server::set_draining(std::string_view server, std::stri
   for (const upstream::ClusterPlan& cluster : clusters_) {
     if (!upstream.empty() && cluster.cluster->name != upstream) continue;
     for (const std::shared_ptr<upstream::SharedServer>& one : cluster.servers) {
-      const bool meant = one->name() == server || (address && one->address == *address);
+      const bool meant = one->configured == server || (address && one->address == *address);
       if (!meant) continue;
       found.push_back(cluster.cluster->name + "/" + one->name());
       stats::ServerStates& states = one->facts->states;

@@ -33,8 +33,9 @@ class Server final : public AdminContext,
                      private event::SignalHandler,
                      private event::TimerHandler {
  public:
-  // Throws std::runtime_error if a log, an address or the admin port cannot be opened.
-  Server(const Run& command, config::Config config);
+  // `loaded` has a configuration. Throws config::SettingError if a log, an address or the admin
+  // port cannot be opened.
+  Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKeys> ticket_keys);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();
@@ -74,14 +75,16 @@ class Server final : public AdminContext,
   friend class WorkersReadyMessage;
   friend class WorkerDrainedMessage;
   void on_timer(event::Timer& timer) override;  // shutdown.grace is over; new ticket keys
-  void put_in_effect(config::SnapshotPtr snapshot);
+  ReloadReport put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls);
   void hand_out(std::vector<WorkerPlan> plans);
   void reload();
-  void reload_failed(const std::string& why);
+  void reload_rejected(std::vector<std::string> problems);
+  void reload_succeeded(ReloadReport report);
   void shut_down();
   void announce() const;
 
   const Run command_;
+  const std::shared_ptr<net::TicketKeys> ticket_keys_;
   config::SnapshotPtr snapshot_;
   event::Loop loop_;
   stats::Registry registry_;

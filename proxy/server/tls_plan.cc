@@ -1,8 +1,8 @@
 #include "proxy/server/tls_plan.h"
 
-#include <stdexcept>
+#include <algorithm>
 
-#include "proxy/config/address_syntax.h"
+#include "proxy/config/setting_error.h"
 #include "proxy/net/tls_files.h"
 
 namespace berth::server {
@@ -10,95 +10,114 @@ namespace berth::server {
 namespace {
 
 // The name that a server's certificate is to be for.
-std::string peer_name(const config::Upstream& upstream, const config::Server& server) {
-  if (!upstream.tls.server_name.empty()) return upstream.tls.server_name;
-  const auto parsed = config::parse_server_address(server.address);
-  return parsed && parsed->kind != config::AddressKind::Unix ? parsed->host : std::string();
+std::string host_of(const config::Server& server) {
+  const config::AddressSyntax* address = server.address.syntax();
+  return address != nullptr ? address->host : std::string();
 }
 
-std::shared_ptr<const net::TlsServer> make_server(
-    const config::Listener& listener, const std::shared_ptr<const net::TicketKeys>& ticket_keys) {
-  return std::make_shared<net::TlsServer>(net::TlsServer::Options{.settings = listener.tls,
-                                                                  .listener = listener.address,
-                                                                  .ticket_keys = ticket_keys,
-                                                                  .http2 = listener.http2.enabled});
+[[noreturn]] void fail(config::Level, const std::string& setting, const std::string& what) {
+  throw config::SettingError(setting, what);
 }
 
 }  // namespace
 
-TlsPlan::TlsPlan(const config::Config& config,
-                 const std::shared_ptr<const net::TicketKeys>& ticket_keys) {
-  const auto named = [](const std::string& what, auto make) {
+TlsPlan::TlsPlan(const config::Config& config, const TicketKeysPtr& ticket_keys)
+    : TlsPlan(config, ticket_keys, [](auto level, const auto& setting, const auto& what) {
+        if (level == config::Level::Error) fail(level, setting, what);
+      }) {}
+
+TlsPlan::TlsPlan(const config::Config& config, const TicketKeysPtr& ticket_keys,
+                 const Report& report) {
+  net::TlsFiles files;
+  const auto attempt = [&](const std::string& section, auto&& make) -> decltype(make()) {
     try {
       return make();
     } catch (const net::TlsSettingsError& error) {
-      throw std::runtime_error(what + ": " + error.what());
+      report(config::Level::Error,
+             error.setting().empty() ? section : section + "." + error.setting(), error.what());
+      return nullptr;
     }
   };
-  for (const config::Listener& listener : config.listeners) {
-    if (!listener.tls.enabled) continue;
-    servers_[&listener] =
-        named("listener " + listener.name, [&] { return make_server(listener, ticket_keys); });
-  }
-  for (const config::Upstream& upstream : config.upstreams) {
-    if (!upstream.tls.enabled) continue;
-    clients_[&upstream] = named("upstream " + upstream.name, [&] {
-      return std::make_shared<const net::TlsClient>(upstream.tls);
-    });
-  }
-}
-
-std::shared_ptr<const net::TlsServer> TlsPlan::server(const config::Listener& listener) const {
-  const auto at = servers_.find(&listener);
-  return at == servers_.end() ? nullptr : at->second;
-}
-
-std::shared_ptr<const net::TlsConnector> TlsPlan::connector(const config::Upstream& upstream,
-                                                            const config::Server& server) const {
-  const auto at = clients_.find(&upstream);
-  if (at == clients_.end()) return nullptr;
-  return std::make_shared<net::TlsServerConnector>(at->second, peer_name(upstream, server));
-}
-
-std::string TlsPlan::identity(const config::Upstream& upstream,
-                              const config::Server& server) const {
-  const auto at = clients_.find(&upstream);
-  if (at == clients_.end()) return {};
-  return " " + peer_name(upstream, server) + " " + at->second->identity();
-}
-
-void check_tls_files(config::LoadResult& loaded) {
-  if (!loaded.ok()) return;
-  const auto report = [&](config::Level level, const std::string& path, const std::string& what) {
-    const config::Mark at = config::place_of(loaded.places, path);
-    loaded.diagnostics.push_back({level, at.line, at.column, what, {}});
-    if (level == config::Level::Error) ++loaded.errors;
-  };
-  const auto attempt = [&](const std::string& path, auto&& read) {
-    try {
-      read();
-    } catch (const net::TlsSettingsError& error) {
-      const std::string place = error.setting().empty() ? path : path + "." + error.setting();
-      report(config::Level::Error, place, error.what());
-    }
-  };
-  const config::Config& config = *loaded.config;
-  const auto keys = std::make_shared<net::TicketKeys>();
   for (size_t i = 0; i < config.listeners.size(); ++i) {
-    if (!config.listeners[i].tls.enabled) continue;
-    const std::string path = "listeners[" + std::to_string(i) + "].tls";
-    attempt(path, [&] {
-      const auto server = make_server(config.listeners[i], keys);
-      for (const std::string& warning : server->warnings()) {
-        report(config::Level::Warning, path + ".certificates", warning);
-      }
+    const config::Listener& listener = config.listeners[i];
+    std::shared_ptr<const net::TlsServer>& server = servers_.emplace_back();
+    if (!listener.tls.enabled) continue;
+    const std::string section = "listeners[" + std::to_string(i) + "].tls";
+    server = attempt(section, [&] {
+      return std::make_shared<const net::TlsServer>(
+          net::TlsServer::Options{.settings = listener.tls,
+                                  .listener = listener.address.text(),
+                                  .ticket_keys = ticket_keys,
+                                  .http2 = listener.http2.enabled},
+          files);
     });
+    if (server == nullptr) continue;
+    for (const std::string& warning : server->warnings()) {
+      report(config::Level::Warning, section + ".certificates", warning);
+    }
   }
   for (const config::Upstream& upstream : config.upstreams) {
+    Client& client = clients_.emplace_back();
     if (!upstream.tls.enabled) continue;
-    attempt("upstreams." + upstream.name + ".tls", [&] { net::TlsClient{upstream.tls}; });
+    client.server_name = upstream.tls.server_name;
+    client.tls = attempt("upstreams." + upstream.name + ".tls", [&] {
+      return std::make_shared<const net::TlsClient>(upstream.tls, files);
+    });
   }
-  if (loaded.errors > 0) loaded.config.reset();
+}
+
+TlsPlanPtr TlsPlan::load(config::LoadResult& loaded, const TicketKeysPtr& ticket_keys) {
+  if (!loaded.ok()) return nullptr;
+  // (make_shared cannot call what is private.)
+  TlsPlanPtr plan(
+      new TlsPlan(*loaded.config, ticket_keys,
+                  [&](config::Level level, const std::string& setting, const std::string& what) {
+                    const config::Mark at = config::place_of(loaded.places, setting);
+                    loaded.diagnostics.push_back({level, at.line, at.column, what, {}});
+                    if (level == config::Level::Error) ++loaded.errors;
+                  }));
+  if (loaded.errors == 0) return plan;
+  loaded.config.reset();
+  return nullptr;
+}
+
+std::shared_ptr<const net::TlsConnector> TlsPlan::connector(size_t upstream,
+                                                            const config::Server& server) const {
+  const Client& client = clients_[upstream];
+  if (client.tls == nullptr) return nullptr;
+  return std::make_shared<net::TlsServerConnector>(
+      client.tls, client.server_name.empty() ? host_of(server) : client.server_name);
+}
+
+std::string TlsPlan::identity(size_t upstream, const config::Server& server) const {
+  const Client& client = clients_[upstream];
+  if (client.tls == nullptr) return {};
+  return (client.server_name.empty() ? host_of(server) : client.server_name) + " " +
+         client.tls->identity();
+}
+
+std::string TlsPlan::contents(size_t listener) const {
+  std::string out;
+  if (servers_[listener] == nullptr) return out;
+  for (const net::TlsFileFacts& file : servers_[listener]->files()) out += file.digest;
+  return out;
+}
+
+std::vector<net::TlsFileFacts> TlsPlan::files() const {
+  std::vector<net::TlsFileFacts> out;
+  const auto add = [&out](const std::vector<net::TlsFileFacts>& files) {
+    for (const net::TlsFileFacts& file : files) {
+      const auto same = [&file](const auto& known) { return known.path == file.path; };
+      if (std::none_of(out.begin(), out.end(), same)) out.push_back(file);
+    }
+  };
+  for (const auto& server : servers_) {
+    if (server != nullptr) add(server->files());
+  }
+  for (const Client& client : clients_) {
+    if (client.tls != nullptr) add(client.tls->files());
+  }
+  return out;
 }
 
 }  // namespace berth::server

@@ -7,22 +7,25 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <set>
 #include <stdexcept>
 #include <utility>
 
+#include "proxy/config/setting_error.h"
 #include "proxy/net/listener.h"
 
 namespace berth::server {
 
 namespace {
 
+std::string setting_of(size_t listener) {
+  return "listeners[" + std::to_string(listener) + "].address";
+}
+
 // SO_REUSEPORT would let a second process take every other connection without a word. So before our
 // first sockets, one without it is bound.
-void expect_free(const std::string& text) {
-  const auto parsed = net::Address::parse_listen(text);
-  if (!parsed || parsed->kind() == net::AddressKind::Unix) return;
-  const net::Address& address = *parsed;
+void expect_free(const config::Endpoint& endpoint) {
+  const net::Address address = net::Address::of(endpoint);
+  if (address.kind() == net::AddressKind::Unix || address.kind() == net::AddressKind::None) return;
   const UniqueFd probe(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -35,33 +38,17 @@ void expect_free(const std::string& text) {
   }
 }
 
-UniqueFd open_socket(const std::string& text, net::Address& address,
-                     const config::Listener& listener) {
+UniqueFd open_socket(net::Address& address, const config::Listener& listener) {
   const int backlog = static_cast<int>(listener.backlog);
   try {
     return net::listen_on(address, backlog, listener.unix_mode);
   } catch (const std::runtime_error&) {
     // ":8080" on a machine without IPv6.
-    if (!text.starts_with(':')) throw;
-    const auto v4 = net::Address::parse("0.0.0.0" + text);
-    if (!v4) throw;
-    UniqueFd fd = net::listen_on(*v4, backlog, listener.unix_mode);
-    address = *v4;
-    return fd;
+    if (!listener.address.is(config::AddressKind::AnyHost)) throw;
+    constexpr uint8_t kAny[4] = {};
+    address = net::Address::from_ip(net::AddressKind::V4, kAny, address.port());
+    return net::listen_on(address, backlog, listener.unix_mode);
   }
-}
-
-// The same for every spelling of an address.
-std::string listener_key(const config::Listener& listener) {
-  const auto address = net::Address::parse_listen(listener.address);
-  if (!address) throw std::runtime_error("cannot listen on '" + listener.address + "'");
-  return address->to_string();
-}
-
-// A name with several addresses is several servers, each under its own.
-std::string server_name(const config::Server& server, const std::vector<net::Address>& found,
-                        const net::Address& address) {
-  return found.size() == 1 ? server.address : address.to_string();
 }
 
 }  // namespace
@@ -81,22 +68,35 @@ SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
 }
 
 SocketFile::~SocketFile() {
-  struct stat there {};
-  if (path_.empty() || ::stat(path_.c_str(), &there) != 0) return;
-  if (there.st_dev == device_ && there.st_ino == inode_) ::unlink(path_.c_str());
+  if (is_ours()) ::unlink(path_.c_str());
 }
 
+bool SocketFile::is_ours() const {
+  struct stat there {};
+  return !path_.empty() && ::stat(path_.c_str(), &there) == 0 && there.st_dev == device_ &&
+         there.st_ino == inode_;
+}
+
+bool SocketFile::set_mode(uint32_t mode) const {
+  return is_ours() && ::chmod(path_.c_str(), mode) == 0;
+}
+
+// --- Listeners
+
 Topology::OpenListener Topology::open(const config::Listener& listener) const {
-  auto address = net::Address::parse_listen(listener.address);
-  if (!address) throw std::runtime_error("cannot listen on '" + listener.address + "'");
+  net::Address address = net::Address::of(listener.address);
+  if (address.kind() == net::AddressKind::None) {
+    throw std::runtime_error("cannot listen on '" + listener.address.text() + "'");
+  }
   OpenListener out;
-  out.fds.push_back(open_socket(listener.address, *address, listener));
-  if (address->kind() == net::AddressKind::Unix) {
+  out.fds.push_back(open_socket(address, listener));
+  out.unix_mode = listener.unix_mode;
+  if (address.kind() == net::AddressKind::Unix) {
     // One socket for all workers: Unix sockets know no SO_REUSEPORT.
     while (out.fds.size() < workers_) {
       out.fds.emplace_back(::fcntl(out.fds.front().get(), F_DUPFD_CLOEXEC, 0));
     }
-    out.address = address->to_string();
+    out.address = address.to_string();
     out.file = SocketFile(out.address.substr(std::string_view("unix:").size()));
     return out;
   }
@@ -110,64 +110,123 @@ Topology::OpenListener Topology::open(const config::Listener& listener) const {
   return out;
 }
 
-std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot) {
-  AddressTable addresses;
-  for (const config::Upstream& upstream : snapshot->config.upstreams) {
-    for (const config::Server& server : upstream.servers) {
-      addresses[server.address] = net::resolve(server.address);
+Topology::Sockets Topology::open_new(const config::Config& config) const {
+  const std::vector<std::string> keys = listener_keys(config);
+  const auto each = [&](auto&& visit) {
+    for (size_t i = 0; i < config.listeners.size(); ++i) {
+      config::about_setting(setting_of(i), [&] { visit(config.listeners[i], keys[i]); });
     }
-  }
-  return apply(snapshot, addresses);
-}
-
-std::vector<WorkerPlan> Topology::apply(const config::SnapshotPtr& snapshot,
-                                        const AddressTable& addresses) {
-  const config::Config& config = snapshot->config;
-  // First everything that can fail.
-  const TlsPlan tls(config, ticket_keys_);
+  };
   if (listeners_.empty()) {
-    for (const config::Listener& listener : config.listeners) expect_free(listener.address);
+    each([](const config::Listener& listener, const auto&) { expect_free(listener.address); });
   }
   Sockets opened;
-  for (const config::Listener& listener : config.listeners) {
-    const std::string key = listener_key(listener);
+  each([&](const config::Listener& listener, const std::string& key) {
     if (!listeners_.contains(key)) opened[key] = open(listener);
-  }
+  });
+  return opened;
+}
 
-  rename(config, addresses, tls);
-  std::vector<WorkerPlan> plans(workers_);
-  const std::vector<upstream::ClusterPlan> clusters = plan_clusters(snapshot, addresses, tls);
+// Those that stay and are called otherwise from now on: their counters go on under the new label.
+void Topology::rename_listeners(const config::Config& config) {
+  std::vector<stats::ListenerRename> renames;
+  const std::vector<std::string> keys = listener_keys(config);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const std::string& name = config.listeners[i].name;
+    const auto known = listeners_.find(keys[i]);
+    if (known == listeners_.end() || known->second.name == name) continue;
+    renames.push_back({.from = known->second.name, .to = name});
+  }
+  registry_.rename_listeners(renames);
+}
+
+// The listeners of the snapshot from now on: `opened`, and those that are open already.
+void Topology::take_over(Sockets opened, std::vector<WorkerPlan>& plans, ReloadReport& report) {
   Sockets listeners;
   listening_.clear();
-  for (const config::Listener& listener : config.listeners) {
-    const std::string key = listener_key(listener);
+  const std::vector<std::string> keys = listener_keys(snapshot_->config);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const config::Listener& listener = snapshot_->config.listeners[i];
+    const std::string& key = keys[i];
     const bool is_new = opened.contains(key);
     OpenListener& entry = listeners[key];
     entry = std::move(is_new ? opened[key] : listeners_[key]);
     entry.name = listener.name;
+    const bool is_file = listener.address.is(config::AddressKind::Unix);
+    if (is_file && entry.unix_mode != listener.unix_mode) {
+      if (!entry.file.set_mode(listener.unix_mode)) {
+        report.problems.push_back("unix_mode of " + listener.address.text() +
+                                  " stays as it was: the socket's file is not ours any more");
+      }
+      entry.unix_mode = listener.unix_mode;
+    }
     listening_.push_back(entry.address);
     for (uint32_t worker = 0; worker < workers_; ++worker) {
       plans[worker].listeners.push_back(
           {.key = key,
-           .settings = std::shared_ptr<const config::Listener>(snapshot, &listener),
+           .settings = std::shared_ptr<const config::Listener>(snapshot_, &listener),
            .count = entry.count,
-           .tls = tls.server(listener),
+           .tls = tls_->server(i),
            .fd = is_new ? std::move(entry.fds[worker]) : UniqueFd(),
            .stats = is_new ? registry_.listener(listener.name) : nullptr});
     }
     entry.fds.clear();
   }
   listeners_ = std::move(listeners);
+}
+
+// --- The whole
+
+Applied Topology::apply(const config::SnapshotPtr& snapshot) {
+  AddressTable addresses;
+  for (const config::Upstream& upstream : snapshot->config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      const std::string& text = server.address.text();
+      addresses[text] = net::resolve(text);
+    }
+  }
+  return apply(
+      snapshot, addresses,
+      std::make_shared<const TlsPlan>(snapshot->config, std::make_shared<const net::TicketKeys>()));
+}
+
+Applied Topology::apply(config::SnapshotPtr snapshot, const AddressTable& addresses,
+                        TlsPlanPtr tls) {
+  // First everything that can fail.
+  Sockets opened = open_new(snapshot->config);
+  rename_listeners(snapshot->config);
+  snapshot_ = std::move(snapshot);
+  tls_ = std::move(tls);
+  Inventory next = take_inventory(snapshot_->config, addresses, *tls_);
+  Applied out;
+  out.report = compare(inventory_, next);
+  inventory_ = std::move(next);
+  out.plans = plan(addresses);
+  take_over(std::move(opened), out.plans, out.report);
+  return out;
+}
+
+std::vector<WorkerPlan> Topology::move_servers(const AddressTable& addresses) {
+  inventory_ = take_inventory(snapshot_->config, addresses, *tls_);
+  std::vector<WorkerPlan> plans = plan(addresses);
+  ReloadReport nothing;
+  take_over({}, plans, nothing);
+  return plans;
+}
+
+std::vector<WorkerPlan> Topology::plan(const AddressTable& addresses) {
+  const std::vector<upstream::ClusterPlan> clusters = plan_clusters(addresses);
+  std::vector<WorkerPlan> plans(workers_);
   for (WorkerPlan& plan : plans) {
-    plan.snapshot = snapshot;
+    plan.snapshot = snapshot_;
     plan.clusters = clusters;
   }
   return plans;
 }
 
-std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::SnapshotPtr& snapshot,
-                                                           const AddressTable& addresses,
-                                                           const TlsPlan& tls) {
+// --- Upstreams
+
+std::vector<upstream::ClusterPlan> Topology::plan_clusters(const AddressTable& addresses) {
   const auto nobody_uses = [](const auto& entry) { return entry.second.expired(); };
   std::erase_if(clusters_, nobody_uses);
   std::erase_if(servers_, nobody_uses);
@@ -175,79 +234,48 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const config::Snapsho
   std::vector<upstream::ClusterPlan> plans;
   std::set<const void*> named;
   queue_facts_.clear();
-  for (const config::Upstream& settings : snapshot->config.upstreams) {
-    std::weak_ptr<upstream::SharedCluster>& known = clusters_[settings.name];
-    std::shared_ptr<upstream::SharedCluster> cluster = known.lock();
-    if (cluster == nullptr) {
-      cluster = std::make_shared<upstream::SharedCluster>();
-      cluster->name = settings.name;
-      known = cluster;
-    }
-    cluster->retired.store(false, std::memory_order_relaxed);
+  for (size_t i = 0; i < snapshot_->config.upstreams.size(); ++i) {
+    const config::Upstream& settings = snapshot_->config.upstreams[i];
+    const std::shared_ptr<upstream::SharedCluster> cluster = share_cluster(settings);
     named.insert(cluster.get());
-    queue_facts_.push_back(registry_.queue_facts(settings.name));
-    queue_facts_.back()->limit.store(settings.pool.queue_size, std::memory_order_relaxed);
-
     upstream::ClusterPlan& plan = plans.emplace_back();
     plan.cluster = cluster;
-    plan.settings = std::shared_ptr<const config::Upstream>(snapshot, &settings);
+    plan.settings = std::shared_ptr<const config::Upstream>(snapshot_, &settings);
     for (const config::Server& server : settings.servers) {
-      const std::vector<net::Address>& found = addresses.at(server.address);
-      for (const net::Address& address : found) {
+      for (const net::Address& address : addresses.at(server.address.text())) {
         const auto same = [&](const auto& other) { return other->address == address; };
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
-        plan.servers.push_back(share_server(cluster, settings, server,
-                                            server_name(server, found, address), address, tls));
+        plan.servers.push_back(share_server(cluster, i, server, address));
         named.insert(plan.servers.back().get());
       }
     }
   }
+  retire_all_but(named);
+  return plans;
+}
+
+void Topology::retire_all_but(const std::set<const void*>& named) {
   for (auto& [name, cluster] : clusters_) {
     if (auto alive = cluster.lock(); alive && !named.contains(alive.get())) alive->retired = true;
   }
   for (auto& [key, server] : servers_) {
     if (auto alive = server.lock(); alive && !named.contains(alive.get())) alive->retired = true;
   }
-  return plans;
 }
 
-// Listeners and servers that stay and are called otherwise from now on: their counters go on under
-// the new label.
-void Topology::rename(const config::Config& config, const AddressTable& addresses,
-                      const TlsPlan& tls) {
-  stats::Renames renames;
-  for (const config::Listener& listener : config.listeners) {
-    const auto known = listeners_.find(listener_key(listener));
-    if (known == listeners_.end() || known->second.name == listener.name) continue;
-    renames.listeners.push_back({.from = known->second.name, .to = listener.name});
+std::shared_ptr<upstream::SharedCluster> Topology::share_cluster(const config::Upstream& settings) {
+  std::weak_ptr<upstream::SharedCluster>& known = clusters_[settings.name];
+  std::shared_ptr<upstream::SharedCluster> cluster = known.lock();
+  if (cluster == nullptr) {
+    cluster = std::make_shared<upstream::SharedCluster>();
+    cluster->name = settings.name;
+    known = cluster;
   }
-  for (const config::Upstream& upstream : config.upstreams) {
-    std::set<const void*> seen;
-    for (const config::Server& server : upstream.servers) {
-      const std::vector<net::Address>& found = addresses.at(server.address);
-      for (const net::Address& address : found) {
-        const auto known = find_server(key_of(upstream, server, address, tls));
-        const std::string name = server_name(server, found, address);
-        // Named twice, it goes by its first name.
-        if (known == nullptr || !seen.insert(known.get()).second || known->name() == name) continue;
-        renames.servers.push_back({.upstream = upstream.name, .from = known->name(), .to = name});
-        known->rename(name);
-      }
-    }
-  }
-  registry_.rename(renames);
-}
-
-// Connections with different TLS settings never mix: to servers, they are different servers.
-Topology::ServerKey Topology::key_of(const config::Upstream& upstream, const config::Server& server,
-                                     const net::Address& address, const TlsPlan& tls) {
-  return {upstream.name, address.to_string() + tls.identity(upstream, server)};
-}
-
-std::shared_ptr<upstream::SharedServer> Topology::find_server(const ServerKey& key) const {
-  const auto known = servers_.find(key);
-  return known == servers_.end() ? nullptr : known->second.lock();
+  cluster->retired.store(false, std::memory_order_relaxed);
+  queue_facts_.push_back(registry_.queue_facts(settings.name));
+  queue_facts_.back()->limit.store(settings.pool.queue_size, std::memory_order_relaxed);
+  return cluster;
 }
 
 std::shared_ptr<upstream::ServerBound> Topology::share_bound(const ServerKey& key) {
@@ -261,19 +289,23 @@ std::shared_ptr<upstream::ServerBound> Topology::share_bound(const ServerKey& ke
 }
 
 // The same object for the same server, as long as anybody uses it: its bound counts what is still
-// draining.
+// draining. Connections with different TLS settings never mix: to servers, they are different
+// servers.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
-    const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
-    const config::Server& configured, const std::string& name, const net::Address& address,
-    const TlsPlan& tls) {
-  const ServerKey key = key_of(settings, configured, address, tls);
-  std::shared_ptr<upstream::SharedServer> server = find_server(key);
+    const std::shared_ptr<upstream::SharedCluster>& cluster, size_t upstream,
+    const config::Server& configured, const net::Address& address) {
+  const config::Upstream& settings = snapshot_->config.upstreams[upstream];
+  const std::string text = address.to_string();
+  std::weak_ptr<upstream::SharedServer>& known =
+      servers_[{settings.name, text + " " + tls_->identity(upstream, configured)}];
+  std::shared_ptr<upstream::SharedServer> server = known.lock();
   if (server == nullptr) {
     server = std::make_shared<upstream::SharedServer>(
-        cluster, name, address, workers_, registry_.server_facts(settings.name, name),
-        tls.connector(settings, configured), share_bound({settings.name, address.to_string()}));
-    servers_[key] = server;
+        cluster, address, workers_, registry_.server_facts(settings.name, text),
+        tls_->connector(upstream, configured), share_bound({settings.name, text}));
+    known = server;
   }
+  server->configured = configured.address.text();
   server->weight.store(configured.weight, std::memory_order_relaxed);
   server->backup.store(configured.backup, std::memory_order_relaxed);
   // Drained by hand, gone, and here again: in service.

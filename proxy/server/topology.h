@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,14 +14,13 @@
 #include "proxy/client/client_listener.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/net/address.h"
+#include "proxy/server/inventory.h"
+#include "proxy/server/reload_report.h"
 #include "proxy/server/tls_plan.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/worker_pools.h"
 
 namespace berth::server {
-
-// The addresses of each server, by its text in the configuration.
-using AddressTable = std::map<std::string, std::vector<net::Address>>;
 
 // One listener as one worker is to have it.
 struct ListenerPlan {
@@ -50,10 +50,21 @@ class SocketFile {
   SocketFile& operator=(SocketFile&& other) noexcept;
   ~SocketFile();
 
+  // Its permissions. False if it is not ours any more, or cannot be changed.
+  bool set_mode(uint32_t mode) const;
+
  private:
+  bool is_ours() const;
+
   std::string path_;  // "": none
   uint64_t device_ = 0;
   uint64_t inode_ = 0;
+};
+
+// A configuration in effect: one plan for each worker, and what has become different.
+struct Applied {
+  std::vector<WorkerPlan> plans;
+  ReloadReport report;
 };
 
 // Thread: the main thread.
@@ -61,23 +72,24 @@ class Topology {
  public:
   Topology(stats::Registry& registry, uint32_t workers) : registry_(registry), workers_(workers) {}
 
-  // Resolves names, opens the sockets of new listeners, sets limits, retires what is gone. Throws
-  // std::runtime_error and changes nothing if an address cannot be resolved or listened on. One
-  // plan for each worker.
-  std::vector<WorkerPlan> apply(const config::SnapshotPtr& snapshot);
-  // The same with addresses that are known already: those of every server.
-  std::vector<WorkerPlan> apply(const config::SnapshotPtr& snapshot, const AddressTable& addresses);
+  // Opens the sockets of new listeners, sets limits, retires what is gone. `addresses`: those of
+  // every server. Throws config::SettingError and changes nothing if something cannot be listened
+  // on.
+  Applied apply(config::SnapshotPtr snapshot, const AddressTable& addresses, TlsPlanPtr tls);
+  // The same for a configuration whose names and files are still to be read.
+  Applied apply(const config::SnapshotPtr& snapshot);
+  // The servers have other addresses; everything else stays as it is.
+  std::vector<WorkerPlan> move_servers(const AddressTable& addresses);
 
   // Where it really listens ("port 0" is resolved), in the order of the configuration.
   const std::vector<std::string>& listening() const { return listening_; }
-  // Session tickets get a new key. To be called once each TicketKeys::kPeriod.
-  void rotate_ticket_keys() { ticket_keys_->rotate(); }
 
  private:
   struct OpenListener {
     std::shared_ptr<client::ConnectionCount> count = std::make_shared<client::ConnectionCount>();
     std::string name;           // in the metrics
     std::string address;        // as bound
+    uint32_t unix_mode = 0;     // of the file
     std::vector<UniqueFd> fds;  // new ones, one for each worker; moved into the plans
     SocketFile file;
   };
@@ -85,25 +97,27 @@ class Topology {
   using ServerKey = std::pair<std::string, std::string>;  // upstream, address with TLS settings
 
   OpenListener open(const config::Listener& listener) const;
-  void rename(const config::Config& config, const AddressTable& addresses, const TlsPlan& tls);
-  std::vector<upstream::ClusterPlan> plan_clusters(const config::SnapshotPtr& snapshot,
-                                                   const AddressTable& addresses,
-                                                   const TlsPlan& tls);
-  static ServerKey key_of(const config::Upstream& upstream, const config::Server& server,
-                          const net::Address& address, const TlsPlan& tls);
+  Sockets open_new(const config::Config& config) const;
+  void rename_listeners(const config::Config& config);
+  void take_over(Sockets opened, std::vector<WorkerPlan>& plans, ReloadReport& report);
+  std::vector<WorkerPlan> plan(const AddressTable& addresses);
+  std::vector<upstream::ClusterPlan> plan_clusters(const AddressTable& addresses);
+  void retire_all_but(const std::set<const void*>& named);
+  std::shared_ptr<upstream::SharedCluster> share_cluster(const config::Upstream& settings);
   std::shared_ptr<upstream::ServerBound> share_bound(const ServerKey& key);
-  // The server with this key, if anybody uses it.
-  std::shared_ptr<upstream::SharedServer> find_server(const ServerKey& key) const;
   std::shared_ptr<upstream::SharedServer> share_server(
-      const std::shared_ptr<upstream::SharedCluster>& cluster, const config::Upstream& settings,
-      const config::Server& configured, const std::string& name, const net::Address& address,
-      const TlsPlan& tls);
+      const std::shared_ptr<upstream::SharedCluster>& cluster, size_t upstream,
+      const config::Server& configured, const net::Address& address);
 
   stats::Registry& registry_;
   const uint32_t workers_;
-  const std::shared_ptr<net::TicketKeys> ticket_keys_ = std::make_shared<net::TicketKeys>();
+  // In effect.
+  config::SnapshotPtr snapshot_;
+  TlsPlanPtr tls_;
+  Inventory inventory_;
   Sockets listeners_;
   std::vector<std::string> listening_;
+  // As long as anybody uses them.
   std::map<std::string, std::weak_ptr<upstream::SharedCluster>> clusters_;
   std::map<ServerKey, std::weak_ptr<upstream::SharedServer>> servers_;
   std::map<ServerKey, std::weak_ptr<upstream::ServerBound>> bounds_;  // by address alone

@@ -88,7 +88,7 @@ void Worker::take_listeners(std::vector<ListenerPlan> plans) {
   std::unordered_map<std::string, std::unique_ptr<Port>> next;
   for (ListenerPlan& plan : plans) {
     if (const auto at = ports_.find(plan.key); at != ports_.end()) {
-      at->second->clients().apply(plan.settings, plan.tls);
+      at->second->apply(plan.settings, plan.tls);
       next.insert(ports_.extract(at));
       continue;
     }

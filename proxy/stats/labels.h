@@ -38,7 +38,7 @@ inline constexpr std::array<std::string_view, kNameResults> kNameResultLabels = 
 inline constexpr std::array<std::string_view, kReloadResults> kReloadResultLabels = {"success",
                                                                                      "failure"};
 inline constexpr std::array<std::string_view, kPoolActions> kPoolActionLabels = {
-    "added", "kept", "resized", "drained"};
+    "kept", "changed", "replaced", "added", "retired"};
 
 constexpr std::string_view label(AcquireSource source) {
   return kAcquireSourceLabels[static_cast<size_t>(source)];

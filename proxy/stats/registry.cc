@@ -19,23 +19,10 @@ template <class Stats, class Facts = NoFacts>
 struct Entry {
   Stats remainder;
   std::vector<Stats*> live;
-  std::vector<std::weak_ptr<Facts>> facts;  // the last that lives is shown
+  std::weak_ptr<Facts> facts;
   bool retained = false;
 
-  bool dead() const {
-    return live.empty() && !retained &&
-           std::all_of(facts.begin(), facts.end(), [](const auto& f) { return f.expired(); });
-  }
-  std::shared_ptr<Facts> known() const {
-    for (auto at = facts.rbegin(); at != facts.rend(); ++at) {
-      if (auto alive = at->lock()) return alive;
-    }
-    return nullptr;
-  }
-  bool has(const std::shared_ptr<Facts>& one) const {
-    return std::any_of(facts.begin(), facts.end(),
-                       [&](const auto& f) { return !f.owner_before(one) && !one.owner_before(f); });
-  }
+  bool dead() const { return live.empty() && !retained && facts.expired(); }
 
   std::unique_ptr<Stats> sum() const {
     auto total = std::make_unique<Stats>();
@@ -59,29 +46,6 @@ void retain_only(Entries& entries, const Keys& keys) {
   drop_dead(entries);
 }
 
-// `moves`: pairs of keys. What is known under the second already stays known under it.
-template <class Entries>
-void move_entries(
-    Entries& entries,
-    const std::vector<std::pair<typename Entries::key_type, typename Entries::key_type>>& moves) {
-  std::vector<typename Entries::node_type> moving;
-  for (const auto& [from, to] : moves) {
-    typename Entries::node_type node = entries.extract(from);
-    if (node.empty()) continue;
-    node.key() = to;
-    moving.push_back(std::move(node));
-  }
-  for (auto& node : moving) {
-    const auto inserted = entries.insert(std::move(node));
-    if (inserted.inserted) continue;
-    auto& there = inserted.position->second;
-    const auto& come = inserted.node.mapped();
-    merge(there.remainder, come.remainder);
-    there.live.insert(there.live.end(), come.live.begin(), come.live.end());
-    there.facts.insert(there.facts.end(), come.facts.begin(), come.facts.end());
-  }
-}
-
 }  // namespace
 
 struct Registry::State {
@@ -92,28 +56,20 @@ struct Registry::State {
   std::map<uint32_t, Entry<WorkerStats>> workers;
 
   // In add() and share(), whatever a deleter may run for is declared before the lock, so that it
-  // runs after it. A deleter finds its entry by what it holds: the label may have changed.
+  // runs after it. A deleter finds its entry by what it holds: a listener's label may have changed.
 
-  // New counters in the entry that `find` looks up under the lock. They are folded into its
-  // remainder when their holder lets go of them.
-  template <class Stats, class Entries, class Find>
+  // New counters in the entry under `key`. They are folded into its remainder when their holder
+  // lets go of them.
+  template <class Stats, class Entries>
   static std::shared_ptr<Stats> add(const std::shared_ptr<State>& state, Entries State::*entries,
-                                    Find find) {
+                                    const typename Entries::key_type& key) {
     std::shared_ptr<Stats> stats(new Stats, [weak = std::weak_ptr(state), entries](Stats* gone) {
       const std::unique_ptr<Stats> owned(gone);
       if (const auto home = weak.lock()) home->fold(*home.*entries, gone);
     });
     std::lock_guard lock(state->mutex);
-    find(*state.*entries).live.push_back(stats.get());
+    (*state.*entries)[key].live.push_back(stats.get());
     return stats;
-  }
-
-  template <class Stats, class Entries>
-  static std::shared_ptr<Stats> add_under(const std::shared_ptr<State>& state,
-                                          Entries State::*entries,
-                                          const typename Entries::key_type& key) {
-    return add<Stats>(
-        state, entries, [&](Entries & all) -> auto& { return all[key]; });
   }
 
   template <class Stats, class Entries>
@@ -138,8 +94,8 @@ struct Registry::State {
     });
     std::lock_guard lock(state->mutex);
     auto& entry = (*state.*entries)[key];
-    if (auto known = entry.known()) return known;
-    entry.facts = {facts};
+    if (auto known = entry.facts.lock()) return known;
+    entry.facts = facts;
     return facts;
   }
 };
@@ -148,24 +104,20 @@ Registry::Registry() : state_(std::make_shared<State>()) {}
 Registry::~Registry() = default;
 
 std::shared_ptr<ListenerStats> Registry::listener(const std::string& listener) {
-  return State::add_under<ListenerStats>(state_, &State::listeners, listener);
+  return State::add<ListenerStats>(state_, &State::listeners, listener);
 }
 
-std::shared_ptr<ServerStats> Registry::server(const std::shared_ptr<ServerFacts>& facts) {
-  return State::add<ServerStats>(
-      state_, &State::servers, [&](auto& servers) -> auto& {
-        return std::find_if(servers.begin(), servers.end(),
-                            [&](const auto& item) { return item.second.has(facts); })
-            ->second;
-      });
+std::shared_ptr<ServerStats> Registry::server(const std::string& upstream,
+                                              const std::string& server) {
+  return State::add<ServerStats>(state_, &State::servers, ServerKey{upstream, server});
 }
 
 std::shared_ptr<QueueStats> Registry::queue(const std::string& upstream) {
-  return State::add_under<QueueStats>(state_, &State::queues, upstream);
+  return State::add<QueueStats>(state_, &State::queues, upstream);
 }
 
 std::shared_ptr<WorkerStats> Registry::worker(uint32_t worker) {
-  auto stats = State::add_under<WorkerStats>(state_, &State::workers, worker);
+  auto stats = State::add<WorkerStats>(state_, &State::workers, worker);
   std::lock_guard lock(state_->mutex);
   state_->workers[worker].retained = true;  // its numbers are the process's: they outlive it
   return stats;
@@ -180,16 +132,25 @@ std::shared_ptr<QueueFacts> Registry::queue_facts(const std::string& upstream) {
   return State::share<QueueFacts>(state_, &State::queues, upstream);
 }
 
-void Registry::rename(const Renames& renames) {
-  std::vector<std::pair<std::string, std::string>> listeners;
-  for (const auto& [from, to] : renames.listeners) listeners.emplace_back(from, to);
-  std::vector<std::pair<ServerKey, ServerKey>> servers;
-  for (const auto& [upstream, from, to] : renames.servers) {
-    servers.emplace_back(ServerKey{upstream, from}, ServerKey{upstream, to});
-  }
+void Registry::rename_listeners(const std::vector<ListenerRename>& renames) {
   std::lock_guard lock(state_->mutex);
-  move_entries(state_->listeners, listeners);
-  move_entries(state_->servers, servers);
+  auto& listeners = state_->listeners;
+  std::vector<std::map<std::string, Entry<ListenerStats>>::node_type> moving;
+  for (const ListenerRename& rename : renames) {
+    auto node = listeners.extract(rename.from);
+    if (node.empty()) continue;
+    node.key() = rename.to;
+    moving.push_back(std::move(node));
+  }
+  for (auto& node : moving) {
+    const auto inserted = listeners.insert(std::move(node));
+    if (inserted.inserted) continue;
+    // One that has left the configuration still has connections under that name.
+    auto& there = inserted.position->second;
+    const auto& come = inserted.node.mapped();
+    merge(there.remainder, come.remainder);
+    there.live.insert(there.live.end(), come.live.begin(), come.live.end());
+  }
 }
 
 void Registry::retain(const ConfiguredLabels& labels) {
@@ -204,10 +165,10 @@ Snapshot Registry::snapshot() const {
   std::lock_guard lock(state_->mutex);
   for (const auto& [name, entry] : state_->listeners) all.listeners.push_back({name, entry.sum()});
   for (const auto& [key, entry] : state_->servers) {
-    all.servers.push_back({key.first, key.second, entry.sum(), entry.known()});
+    all.servers.push_back({key.first, key.second, entry.sum(), entry.facts.lock()});
   }
   for (const auto& [name, entry] : state_->queues) {
-    all.queues.push_back({name, entry.sum(), entry.known()});
+    all.queues.push_back({name, entry.sum(), entry.facts.lock()});
   }
   for (const auto& [id, entry] : state_->workers) {
     merge(*all.workers, *entry.sum());

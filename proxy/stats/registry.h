@@ -51,16 +51,9 @@ struct ConfiguredLabels {
   std::vector<std::string> upstreams;
 };
 
-// What a configuration calls by another name than the one before it.
-struct Renames {
-  struct Listener {
-    std::string from, to;
-  };
-  struct Server {
-    std::string upstream, from, to;
-  };
-  std::vector<Listener> listeners;
-  std::vector<Server> servers;
+// A listener that a configuration calls by another name than the one before it.
+struct ListenerRename {
+  std::string from, to;
 };
 
 class Registry {
@@ -73,17 +66,16 @@ class Registry {
   // A new set of counters for one worker; each asks once for each label set and keeps what it gets.
   std::shared_ptr<ListenerStats> listener(const std::string& listener);
   std::shared_ptr<QueueStats> queue(const std::string& upstream);
-  // Under whatever label the server has by now: `facts` says which server.
-  std::shared_ptr<ServerStats> server(const std::shared_ptr<ServerFacts>& facts);
+  std::shared_ptr<ServerStats> server(const std::string& upstream, const std::string& server);
   std::shared_ptr<WorkerStats> worker(uint32_t worker);
 
   // Shared by all workers: the same object for the same labels, for as long as somebody holds it.
   std::shared_ptr<ServerFacts> server_facts(const std::string& upstream, const std::string& server);
   std::shared_ptr<QueueFacts> queue_facts(const std::string& upstream);
 
-  // What these listeners and servers have counted is theirs under their new label too. All at once,
-  // so that two may change places.
-  void rename(const Renames& renames);
+  // What these listeners have counted is theirs under their new label too. All at once, so that two
+  // may change places.
+  void rename_listeners(const std::vector<ListenerRename>& renames);
 
   // These label sets, and no others, are shown (at 0 if need be) even while nobody holds their
   // counters. Called with each configuration that takes effect.

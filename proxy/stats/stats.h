@@ -67,9 +67,12 @@ inline constexpr size_t kHealthResults = 3;
 enum class ReloadResult : uint8_t { Success, Failure };
 inline constexpr size_t kReloadResults = 2;
 
-// berth_reload_pools_total{action}: what a reload did with each server's pool
-enum class PoolAction : uint8_t { Added, Kept, Resized, Drained };
-inline constexpr size_t kPoolActions = 4;
+// berth_reload_pools_total{action}: what a reload did with each server's pool. Kept: nothing that
+// concerns it is different. Changed: it goes on with its connections, under other settings.
+// Replaced: it begins anew, because its connections must not go on (its TLS settings, or the
+// contents of their files, are different). Retired: it left; what is busy finishes.
+enum class PoolAction : uint8_t { Kept, Changed, Replaced, Added, Retired };
+inline constexpr size_t kPoolActions = 5;
 
 // berth_name_resolutions_total{result}
 enum class NameResult : uint8_t { Unchanged, Changed, Failed };

@@ -15,7 +15,7 @@ constexpr Duration kFirstWithin = std::chrono::milliseconds(500);
 std::string request_for(const config::HealthCheck& check, const SharedServer& server) {
   std::string host = check.host;
   if (host == config::kOwnAddress) {
-    host = server.address.kind() == net::AddressKind::Unix ? "localhost" : server.name();
+    host = server.address.kind() == net::AddressKind::Unix ? "localhost" : server.configured;
   }
   return "GET " + check.path + " HTTP/1.1\r\nHost: " + host +
          "\r\nUser-Agent: berth-health\r\nAccept: */*\r\nConnection: close\r\n\r\n";

@@ -14,7 +14,8 @@ void HealthChecker::apply(const std::vector<ClusterPlan>& plan) {
         continue;
       }
       checks_[server.get()] = std::make_unique<HealthCheck>(
-          env_, server, upstream.settings, registry_.server(server->facts), observer_);
+          env_, server, upstream.settings, registry_.server(upstream.cluster->name, server->name()),
+          observer_);
     }
   }
 }

@@ -4,15 +4,6 @@
 
 namespace berth::upstream {
 
-void SharedServer::rename(const std::string& to) {
-  auto known = std::find(names_.begin(), names_.end(), to);
-  if (known == names_.end()) {
-    names_.push_front(to);
-    known = names_.begin();
-  }
-  name_.store(&*known, std::memory_order_release);
-}
-
 Availability SharedServer::look(TimePoint now) const {
   const stats::ServerStates& states = facts->states;
   if (states.has(Availability::Draining)) return Availability::Draining;

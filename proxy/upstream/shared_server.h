@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <forward_list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -41,8 +40,8 @@ using Availability = stats::ServerState;
 // own cache line.
 class SharedServer {
  public:
-  SharedServer(std::shared_ptr<SharedCluster> of, const std::string& configured, net::Address at,
-               uint32_t workers, std::shared_ptr<stats::ServerFacts> known,
+  SharedServer(std::shared_ptr<SharedCluster> of, net::Address at, uint32_t workers,
+               std::shared_ptr<stats::ServerFacts> known,
                std::shared_ptr<const net::TlsConnector> security = nullptr,
                std::shared_ptr<ServerBound> within = std::make_shared<ServerBound>())
       : cluster(std::move(of)),
@@ -53,9 +52,9 @@ class SharedServer {
         bound(std::move(within)),
         slots(bound->slots),
         upgraded(bound->upgraded),
-        idle_(workers) {
-    rename(configured);
-  }
+        configured(address.to_string()),
+        name_(configured),
+        idle_(workers) {}
 
   const std::shared_ptr<SharedCluster> cluster;
   const net::Address address;
@@ -65,6 +64,9 @@ class SharedServer {
   const std::shared_ptr<ServerBound> bound;
   SlotCounter& slots;
   SlotCounter& upgraded;
+  // As the configuration in effect writes it: a host name and a port, maybe. Thread: the main
+  // thread.
+  std::string configured;
   KeepaliveLearner learner;
   Ejector ejector;
   std::atomic<bool> retired{false};  // the configuration no longer names it
@@ -78,10 +80,8 @@ class SharedServer {
            cluster->retired.load(std::memory_order_relaxed);
   }
 
-  // As configured: what people and metrics call it. Valid for as long as the server.
-  const std::string& name() const { return *name_.load(std::memory_order_acquire); }
-  // A reload may spell the same address otherwise. Thread: the main thread.
-  void rename(const std::string& to);
+  // What people and metrics call it: its address, whatever the configuration calls it.
+  const std::string& name() const { return name_; }
 
   uint32_t workers() const { return static_cast<uint32_t>(idle_.size()); }
   uint32_t idle(uint32_t worker) const {
@@ -166,8 +166,7 @@ class SharedServer {
   struct alignas(64) IdleCount {
     std::atomic<uint32_t> count{0};
   };
-  std::forward_list<std::string> names_;  // with the former ones: somebody may be reading them
-  std::atomic<const std::string*> name_{nullptr};
+  const std::string name_;
   std::vector<IdleCount> idle_;
   std::atomic<int64_t> down_until_{0};
   static constexpr int64_t kNever = INT64_MIN;

@@ -87,8 +87,9 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
       kept.insert(server.get());
       std::unique_ptr<ServerPool>& pool = pools_[server.get()];
       if (pool == nullptr) {
-        pool = std::make_unique<ServerPool>(*this, server, upstream.settings,
-                                            registry_.server(server->facts));
+        pool =
+            std::make_unique<ServerPool>(*this, server, upstream.settings,
+                                         registry_.server(upstream.cluster->name, server->name()));
         pool->pump_later();  // for those who waited before this server was there
       } else {
         pool->apply(upstream.settings);

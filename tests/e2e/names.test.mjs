@@ -1,9 +1,13 @@
 // Host names of servers, resolved again and again by a DNS server of the test's own.
 import assert from 'node:assert/strict';
-import { Berth } from './lib/berth.mjs';
+import { writeFileSync } from 'node:fs';
+import https from 'node:https';
+import { Berth, runBerth } from './lib/berth.mjs';
+import { Authority } from './lib/certificates.mjs';
 import { NameServer } from './lib/nameserver.mjs';
+import { readAll } from './lib/origin.mjs';
 import { config, scenario } from './lib/scenario.mjs';
-import { until } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 // The same port on several loopback addresses: the pods of a headless service.
 async function pods(s, count) {
@@ -69,11 +73,11 @@ scenario('a name that is not resolved any more keeps its last addresses', async 
   }
   await berth.logged(/warn names: app\.test:\d+: .+; it keeps 127\.0\.0\.2:\d+, 127\.0\.0\.3:\d+/);
   // A reload does not need the name server either.
-  assert.match(await berth.reload(settings(dns, port, { upstream: { balance: 'random_two' } })), /1 resized/);
+  assert.match(await berth.reload(settings(dns, port, { upstream: { balance: 'random_two' } })), /servers: 2 changed/);
   assert.deepEqual(await answers(s, berth, 30), ips(all));
 });
 
-scenario('a single address goes by the name, and its label stays when it moves', async (s) => {
+scenario('a server goes by its address, and when its name moves it is another', async (s) => {
   const dns = await names(s);
   const { all, port } = await pods(s, 2);
   dns.set('app.test', ips(all.slice(0, 1)));
@@ -82,7 +86,56 @@ scenario('a single address goes by the name, and its label stays when it moves',
   dns.set('app.test', ips(all.slice(1)));
   await until(async () => (await answers(s, berth, 2)).join() === '127.0.0.3', 'the new address');
   const status = await berth.status();
-  assert.deepEqual(status.upstreams[0].servers.map((one) => one.address), [`app.test:${port}`]);
+  assert.deepEqual(status.upstreams[0].servers.map((one) => one.address), [`127.0.0.3:${port}`]);
+});
+
+scenario('a server that is written as a name, then as its address, is the same: warm connections and counters stay', async (s) => {
+  const dns = await names(s);
+  const { all: [pod], port } = await pods(s, 1);
+  dns.set('app.test', ips([pod]));
+  const berth = await s.berth(settings(dns, port));
+  await answers(s, berth, 3);
+  const warm = pod.ports();
+  const opened = (await berth.metrics()).sum('berth_upstream_connections_opened_total');
+  const by_address = { ...settings(dns, port), upstreams: { app: { servers: [`127.0.0.2:${port}`], balance: 'round_robin' } } };
+  assert.match(await berth.reload(by_address), /servers: 1 kept;/);
+  await answers(s, berth, 3);
+  assert.ok(warm.every((one) => pod.ports().includes(one)));
+  const m = await berth.metrics();
+  assert.equal(m.sum('berth_upstream_connections_opened_total', { server: `127.0.0.2:${port}` }), m.sum('berth_upstream_connections_opened_total'));
+  assert.ok(m.sum('berth_upstream_connections_opened_total') >= opened);
+});
+
+scenario('a server that is taken out of service by the name that the configuration gives it', async (s) => {
+  const dns = await names(s);
+  const { all, port } = await pods(s, 2);
+  dns.set('app.test', ips(all));
+  const berth = await s.berth(settings(dns, port));
+  const { host, port: admin } = berth.adminAddress;
+  const { stdout } = await runBerth(['drain', `app.test:${port}`, '--admin', `${host}:${admin}`]);
+  for (const pod of all) assert.ok(stdout.includes(`app/${pod.address}`), stdout);
+});
+
+scenario('a name moves while a key file is half renewed: the new address is used, with the certificate in effect', async (s) => {
+  const dns = await names(s);
+  const authority = new Authority(s.folder());
+  const pair = authority.issue('localhost');
+  const { all, port } = await pods(s, 2);
+  dns.set('app.test', ips(all.slice(0, 1)));
+  const berth = await s.berth(settings(dns, port, { listener: { tls: { certificates: [pair.files] } } }));
+  const agent = new https.Agent({ keepAlive: true, ca: authority.pem, servername: 'localhost' });
+  s.client(() => agent.destroy());
+  const ask = async () => (await within(new Promise((resolve, reject) => {
+    https.get({ ...berth.address, agent, servername: 'localhost' }, (response) => readAll(response).then(resolve, reject)).on('error', reject);
+  }), 'an answer over TLS'));
+  assert.equal(await ask(), '127.0.0.2');
+  // The key is there already, its certificate is not yet.
+  writeFileSync(pair.files.key, authority.issue('localhost').key);
+  dns.set('app.test', ips(all.slice(1)));
+  await until(async () => (await ask()) === '127.0.0.3', 'the new address');
+  // A reload in this moment is rejected with the file and its place, and changes nothing.
+  assert.match(await berth.reload(), /^rejected, the previous configuration stays in effect: \S+berth\.yaml:\d+:\d+: error: key \S+ does not belong to certificate/);
+  assert.equal(await ask(), '127.0.0.3');
 });
 
 scenario('resolver: off resolves at start and on reload only; /etc/hosts needs no name server', async (s) => {
@@ -115,5 +168,5 @@ scenario('a name without any address is an error at the start', async (s) => {
   s.client(() => berth.dispose());
   const { code } = await berth.exited;
   assert.equal(code, 1);
-  assert.match(berth.stderr, /error start: cannot resolve 'app\.test'/);
+  assert.match(berth.stderr, /error start: \S+berth\.yaml:\d+:\d+: error: cannot resolve 'app\.test'/);
 });

@@ -1,6 +1,6 @@
 // SIGHUP: nothing is lost, everything that may change changes live, and a wrong file changes nothing.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -72,7 +72,7 @@ scenario('twenty reloads under load: no request fails, no WebSocket drops, the u
   await more(50);
   const before = origin.ports();
   for (let nth = 1; nth <= 20; ++nth) {
-    assert.match(await berth.reload(settings(nth)), /servers: 1 resized/);
+    assert.match(await berth.reload(settings(nth)), /servers: 1 changed/);
     await more(20);
   }
   const after = origin.ports();
@@ -85,7 +85,7 @@ scenario('twenty reloads under load: no request fails, no WebSocket drops, the u
   assert.ok(generations.has(0) && generations.has(20), 'new requests use the new configuration');
   const m = await berth.metrics();
   assert.equal(m.sum('berth_config_reloads_total', { result: 'success' }), 20);
-  assert.equal(m.sum('berth_reload_pools_total', { action: 'resized' }), 20);
+  assert.equal(m.sum('berth_reload_pools_total', { action: 'changed' }), 20);
   assert.equal(m.sum('berth_client_connections_accepted_total'), 13);
   assert.equal((await berth.status()).generation, 21);
 });
@@ -172,7 +172,7 @@ scenario('a server and a listener that are spelled or called otherwise are the s
   for (let i = 0; i < 5; ++i) wires.push(await ask(s, berth));
   await origin.seen(() => waiting.length === 2);
   await berth.measured((m) => m.sum('berth_upstream_queue_length') === 3);
-  assert.match(await berth.reload(settings(`[0:0:0:0:0:0:0:1]:${port}`, 'after')), /servers: 1 kept; listeners: 1 resized/);
+  assert.match(await berth.reload(settings(`[0:0:0:0:0:0:0:1]:${port}`, 'after')), /servers: 1 kept; listeners: 1 changed \(127\.0\.0\.1:0: name\)/);
   for (let left = 5; left > 0; --left) {
     await origin.seen(() => waiting.length === Math.min(left, 2));
     waiting.shift().end();
@@ -181,7 +181,7 @@ scenario('a server and a listener that are spelled or called otherwise are the s
   assert.equal(origin.mostOpen, 2);
   const m = await berth.measured((now) => now.sum('berth_client_requests_total', { listener: 'after' }) === 5);
   assert.equal(m.sum('berth_client_connections_accepted_total', { listener: 'after' }), 5);
-  assert.equal(m.sum('berth_upstream_connections_opened_total', { server: `[0:0:0:0:0:0:0:1]:${port}` }), 2);
+  assert.equal(m.sum('berth_upstream_connections_opened_total', { server: `[::1]:${port}` }), 2);
   assert.equal(m.sum('berth_upstream_connections_opened_total'), 2);
 });
 
@@ -197,7 +197,7 @@ scenario('a removed server finishes its requests and gets no more; its idle conn
   }
   goes.waiting.shift().end('first');
   await berth.measured((m) => m.sum('berth_upstream_connections', { server: goes.address, state: 'idle' }) === 1);
-  assert.match(await berth.reload(config(stays, settings)), new RegExp(`1 kept, 1 drained \\(app/${goes.address}\\)`));
+  assert.match(await berth.reload(config(stays, settings)), new RegExp(`1 kept, 1 retired \\(app/${goes.address}\\)`));
   await goes.seen((o) => o.open.size === 1, 'the idle connection closes');
   const before = goes.requests.length;
   for (let i = 0; i < 10; ++i) assert.equal((await s.request(berth)).body, 'ok');
@@ -267,7 +267,7 @@ scenario('listeners come and go; requests under way on one that goes are complet
   busy.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   await origin.seen((o) => o.waiting.length === 1);
 
-  assert.match(await berth.reload(settings('127.0.0.1:0', second)), /listeners: 1 kept, 1 added .*, 1 drained/);
+  assert.match(await berth.reload(settings('127.0.0.1:0', second)), /listeners: 1 kept, 1 added .*, 1 retired/);
   assert.equal(await idle.finish(), 'FIN');
   await refusedSoon(at(first));
   const fresh = await s.wire(at(second));
@@ -303,7 +303,7 @@ const WRONG = [
   ['a wrong unit', (c) => ({ ...c, shutdown: { grace: '5 parsecs' } }), /grace/],
   ['an upstream that does not exist', (c) => ({ ...c, routes: [{ path: '/', upstream: 'nope' }] }), /nope/],
   ['no listeners', (c) => ({ ...c, listeners: [] }), /listener/],
-  ['a server name that does not resolve', (c) => ({ ...c, upstreams: { app: { servers: ['does-not-exist.invalid:80'] } } }), /does-not-exist\.invalid/],
+  ['a server name that does not resolve', (c) => ({ ...c, upstreams: { app: { servers: ['does-not-exist.invalid:80'] } } }), /berth\.yaml:\d+:\d+: error: .*does-not-exist\.invalid/],
 ];
 for (const [name, change, says] of WRONG) {
   scenario(`a wrong file changes nothing: ${name}`, async (s) => {
@@ -312,11 +312,11 @@ for (const [name, change, says] of WRONG) {
     const berth = await s.berth(good);
     await s.request(berth);
     const before = origin.ports();
-    assert.match(await berth.reload(typeof change === 'string' ? change : change(good)), /^nothing has changed: /);
+    assert.match(await berth.reload(typeof change === 'string' ? change : change(good)), /^rejected, the previous configuration stays in effect: /);
     assert.match(berth.stderr, says);
     const status = await berth.status();
     assert.deepEqual([status.generation, status.last_reload.result], [1, 'failure']);
-    assert.match(status.last_reload.error, says);
+    assert.match(status.last_reload.errors.join('\n'), says);
     assert.equal((await s.request(berth)).status, 200);
     for (const port of before) assert.ok(origin.ports().includes(port));
     const m = await berth.metrics();
@@ -332,7 +332,7 @@ scenario('a missing file changes nothing', async (s) => {
   const { rmSync } = await import('node:fs');
   const berth = await s.front(await s.origin());
   rmSync(berth.file);
-  assert.match(await berth.reload(), /^nothing has changed: /);
+  assert.match(await berth.reload(), /^rejected, the previous configuration stays in effect: /);
   assert.equal((await s.request(berth)).status, 200);
 });
 
@@ -351,7 +351,7 @@ scenario('an address that is taken changes nothing, neither listeners nor pools 
     upstreams: { app: { servers: [other.address] } },
     access_log: { path: path.join(folder, 'two.log') },
   };
-  assert.match(await berth.reload(wrong), /^nothing has changed: .*in use/i);
+  assert.match(await berth.reload(wrong), /^rejected, the previous configuration stays in effect: \S+berth\.yaml:\d+:\d+: error: .*in use/i);
   await refusedSoon({ path: socket.slice(5) });
   assert.equal((await s.request(berth, { path: '/after' })).status, 200);
   assert.equal(other.requests.length, 0);
@@ -364,14 +364,88 @@ scenario('an address that is taken changes nothing, neither listeners nor pools 
 scenario('started from flags, SIGHUP says that there is nothing to read', async (s) => {
   const origin = await s.origin();
   const berth = await s.berth(undefined, { args: ['run', '--from', '127.0.0.1:0', '--to', origin.address, '--admin', '127.0.0.1:0'] });
-  assert.match(await berth.reload(), /nothing has changed: .*no file/);
+  assert.match(await berth.reload(), /rejected, the previous configuration stays in effect: .*no file/);
   assert.equal((await s.request(berth)).status, 200);
+});
+
+scenario('each problem of a rejected file has a line of its own, with its place and what stays in effect', async (s) => {
+  const origin = await s.origin();
+  const berth = await s.front(origin);
+  await berth.reload('listeners:\n  - address: 127.0.0.1:0\n    keepalive_timeout: 5 parsecs\nupstreams:\n  app:\n    servers: [127.0.0.1]\nnonsense: 1\n');
+  const lines = berth.stderr.split('\n').filter((line) => line.includes(' reload: '));
+  assert.equal(lines.length, 3, lines.join('\n'));
+  for (const [nth, place] of [[0, '3:24'], [1, '6:15'], [2, '7:1']]) {
+    assert.match(lines[nth], new RegExp(`Z error reload: rejected, the previous configuration stays in effect: ${berth.file}:${place}: error: `));
+    assert.ok(!/\\n|\\x0a/.test(lines[nth]), lines[nth]);
+  }
+  assert.equal((await berth.status()).last_reload.errors.length, 3);
+});
+
+scenario('log, metric and status say the same about a reload', async (s) => {
+  const [stays, changes, goes, comes] = await Promise.all([s.origin(), s.origin(), s.origin(), s.origin()]);
+  const settings = (servers, more = {}) => config(servers, {
+    ...more, upstream: { balance: 'round_robin' },
+  });
+  const berth = await s.berth(settings([stays, changes, goes]));
+  const line = await berth.reload(settings([stays, { address: { address: changes.address, weight: 2 } }, comes], { shutdown: { grace: '7s' } }));
+  assert.equal(line, `servers: 1 kept, 1 changed (app/${changes.address}), 1 added (app/${comes.address}), 1 retired (app/${goes.address}); `
+    + 'listeners: 1 kept; upstreams: 1 kept; routes unchanged; changed: shutdown.grace');
+  const { last_reload: last } = await berth.status();
+  assert.equal(last.result, 'success');
+  assert.deepEqual(last.servers, {
+    kept: [`app/${stays.address}`], changed: [`app/${changes.address}`], replaced: [], added: [`app/${comes.address}`], retired: [`app/${goes.address}`],
+  });
+  assert.deepEqual([last.settings_changed, last.needs_restart], [['shutdown.grace'], []]);
+  const m = await berth.metrics();
+  const counted = Object.fromEntries(['kept', 'changed', 'replaced', 'added', 'retired'].map((action) => [action, m.sum('berth_reload_pools_total', { action })]));
+  assert.deepEqual(counted, { kept: 1, changed: 1, replaced: 0, added: 1, retired: 1 });
+});
+
+scenario('a lowered keepalive_timeout closes what has been idle for longer, on both sides', async (s) => {
+  const origin = await s.origin();
+  origin.server.keepAliveTimeout = 120_000;
+  const settings = (timeout) => config(origin, { listener: { keepalive_timeout: timeout }, pool: { keepalive_timeout: timeout } });
+  // Longer than the test has patience.
+  const berth = await s.berth(settings('90s'));
+  const wires = [await s.wire(berth), await s.wire(berth)];
+  for (const wire of wires) {
+    wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await wire.response();
+  }
+  const silent = await s.wire(berth);
+  await berth.measured((m) => m.sum('berth_client_connections', { state: 'idle' }) === 3);
+  assert.ok(origin.open.size > 0);
+  await berth.reload(settings('1s'));
+  // The sockets themselves, at the other ends.
+  for (const wire of [...wires, silent]) assert.equal(await wire.finish(), 'FIN');
+  await origin.seen((o) => o.open.size === 0, "the app server's sockets to close");
+});
+
+scenario('a lowered response_timeout ends a request that has waited for longer', async (s) => {
+  const origin = await hold(s);
+  const settings = (timeout) => config(origin, { upstream: { response_timeout: timeout } });
+  const berth = await s.berth(settings('90s'));
+  const wire = await ask(s, berth);
+  await origin.seen((o) => o.waiting.length === 1);
+  await berth.reload(settings('500ms'));
+  assert.equal((await wire.response()).status, 504);
+});
+
+scenario('permissions of a Unix socket change with a reload', async (s) => {
+  const origin = await s.origin();
+  const file = path.join(s.folder(), 'front.sock');
+  const settings = (mode) => config(origin, { listener: { address: `unix:${file}`, unix_mode: mode } });
+  const berth = await s.berth(settings('0666'));
+  assert.equal(statSync(file).mode & 0o777, 0o666);
+  assert.match(await berth.reload(settings('0600')), /listeners: 1 changed \(.*: unix_mode\)/);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
 });
 
 scenario('what needs a restart is said, the rest is taken', async (s) => {
   const origin = await s.origin();
   const berth = await s.front(origin);
   assert.match(await berth.reload({ ...config(origin), workers: 3 }), /workers needs a restart/);
+  assert.deepEqual((await berth.status()).last_reload.needs_restart, ['workers']);
   assert.equal((await s.request(berth)).status, 200);
 });
 

@@ -229,7 +229,11 @@ scenario('a certificate renewed in place is read again, although the configurati
   const renewed = authority.issue('localhost');
   writeFileSync(pair.files.certificate, renewed.cert);
   writeFileSync(pair.files.key, renewed.key);
-  await berth.reload();
+  const line = await berth.reload();
+  const { certificate } = pair.files;
+  assert.ok(line.includes(`; listeners: 1 changed (127.0.0.1:0: tls.certificates); `) && line.includes(`; certificates: 1 changed (${certificate}); `), line);
+  await berth.logged(new RegExp(`info reload: certificate ${certificate} has changed, valid until \\d{4}-\\d\\d-\\d\\d\n`));
+  assert.deepEqual((await berth.status()).last_reload.certificates.changed, [certificate]);
   const after = await ask(s, berth, { ca: authority.pem });
   assert.notEqual(after.serial, before.serial);
 });
@@ -243,7 +247,7 @@ scenario('a pair that does not match is refused with its file, and the old one s
   const before = await ask(s, berth, { ca: authority.pem });
   const wrong = { certificate: good.files.certificate, key: other.files.key };
   await berth.reload(secured(origin, { certificates: [wrong] }));
-  await berth.logged(/nothing has changed/);
+  await berth.logged(/rejected, the previous configuration stays in effect: \S+berth\.yaml:\d+:\d+: error: key/);
   assert.ok(berth.stderr.includes(`key ${wrong.key} does not belong to certificate ${wrong.certificate}`), berth.stderr);
   assert.equal((await ask(s, berth, { ca: authority.pem })).serial, before.serial);
   // And by `berth check`, with the line.

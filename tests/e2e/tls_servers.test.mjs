@@ -197,11 +197,18 @@ scenario('a reload that changes the TLS settings never mixes connections; one th
   // The same settings, another file behind them.
   const bundle = `${authority.file}.bundle`;
   writeFileSync(bundle, authority.pem);
-  await berth.reload(upstream(origin, { ca: bundle, server_name: 'app.test' }, { workers: 1 }));
+  assert.match(await berth.reload(upstream(origin, { ca: bundle, server_name: 'app.test' }, { workers: 1 })), /^servers: 1 changed/);
   await s.request(berth);
   assert.equal(origin.connections, 2, 'the same contents');
+  const replaced = (await berth.metrics()).sum('berth_reload_pools_total', { action: 'replaced' });
+  assert.equal(replaced, 1);
+  const from = berth.stderr.length;
   writeFileSync(bundle, authority.pem + new Authority(s.folder(), 'More').pem);
-  await berth.reload();
+  const name = `app/${origin.address}`;
+  assert.equal(await berth.reload(), `servers: 1 replaced (${name}); listeners: 1 kept; upstreams: 1 kept; certificates: 1 changed (${bundle}); routes unchanged`);
+  await berth.logged(new RegExp(`info reload: certificate ${bundle} has changed\n`), from);
+  assert.equal((await berth.metrics()).sum('berth_reload_pools_total', { action: 'replaced' }), replaced + 1);
+  assert.deepEqual((await berth.status()).last_reload.servers.replaced, [name]);
   await s.request(berth);
   assert.equal(origin.connections, 3);
   await until(async () => origin.open.size === 1, 'old connections to close');

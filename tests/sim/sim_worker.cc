@@ -66,6 +66,7 @@ void SimWorker::close_all() {
 
 void SimWorker::take(const server::WorkerPlan& plan,
                      std::shared_ptr<const config::Listener> listener) {
+  if (!in_turn_) time_.set_now(world_.now());
   pools_.apply(plan.clusters);
   std::unordered_map<std::string_view, upstream::Cluster*> clusters;
   for (const upstream::ClusterPlan& upstream : plan.clusters) {
@@ -80,6 +81,9 @@ void SimWorker::take(const server::WorkerPlan& plan,
   } else {
     listener_->apply(std::move(listener));
   }
+  if (in_turn_) return;
+  turn_.run();
+  next_deadline_ = std::min(next_deadline_, timers_.next_deadline());
 }
 
 void SimWorker::drain() {

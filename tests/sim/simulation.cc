@@ -206,7 +206,7 @@ void Simulation::reload() {
              static_cast<unsigned long long>(generation_ + 1), config.upstreams[0].servers.size(),
              config.upstreams[0].pool.max_connections);
   const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
-  std::vector<server::WorkerPlan> plans = topology_.apply(snapshot);
+  std::vector<server::WorkerPlan> plans = topology_.apply(snapshot).plans;
   clusters_ = plans.front().clusters;
   invariants_.know(plans.front());
   main_thread_->apply(clusters_);

@@ -34,7 +34,7 @@ void Stage::apply(const std::vector<uint32_t>& late) {
   config.upstreams.push_back(upstream_);
   config.routes.emplace_back().upstream = "app";
   std::vector<server::WorkerPlan> plans =
-      topology_.apply(config::make_snapshot(std::move(config), ++generation_, "", {}));
+      topology_.apply(config::make_snapshot(std::move(config), ++generation_, "", {})).plans;
   clusters_ = plans.front().clusters;
   const auto listener = std::make_shared<const config::Listener>(listener_);
   for (uint32_t i = 0; i < workers_.size(); ++i) {

@@ -9,9 +9,8 @@ import { within } from './wait.mjs';
 const STATES = [undefined, 'ESTABLISHED', 'SYN-SENT', 'SYN-RECV', 'FIN-WAIT-1', 'FIN-WAIT-2', 'TIME-WAIT', 'CLOSED', 'CLOSE-WAIT', 'LAST-ACK',
   'LISTEN', 'CLOSING', 'SYN-RECV'];
 
-// The server's ends of its connections at this moment: {state, peer, accepted}. `peer`: Berth's end, as the file has it.
-// `accepted`: a process has it; otherwise it waits in the queue of the listening socket, or nobody has it any more. TIME-WAIT is
-// no connection.
+// The server's ends of its connections at this moment: {state, peer, accepted}. `peer`: Berth's port. `accepted`: a process has
+// it; otherwise it waits in the queue of the listening socket, or nobody has it any more. TIME-WAIT is no connection.
 export function serverSockets(port) { return look(port).sockets; }
 
 // `backlog`: how many connections wait for the server to accept them, those included that have been reset meanwhile.
@@ -19,17 +18,17 @@ export function acceptQueue(port) { return look(port).backlog; }
 
 function look(port) {
   const at = port.toString(16).toUpperCase().padStart(4, '0');
-  const row = new RegExp(`^ *\\d+: [0-9A-F]+:${at} ([0-9A-F]+:[0-9A-F]{4}) ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) \\S+ \\S+ +\\d+ +\\d+ (\\d+) `, 'gm');
-  const sockets = new Map();  // a file that changes while it is read can show a socket twice
+  const row = new RegExp(`^ *\\d+: [0-9A-F]+:${at} [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) \\S+ \\S+ +\\d+ +\\d+ (\\d+) `, 'gm');
+  const sockets = [];
   let backlog = 0;
   for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
     for (const [, peer, code, receiving, inode] of readFileSync(file, 'latin1').matchAll(row)) {
       const state = STATES[parseInt(code, 16)];
       if (state === 'LISTEN') backlog += parseInt(receiving, 16);
-      else if (state !== 'TIME-WAIT') sockets.set(peer, { state, peer, accepted: inode !== '0' });
+      else if (state !== 'TIME-WAIT') sockets.push({ state, peer: parseInt(peer, 16), accepted: inode !== '0' });
     }
   }
-  return { sockets: [...sockets.values()], backlog };
+  return { sockets, backlog };
 }
 
 // Watches the sockets of a server, by port, in a thread of its own.

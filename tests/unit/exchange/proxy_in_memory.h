@@ -239,8 +239,8 @@ class ProxyInMemory : public testing::Test {
       cluster_->name = app.name;
       for (const config::Server& server : app.servers) {
         servers.push_back(std::make_shared<upstream::SharedServer>(
-            cluster_, server.address, *net::Address::parse(server.address), 1,
-            registry_.server_facts(app.name, server.address)));
+            cluster_, net::Address::of(server.address), 1,
+            registry_.server_facts(app.name, server.address.text())));
       }
     }
     for (size_t i = 0; i < servers.size(); ++i) {

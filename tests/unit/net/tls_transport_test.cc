@@ -126,13 +126,18 @@ class TlsTransportTest : public testing::Test {
     theirs.reset();
     to_us = {};
     to_them = {};
-    const auto server = std::make_shared<TlsServer>(TlsServer::Options{
-        .settings = server_settings, .listener = ":1", .ticket_keys = keys, .http2 = false});
+    TlsFiles read;
+    const auto server = std::make_shared<TlsServer>(
+        TlsServer::Options{
+            .settings = server_settings, .listener = ":1", .ticket_keys = keys, .http2 = false},
+        read);
     ours = server->accept(std::make_unique<PipeTransport>(to_us, to_them), nobody);
     theirs = connector()->connect(std::make_unique<PipeTransport>(to_them, to_us), nobody);
   }
   std::shared_ptr<TlsServerConnector> connector(const std::string& name = "localhost") {
-    return std::make_shared<TlsServerConnector>(std::make_shared<TlsClient>(client_settings), name);
+    TlsFiles read;
+    return std::make_shared<TlsServerConnector>(std::make_shared<TlsClient>(client_settings, read),
+                                                name);
   }
   void shake_hands() {
     open();
@@ -384,8 +389,9 @@ TEST_F(TlsTransportTest, WhatWasTamperedWithIsNeverRead) {
 TEST(TlsFilesTest, AKeyOfAnotherCertificateIsRefusedByName) {
   const Files one;
   const Files two;
+  TlsFiles read;
   try {
-    const CertificatePair pair({one.pair.certificate, two.pair.key}, "certificates[0].");
+    const CertificatePair pair({one.pair.certificate, two.pair.key}, "certificates[0].", read);
     FAIL();
   } catch (const TlsSettingsError& error) {
     EXPECT_EQ(error.setting(), "certificates[0].key");

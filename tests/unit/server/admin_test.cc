@@ -102,8 +102,8 @@ TEST(AdminPagesTest, UnknownPathListsThePages) {
 TEST(AdminPagesTest, StatusTellsBothSides) {
   FakeContext context;
   const auto listener = context.stats.listener(":80");
-  const auto server = context.stats.server(context.stats.server_facts("app", "a:1"));
-  const auto second = context.stats.server(context.stats.server_facts("app", "b:1"));
+  const auto server = context.stats.server("app", "a:1");
+  const auto second = context.stats.server("app", "b:1");
   const auto facts = context.stats.server_facts("app", "a:1");
   const auto queue = context.stats.queue("app");
   const auto limit = context.stats.queue_facts("app");
@@ -117,7 +117,7 @@ TEST(AdminPagesTest, StatusTellsBothSides) {
   facts->learned_source = static_cast<uint8_t>(stats::LearnedSource::Hint);
   queue->length.add(5);
   limit->limit = 1024;
-  context.reload = ReloadOutcome{false, "berth.yaml:3:5: unknown key", 1'790'000'000'000};
+  context.reload = ReloadOutcome{false, {"berth.yaml:3:5: unknown key"}, {}, 1'790'000'000'000};
 
   const Json status = Json::parse(admin_status(context));
   EXPECT_EQ(status["state"], "ready");
@@ -127,7 +127,7 @@ TEST(AdminPagesTest, StatusTellsBothSides) {
   EXPECT_EQ(
       status["last_reload"],
       Json::parse(
-          R"({"result": "failure", "error": "berth.yaml:3:5: unknown key", "time": "2026-09-21T14:13:20Z"})"));
+          R"({"result": "failure", "errors": ["berth.yaml:3:5: unknown key"], "time": "2026-09-21T14:13:20Z"})"));
   ASSERT_EQ(status["listeners"].size(), 1u);
   EXPECT_EQ(status["listeners"][0]["connections"]["idle"], 7);
   EXPECT_EQ(status["listeners"][0]["requests"], 5);
@@ -144,6 +144,27 @@ TEST(AdminPagesTest, StatusTellsBothSides) {
   EXPECT_EQ(app["servers"][0]["keepalive"]["seconds"], 4.5);
   EXPECT_EQ(app["servers"][0]["keepalive"]["source"], "hint");
   EXPECT_FALSE(app["servers"][1].contains("limit")) << "nobody knows it";
+}
+
+TEST(AdminPagesTest, StatusTellsWhatAReloadDid) {
+  FakeContext context;
+  ReloadOutcome& outcome = context.reload.emplace();
+  outcome.report.servers = {{"app/a:1", Fate::Kept, {}, {}},
+                            {"app/b:1", Fate::Replaced, {}, {}},
+                            {"app/c:1", Fate::Retired, {}, {}}};
+  outcome.report.certificates = {{"site.crt", Fate::Changed, {"contents"}, "valid until 2027"}};
+  outcome.report.settings = {"shutdown.grace", "workers"};
+  outcome.report.needs_restart = {"workers"};
+  const Json reload = Json::parse(admin_status(context))["last_reload"];
+  EXPECT_EQ(reload["result"], "success");
+  EXPECT_EQ(
+      reload["servers"],
+      Json::parse(
+          R"({"kept": ["app/a:1"], "changed": [], "replaced": ["app/b:1"], "added": [], "retired": ["app/c:1"]})"));
+  EXPECT_EQ(reload["certificates"]["changed"], Json::parse(R"(["site.crt"])"));
+  EXPECT_EQ(reload["routes_changed"], false);
+  EXPECT_EQ(reload["settings_changed"], Json::parse(R"(["shutdown.grace", "workers"])"));
+  EXPECT_EQ(reload["needs_restart"], Json::parse(R"(["workers"])"));
 }
 
 TEST(AdminPagesTest, StatusBeforeAnything) {

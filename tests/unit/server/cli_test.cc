@@ -207,17 +207,29 @@ TEST(CliCheck, AMissingFile) {
 }
 
 TEST(CliLoad, FromAFileAndFromFlags) {
+  using Lines = std::vector<std::string>;
   const TemporaryFile file(kGood);
-  std::ostringstream err;
-  EXPECT_EQ(load({file.path(), {}}, err).config, config::load_text(kGood).config);
-  EXPECT_TRUE(err.str().starts_with(file.path() + ":2:61: warning: ")) << err.str();
+  const auto keys = std::make_shared<net::TicketKeys>();
+  const server::Run from_file{file.path(), {}};
+  const Loaded loaded = load(from_file, keys);
+  EXPECT_EQ(loaded.result.config, config::load_text(kGood).config);
+  EXPECT_NE(loaded.tls, nullptr);
+  const Lines warnings = lines_of(from_file, loaded.result.diagnostics);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(warnings[0].starts_with(file.path() + ":2:61: warning: ")) << warnings[0];
+  EXPECT_EQ(line_of(from_file, loaded.result.places, {"listeners[0].address", "taken"}),
+            file.path() + ":1:23: error: taken");
 
-  std::ostringstream flags_err;
-  EXPECT_TRUE(load({"", {.from = {":1"}, .to = {"a:1"}}}, flags_err).ok());
-  EXPECT_EQ(flags_err.str(), "");
-  EXPECT_FALSE(load({"", {.from = {":1"}}}, flags_err).ok());
-  EXPECT_EQ(flags_err.str(),
-            "berth: error: --to is missing: the app server (such as --to 127.0.0.1:3000)\n");
+  const server::Run from_flags{"", {.from = {":1"}, .to = {"a:1"}}};
+  const Loaded flags = load(from_flags, keys);
+  EXPECT_TRUE(flags.result.ok());
+  EXPECT_EQ(lines_of(from_flags, flags.result.diagnostics), Lines{});
+  const server::Run wrong{"", {.from = {":1"}}};
+  const Loaded refused = load(wrong, keys);
+  EXPECT_FALSE(refused.result.ok());
+  EXPECT_EQ(refused.tls, nullptr);
+  EXPECT_EQ(lines_of(wrong, refused.result.diagnostics),
+            Lines{"berth: error: --to is missing: the app server (such as --to 127.0.0.1:3000)"});
 }
 
 }  // namespace

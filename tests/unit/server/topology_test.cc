@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <set>
@@ -13,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/config/setting_error.h"
 #include "proxy/net/listener.h"
 
 namespace berth::server {
@@ -20,7 +22,8 @@ namespace {
 
 config::Listener listener(const std::string& address) {
   config::Listener out;
-  out.name = out.address = address;
+  out.name = address;
+  out.address = address;
   return out;
 }
 
@@ -57,7 +60,9 @@ class TopologyTest : public testing::Test {
   static constexpr uint32_t kWorkers = 3;
 
   std::vector<WorkerPlan> apply() {
-    return topology.apply(config::make_snapshot(config, ++generation_, "", {}));
+    Applied applied = topology.apply(config::make_snapshot(config, ++generation_, "", {}));
+    report = std::move(applied.report);
+    return std::move(applied.plans);
   }
   std::string failure() {
     try {
@@ -81,6 +86,7 @@ class TopologyTest : public testing::Test {
   stats::Registry registry;
   Topology topology{registry, kWorkers};
   config::Config config;
+  ReloadReport report;  // of the last apply()
 
  private:
   uint64_t generation_ = 0;
@@ -101,7 +107,7 @@ TEST_F(TopologyTest, EveryWorkerGetsASocketOfItsOwnOnOnePort) {
     ASSERT_EQ(plan.listeners.size(), 1u);
     const ListenerPlan& at = plan.listeners.front();
     EXPECT_EQ(at.key, "127.0.0.1:0");
-    EXPECT_EQ(at.settings->address, "127.0.0.1:0");
+    EXPECT_EQ(at.settings->address.text(), "127.0.0.1:0");
     EXPECT_EQ(at.count, plans.front().listeners.front().count);
     ASSERT_TRUE(at.fd);
     EXPECT_EQ(bound_to(at.fd), where);
@@ -177,7 +183,7 @@ TEST_F(TopologyTest, TheSocketFileOfASuccessorIsLeftAlone) {
     Topology brief(registry, 1);
     config.listeners = {listener("unix:" + at)};
     // Held open, as by the workers: its inode cannot be the successor's.
-    const std::vector<WorkerPlan> plans = brief.apply(config::make_snapshot(config, 1, "", {}));
+    const Applied held = brief.apply(config::make_snapshot(config, 1, "", {}));
     ::unlink(at.c_str());
     const UniqueFd successor = net::listen_on(*net::Address::parse("unix:" + at), 1, 0600);
   }
@@ -218,8 +224,9 @@ TEST_F(TopologyTest, ThePlanKeepsItsSnapshotAlive) {
   config.upstreams = {upstream("app", {"127.0.0.1:1"})};
   auto snapshot = config::make_snapshot(config, 9, "", {});
   const std::weak_ptr<const config::Snapshot> watched = snapshot;
-  std::vector<WorkerPlan> plans = topology.apply(snapshot);
+  std::vector<WorkerPlan> plans = topology.apply(snapshot).plans;
   snapshot.reset();
+  apply();  // the next one
   for (WorkerPlan& plan : plans) {
     EXPECT_EQ(plan.snapshot->generation, 9u);
     plan.snapshot.reset();
@@ -356,23 +363,22 @@ TEST_F(TopologyTest, AServerThatNobodyUsesAnyMoreIsForgotten) {
   EXPECT_TRUE(server.expired());
 }
 
-// One address, two spellings: one bound, and its counters go on under the new label.
+// However the configuration calls it, it goes by its address: one bound, one series of counters.
 TEST_F(TopologyTest, AServerUnderANewNameIsTheSameServer) {
-  config.upstreams = {upstream("app", {"[::1]:9"})};
-  const std::vector<WorkerPlan> first = apply();
-  const auto server = first.front().clusters.front().servers.front();
-  const auto counters = registry.server(server->facts);
-  counters->connections_opened.add(3);
-  config.upstreams = {upstream("app", {"[0::1]:9"})};
-  const std::vector<WorkerPlan> second = apply();
-  EXPECT_EQ(second.front().clusters.front().servers, std::vector{server});
-  EXPECT_EQ(server->name(), "[0::1]:9");
-  EXPECT_FALSE(server->retired);
-  registry.server(server->facts)->connections_opened.add(4);
-  const stats::Snapshot now = registry.snapshot();
-  ASSERT_EQ(now.servers.size(), 1u);
-  EXPECT_EQ(now.servers[0].address, "[0::1]:9");
-  EXPECT_EQ(now.servers[0].stats->connections_opened.value(), 7u);
+  for (const auto& [before, after] :
+       {std::pair("[::1]:9", "[0::1]:9"), std::pair("127.0.0.1:9", "localhost:9")}) {
+    config.upstreams = {upstream("app", {before})};
+    const std::vector<WorkerPlan> first = apply();
+    const auto server = first.front().clusters.front().servers.front();
+    config.upstreams = {upstream("app", {after})};
+    const std::vector<WorkerPlan> second = apply();
+    const auto& servers = second.front().clusters.front().servers;
+    ASSERT_NE(std::find(servers.begin(), servers.end(), server), servers.end()) << after;
+    EXPECT_EQ(server->name(), before);
+    EXPECT_EQ(server->configured, after);
+    EXPECT_FALSE(server->retired);
+    EXPECT_EQ(count(report.servers, Fate::Kept), 1u);
+  }
 }
 
 TEST_F(TopologyTest, AListenerUnderANewNameKeepsItsCounters) {
@@ -408,11 +414,106 @@ TEST_F(TopologyTest, AHostNameIsEveryAddressThatItHas) {
   ASSERT_FALSE(servers.empty());
   for (const auto& server : servers) {
     EXPECT_EQ(server->address.port(), 7);
-    if (servers.size() == 1) {
-      EXPECT_EQ(server->name(), "localhost:7");
-    } else {
-      EXPECT_EQ(server->name(), server->address.to_string());
-    }
+    EXPECT_EQ(server->name(), server->address.to_string());
+    EXPECT_EQ(server->configured, "localhost:7");
+  }
+}
+
+TEST_F(TopologyTest, ServersMoveAndNothingElseChanges) {
+  config.listeners = {listener("127.0.0.1:0")};
+  config.upstreams = {upstream("app", {"app.test:1"})};
+  const auto snapshot = config::make_snapshot(config, 1, "", {});
+  const auto tls = std::make_shared<const TlsPlan>(config, std::make_shared<net::TicketKeys>());
+  const auto at = [](const std::string& ip) { return *net::Address::parse(ip + ":1"); };
+  const Applied first =
+      topology.apply(snapshot, {{"app.test:1", {at("10.0.0.1"), at("10.0.0.2")}}}, tls);
+  const auto stays = first.plans.front().clusters.front().servers.at(1);
+  const std::vector<std::string> listening = topology.listening();
+
+  const std::vector<WorkerPlan> moved =
+      topology.move_servers({{"app.test:1", {at("10.0.0.2"), at("10.0.0.3")}}});
+  ASSERT_EQ(moved.size(), kWorkers);
+  const auto& servers = moved.front().clusters.front().servers;
+  ASSERT_EQ(servers.size(), 2u);
+  EXPECT_EQ(servers[0], stays);
+  EXPECT_EQ(servers[1]->name(), "10.0.0.3:1");
+  EXPECT_TRUE(first.plans.front().clusters.front().servers.at(0)->retired);
+  EXPECT_EQ(moved.front().snapshot, snapshot);
+  EXPECT_FALSE(moved.front().listeners.front().fd);
+  EXPECT_EQ(topology.listening(), listening);
+
+  // The next reload is compared with that.
+  const Applied same =
+      topology.apply(snapshot, {{"app.test:1", {at("10.0.0.2"), at("10.0.0.3")}}}, tls);
+  EXPECT_EQ(count(same.report.servers, Fate::Kept), 2u);
+  EXPECT_EQ(same.report.servers.size(), 2u);
+}
+
+// --- What is applied to sockets that stay
+
+TEST_F(TopologyTest, NewPermissionsOfAUnixSocketApplyAtOnce) {
+  const std::string at = path("mode.sock");
+  config.listeners = {listener("unix:" + at)};
+  config.listeners.front().unix_mode = 0666;
+  apply();
+  config.listeners.front().unix_mode = 0600;
+  apply();
+  struct stat facts {};
+  ASSERT_EQ(::stat(at.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 0600u);
+  EXPECT_TRUE(report.problems.empty());
+}
+
+TEST_F(TopologyTest, PermissionsOfAFileThatIsNotOursAreLeftAloneAndThatIsSaid) {
+  const std::string at = path("theirs.sock");
+  config.listeners = {listener("unix:" + at)};
+  const std::vector<WorkerPlan> plans = apply();
+  ::unlink(at.c_str());
+  const UniqueFd successor = net::listen_on(*net::Address::parse("unix:" + at), 1, 0644);
+  config.listeners.front().unix_mode = 0600;
+  apply();
+  struct stat facts {};
+  ASSERT_EQ(::stat(at.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 0644u);
+  ASSERT_EQ(report.problems.size(), 1u);
+  EXPECT_NE(report.problems.front().find("unix_mode"), std::string::npos);
+}
+
+TEST_F(TopologyTest, ListenersOnAnyPortOfOneAddressAreSeveral) {
+  config.listeners = {listener("127.0.0.1:0"), listener("127.0.0.1:0")};
+  config.listeners.back().name = "other";
+  const std::vector<WorkerPlan> plans = apply();
+  ASSERT_EQ(plans.front().listeners.size(), 2u);
+  const std::vector<std::string> listening = topology.listening();
+  EXPECT_NE(listening.at(0), listening.at(1));
+  EXPECT_TRUE(can_connect(listening.at(0)));
+  EXPECT_TRUE(can_connect(listening.at(1)));
+  apply();
+  EXPECT_EQ(topology.listening(), listening);
+}
+
+// --- The report
+
+TEST_F(TopologyTest, AServerThatComesBackWhileItDrainsIsNewToTheConfiguration) {
+  config.upstreams = {upstream("app", {"127.0.0.1:1", "127.0.0.1:2"})};
+  const std::vector<WorkerPlan> held = apply();
+  EXPECT_EQ(count(report.servers, Fate::Added), 2u);
+  config.upstreams = {upstream("app", {"127.0.0.1:1"})};
+  apply();
+  EXPECT_EQ(count(report.servers, Fate::Retired), 1u);
+  config.upstreams = {upstream("app", {"127.0.0.1:1", "127.0.0.1:2"})};
+  apply();
+  EXPECT_EQ(count(report.servers, Fate::Kept), 1u);
+  EXPECT_EQ(count(report.servers, Fate::Added), 1u);
+}
+
+TEST_F(TopologyTest, AnErrorNamesItsSetting) {
+  config.listeners = {listener("127.0.0.1:0"), listener("192.0.2.1:8080")};
+  try {
+    apply();
+    FAIL();
+  } catch (const config::SettingError& error) {
+    EXPECT_EQ(error.setting(), "listeners[1].address");
   }
 }
 

@@ -236,9 +236,9 @@ class WorkerThreaded : public testing::Test {
   }
   // Puts `config` in effect and waits for it.
   void apply() {
-    auto plans = topology->apply(config::make_snapshot(config, ++generation, "", {}));
+    auto plans = topology->apply(config::make_snapshot(config, ++generation, "", {})).plans;
     registry.retain({.listeners = {"main"},
-                     .servers = {{"app", config.upstreams.front().servers.front().address}},
+                     .servers = {{"app", config.upstreams.front().servers.front().address.text()}},
                      .upstreams = {"app"}});
     for (size_t i = 0; i < workers.size(); ++i) workers[i]->apply(std::move(plans[i]));
     observer.wait_ready(static_cast<int>(generation * workers.size()));
@@ -444,7 +444,7 @@ TEST_F(WorkerThreaded, PlansThatNeverArriveAreGivenUp) {
   log = std::make_unique<AccessLog>(config.access_log);
   topology = std::make_unique<Topology>(registry, 1);
   workers.push_back(std::make_unique<Worker>(0, registry, *log, observer, 1));
-  auto plans = topology->apply(config::make_snapshot(config, 1, "", {}));
+  auto plans = topology->apply(config::make_snapshot(config, 1, "", {})).plans;
   workers.front()->apply(std::move(plans.front()));
   workers.clear();  // never started
   EXPECT_FALSE(Client(address()).connected()) << "the socket in the plan is closed";

@@ -48,7 +48,7 @@ class CollectorTest : public ::testing::Test {
   std::shared_ptr<ListenerStats> listener = registry.listener(":80");
   std::shared_ptr<ListenerStats> listener_too = registry.listener(":80");
   std::shared_ptr<ServerFacts> facts = registry.server_facts("app", "a:1");
-  std::shared_ptr<ServerStats> server = registry.server(facts);
+  std::shared_ptr<ServerStats> server = registry.server("app", "a:1");
   std::shared_ptr<QueueStats> queue = registry.queue("app");
   std::shared_ptr<QueueFacts> queue_facts = registry.queue_facts("app");
   std::shared_ptr<WorkerStats> worker = registry.worker(0);

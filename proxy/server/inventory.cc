@@ -1,0 +1,92 @@
+#include "proxy/server/inventory.h"
+
+#include <algorithm>
+#include <map>
+
+namespace berth::server {
+
+namespace {
+
+// What it is called, and how its address is spelled, where both are the same, is no setting.
+Inventory::Item item_of(const config::Listener& listener, std::string key, std::string files) {
+  Inventory::Item item{.key = std::move(key),
+                       .name = listener.address.text(),
+                       .made_of = {},
+                       .settings = config::settings_of(listener),
+                       .note = {},
+                       .shared = nullptr};
+  if (listener.name == listener.address.text()) item.settings.erase("name");
+  item.settings.erase("address");
+  item.settings["tls.certificates"] = std::move(files);
+  return item;
+}
+
+// An upstream without its servers: that one more was added changes nothing for the others.
+Inventory::Item item_of(const config::Upstream& upstream) {
+  Inventory::Item item{.key = upstream.name,
+                       .name = upstream.name,
+                       .made_of = {},
+                       .settings = config::settings_of(upstream),
+                       .note = {},
+                       .shared = nullptr};
+  std::erase_if(item.settings,
+                [](const auto& setting) { return setting.first.starts_with("servers"); });
+  return item;
+}
+
+}  // namespace
+
+std::vector<std::string> listener_keys(const config::Config& config) {
+  std::vector<std::string> keys;
+  std::map<std::string, int> seen;
+  for (const config::Listener& listener : config.listeners) {
+    std::string key = listener.address.canonical();
+    const int nth = ++seen[key];
+    if (nth > 1) key += " #" + std::to_string(nth);
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+Inventory take_inventory(const config::Config& config, const AddressTable& addresses,
+                         const TlsPlan& tls) {
+  Inventory out;
+  const std::vector<std::string> keys = listener_keys(config);
+  for (size_t i = 0; i < config.listeners.size(); ++i) {
+    out.listeners.push_back(item_of(config.listeners[i], keys[i], tls.contents(i)));
+  }
+  for (size_t i = 0; i < config.upstreams.size(); ++i) {
+    const config::Upstream& upstream = config.upstreams[i];
+    out.upstreams.push_back(item_of(upstream));
+    const auto shared = std::make_shared<const config::Settings>(out.upstreams.back().settings);
+    for (const config::Server& server : upstream.servers) {
+      for (const net::Address& address : addresses.at(server.address.text())) {
+        const std::string name = upstream.name + "/" + address.to_string();
+        const auto same = [&name](const auto& item) { return item.key == name; };
+        // Named twice, it still is one.
+        if (std::any_of(out.servers.begin(), out.servers.end(), same)) continue;
+        Inventory::Item& item = out.servers.emplace_back();
+        item.key = item.name = name;
+        item.made_of = tls.identity(i, server);
+        item.settings = {{"weight", std::to_string(server.weight)},
+                         {"backup", server.backup ? "true" : "false"}};
+        item.shared = shared;
+      }
+    }
+  }
+  for (const net::TlsFileFacts& file : tls.files()) {
+    out.certificates.push_back({.key = file.path,
+                                .name = file.path,
+                                .made_of = {},
+                                .settings = {{"contents", file.digest}},
+                                .note = file.note,
+                                .shared = nullptr});
+  }
+  for (auto& [key, value] : config::settings_of(config)) {
+    if (key.starts_with("listeners") || key.starts_with("upstreams")) continue;
+    (key.starts_with("routes") ? out.routes : out.process).emplace(key, value);
+  }
+  return out;
+}
+
+}  // namespace berth::server

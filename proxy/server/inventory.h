@@ -1,0 +1,47 @@
+// What a configuration in effect consists of, as far as a report of a reload tells.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/config/config.h"
+#include "proxy/config/printer.h"
+#include "proxy/net/address.h"
+#include "proxy/server/tls_plan.h"
+
+namespace berth::server {
+
+// The addresses of each server, by its text in the configuration.
+using AddressTable = std::map<std::string, std::vector<net::Address>>;
+
+struct Inventory {
+  struct Item {
+    std::string key;            // equal for the same thing before and after
+    std::string name;           // for people
+    std::string made_of;        // different: it begins anew
+    config::Settings settings;  // different: it goes on with others
+    std::string note;           // for people, where it is new or has changed
+    // More of its settings: those of a server's upstream.
+    std::shared_ptr<const config::Settings> shared = nullptr;
+  };
+  using Items = std::vector<Item>;
+
+  Items servers;       // "UPSTREAM/ADDRESS"
+  Items listeners;     // by address
+  Items upstreams;     // by name
+  Items certificates;  // and authorities, by file
+  config::Settings routes;
+  config::Settings process;  // all other settings
+};
+
+// What each listener is known by from one configuration to the next: its address, whatever its
+// spelling; where several have port 0 of one address, by their order.
+std::vector<std::string> listener_keys(const config::Config& config);
+
+// Pure. `addresses`: those of every server.
+Inventory take_inventory(const config::Config& config, const AddressTable& addresses,
+                         const TlsPlan& tls);
+
+}  // namespace berth::server
