@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <functional>
 #include <memory>
@@ -34,7 +36,9 @@ class PortTest : public testing::Test {
   }
 
   void listen(const std::string& where = "127.0.0.1:0") {
-    UniqueFd fd = net::listen_on(*net::Address::parse_listen(where), 1024, 0600);
+    listen(net::listen_on(*net::Address::parse_listen(where), 1024, 0600));
+  }
+  void listen(UniqueFd fd) {
     bound = net::Address::of_socket(fd.get());
     port = std::make_unique<Port>(
         loop_, std::move(fd), eviction,
@@ -143,6 +147,26 @@ TEST_F(PortTest, ItsConnectionsGoWithIt) {
   EXPECT_EQ(idle(), 0);
   char byte;
   EXPECT_EQ(::recv(client.get(), &byte, 1, 0), 0);
+}
+
+// Of a listening socket, TCP_INFO says how many connections the kernel keeps for it.
+uint32_t backlog_of(const UniqueFd& fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  EXPECT_EQ(::getsockopt(fd.get(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+  return info.tcpi_sacked;
+}
+
+TEST_F(PortTest, ANewBacklogHoldsAtOnce) {
+  UniqueFd fd = net::listen_on(*net::Address::parse("127.0.0.1:0"), 64, 0);
+  const UniqueFd same(::dup(fd.get()));
+  listen(std::move(fd));
+  EXPECT_EQ(backlog_of(same), 64u);
+  auto changed = std::make_shared<config::Listener>(*settings);
+  changed->backlog = 7;
+  port->apply(changed, nullptr);
+  EXPECT_EQ(backlog_of(same), 7u);
+  EXPECT_EQ(port->clients().settings().backlog, 7u);
 }
 
 }  // namespace
