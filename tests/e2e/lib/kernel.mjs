@@ -1,34 +1,29 @@
 // What the kernel of a server's machine holds for it, read from /proc/net/tcp and tcp6. A server whose event loop sleeps knows
 // nothing of its connections; its kernel accepts them all the same, and keeps each until both sides have closed it.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { within } from './wait.mjs';
 
 const STATES = [undefined, 'ESTABLISHED', 'SYN-SENT', 'SYN-RECV', 'FIN-WAIT-1', 'FIN-WAIT-2', 'TIME-WAIT', 'CLOSED', 'CLOSE-WAIT', 'LAST-ACK',
   'LISTEN', 'CLOSING', 'SYN-RECV'];
+const FILES = ['/proc/net/tcp', '/proc/net/tcp6'].filter(existsSync);
 
-// The server's ends of its connections at this moment: {state, peer, accepted}. `peer`: Berth's port. `accepted`: a process has
-// it; otherwise it waits in the queue of the listening socket, or nobody has it any more. TIME-WAIT is no connection.
-export function serverSockets(port) { return look(port).sockets; }
-
-// `backlog`: how many connections wait for the server to accept them, those included that have been reset meanwhile.
-export function acceptQueue(port) { return look(port).backlog; }
-
-function look(port) {
+// The server's ends of its connections at this moment: {state, peer, accepted}. `peer`: Berth's end, as the file has it.
+// `accepted`: a process has it; otherwise it waits in the queue of the listening socket, or nobody has it any more. TIME-WAIT is
+// no connection.
+export function serverSockets(port) {
   const at = port.toString(16).toUpperCase().padStart(4, '0');
-  const row = new RegExp(`^ *\\d+: [0-9A-F]+:${at} [0-9A-F]+:([0-9A-F]{4}) ([0-9A-F]{2}) [0-9A-F]+:([0-9A-F]+) \\S+ \\S+ +\\d+ +\\d+ (\\d+) `, 'gm');
-  const sockets = [];
-  let backlog = 0;
-  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const [, peer, code, receiving, inode] of readFileSync(file, 'latin1').matchAll(row)) {
+  const row = new RegExp(`^ *\\d+: [0-9A-F]+:${at} ([0-9A-F]+:[0-9A-F]{4}) ([0-9A-F]{2}) \\S+ \\S+ \\S+ +\\d+ +\\d+ (\\d+) `, 'gm');
+  const sockets = new Map();  // a file that changes while it is read can show a socket twice
+  for (const file of FILES) {
+    for (const [, peer, code, inode] of readFileSync(file, 'latin1').matchAll(row)) {
       const state = STATES[parseInt(code, 16)];
-      if (state === 'LISTEN') backlog += parseInt(receiving, 16);
-      else if (state !== 'TIME-WAIT') sockets.push({ state, peer: parseInt(peer, 16), accepted: inode !== '0' });
+      if (state !== 'LISTEN' && state !== 'TIME-WAIT') sockets.set(peer, { state, peer, accepted: inode !== '0' });
     }
   }
-  return { sockets, backlog };
+  return [...sockets.values()];
 }
 
 // Watches the sockets of a server, by port, in a thread of its own.
@@ -63,11 +58,10 @@ function watch({ port }) {
   let before = new Set();
   let most = { count: 0, states: {} };
   const sample = () => {
-    const { sockets } = look(port);
     const now = new Set();
     const states = {};
     let count = 0;
-    for (const { state, peer } of sockets) {
+    for (const { state, peer } of serverSockets(port)) {
       now.add(peer);
       if (!before.has(peer)) continue;
       ++count;

@@ -11,7 +11,7 @@ function listen(server, where) {
 class Origin {
   connections = 0;      // ever
   open = new Set();
-  mostOpen = 0;
+  mostOpen = 0;         // at once; those do not count that Node has closed and not yet said so
   #waiters = new Set();
 
   constructor(server) {
@@ -19,7 +19,7 @@ class Origin {
     server.on('connection', (socket) => {
       ++this.connections;
       this.open.add(socket);
-      this.mostOpen = Math.max(this.mostOpen, this.open.size);
+      server.getConnections((_, count) => { this.mostOpen = Math.max(this.mostOpen, count); });
       socket.on('close', () => { this.open.delete(socket); this.changed(); });
       this.changed();
     });
