@@ -305,17 +305,17 @@ void ClientConnection::watch_for_abort() {
       readable_ = false;
       return;
     case net::Probe::Data:
-      return;  // pipelined; read when its turn comes
+      break;  // pipelined; read when its turn comes
     case net::Probe::Eof:
       fin_seen_ = true;
-      // A client may shut down its sending side and still wait for the response.
-      if (listener_.settings().half_close == config::HalfClose::Abort) {
-        close(CloseReason::ClientAborted);
-      }
-      return;
+      break;
     case net::Probe::Reset:
       close(CloseReason::ClientReset);
       return;
+  }
+  // Has it left, or does it wait for the response with its sending side shut down?
+  if (fin_seen_ && listener_.settings().half_close == config::HalfClose::Abort) {
+    close(CloseReason::ClientAborted);
   }
 }
 

@@ -48,7 +48,7 @@ struct Listener {
   uint64_t max_body = 1 * kGiB;  // 0: no limit
   uint32_t max_connections = 0;  // over all workers; 0: as many as file descriptors allow
   uint32_t backlog = 4096;
-  HalfClose half_close = HalfClose::Serve;  // a client that has shut down its sending side
+  HalfClose half_close = HalfClose::Abort;  // a client that has shut down its sending side
   uint32_t unix_mode = 0660;                // permissions of a Unix socket
   TcpKeepalive tcp_keepalive;
   Http2 http2;

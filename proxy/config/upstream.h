@@ -52,6 +52,7 @@ struct Pool {
   Reuse reuse = Reuse::Lifo;
   uint32_t queue_size = 1024;  // of the whole upstream
   Duration queue_timeout = 2s;
+  Duration close_timeout = 10s;  // for the server to let go of a connection that Berth closes
   uint32_t max_upgraded = 1024;  // upgraded (WebSocket) connections, not counted in max_connections
   bool operator==(const Pool&) const = default;
 };

@@ -35,6 +35,13 @@ class Gather {
   bool ok_ = true;
 };
 
+// `last`: the server is asked to close after its response.
+void add_head(Gather& out, std::string_view head, bool last) {
+  constexpr std::string_view kEnd = "\r\n";
+  out.add(last ? head.substr(0, head.size() - kEnd.size()) : head);
+  if (last) out.add("Connection: close\r\n\r\n");
+}
+
 // More than this unsent to the server: the client waits.
 constexpr size_t kUnsentToServer = 64 * 1024;
 
@@ -238,7 +245,7 @@ bool Exchange::send_request(std::string_view body) {
     body = {};
   }
   Gather out(*lease_.operator->());
-  out.add(request_.head());
+  add_head(out, request_.head(), lease_->last_request());
   char size_line[24];
   const size_t size = body_.size() + body.size();
   if (chunked_ && size > 0) out.add({size_line, http::write_chunk_size(size_line, size)});

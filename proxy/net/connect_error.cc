@@ -28,4 +28,9 @@ CloseReason reason_for_connect_error(int error) {
   }
 }
 
+bool never_connected(CloseReason reason) {
+  return reason == CloseReason::ConnectRefused || reason == CloseReason::ConnectUnreachable ||
+         reason == CloseReason::ConnectFailed || reason == CloseReason::NoLocalResources;
+}
+
 }  // namespace berth::net

@@ -8,4 +8,7 @@ namespace berth::net {
 // From errno.
 CloseReason reason_for_connect_error(int error);
 
+// True if a connect() that failed for this reason left nothing behind at the server.
+bool never_connected(CloseReason reason);
+
 }  // namespace berth::net

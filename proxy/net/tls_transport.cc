@@ -310,15 +310,19 @@ IoResult TlsTransport::write(const iovec* parts, int count) {
   return {IoStatus::Ok, accepted};
 }
 
+// Before the handshake is done, and after the session has broken, only the FIN is left to say.
 void TlsTransport::shutdown_write() {
-  if (state_ == State::Clear) lower_->shutdown_write();
-  if (state_ != State::Open || fin_sent_) return;
+  if (fin_sent_) return;
   fin_sent_ = true;
-  ERR_clear_error();
-  SSL_shutdown(ssl_.get());
-  if (!send_collected()) return;
-  fin_wanted_ = !cipher_out_.empty();
-  if (!fin_wanted_) lower_->shutdown_write();
+  if (state_ == State::Open) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    if (send_collected() && !cipher_out_.empty()) {
+      fin_wanted_ = true;
+      return;
+    }
+  }
+  lower_->shutdown_write();
 }
 
 void TlsTransport::abort_on_close() {

@@ -75,6 +75,8 @@ class Transport {
   virtual IoResult write(const iovec* parts, int count) = 0;
   // What read() would yield, or a part of it, without taking it.
   virtual IoResult peek(char* into, size_t size) = 0;
+  // Ends our side: over TLS close_notify, then FIN, behind what is unsent. May be called in any
+  // state, and again.
   virtual void shutdown_write() = 0;
   virtual Probe probe() = 0;
 

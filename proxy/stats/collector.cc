@@ -127,6 +127,10 @@ void upstream_connections(UpstreamSide& side) {
                 kResumedLabels, &ServerStats::tls_handshakes);
   side.reasons("berth_upstream_connections_closed_total", "Upstream connections closed, by reason.",
                ReasonUse::UpstreamClose, &ServerStats::connections_closed);
+  side.counter("berth_upstream_close_timeouts_total",
+               "Connections that were reset because the server did not let go of them within "
+               "pool.close_timeout.",
+               &ServerStats::close_timeouts);
   side.histogram("berth_upstream_connect_duration_seconds",
                  "Time that it took to open an upstream connection.",
                  &ServerStats::connect_duration);

@@ -105,6 +105,7 @@ struct ServerStats {
   ReasonCounters connect_failures;
   std::array<Counter, 2> tls_handshakes;  // full, resumed
   ReasonCounters connections_closed;
+  Counter close_timeouts;  // connections that the server did not let go of in time
   std::array<Counter, kAcquireSources> acquisitions;
   LatencyHistogram connect_duration;
   LatencyHistogram response_header_duration;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/http/head.h"
+#include "proxy/net/connect_error.h"
 #include "proxy/net/proxy_header.h"
 
 namespace berth::upstream {
@@ -31,6 +32,7 @@ HealthCheck::HealthCheck(net::WorkerEnv& env, std::shared_ptr<SharedServer> serv
       settings_(std::move(settings)),
       stats_(std::move(stats)),
       observer_(observer),
+      draining_(env_, *stats_, *this),
       timer_(*this) {
   const Duration within = std::min(kFirstWithin, limits().interval);
   env_.runtime.arm(
@@ -39,16 +41,35 @@ HealthCheck::HealthCheck(net::WorkerEnv& env, std::shared_ptr<SharedServer> serv
 }
 
 HealthCheck::~HealthCheck() {
+  stop();
+}
+
+void HealthCheck::stop() {
+  if (stopped_) return;
+  stopped_ = true;
   if (state_ != State::Resting) hang_up(CloseReason::Shutdown);
   env_.runtime.cancel(timer_);
   server_->facts->states.clear(Availability::Unhealthy);
 }
 
+void HealthCheck::skip() {
+  stats_->health_checks[static_cast<size_t>(stats::HealthResult::Skipped)].add();
+  rest();
+}
+
 void HealthCheck::begin() {
+  if (!draining_.empty()) {
+    // A server that has not even taken note of the end of a check that failed has failed again.
+    if (last_failed_) {
+      conclude(false, "it has not let go of the last check's connection");
+    } else {
+      skip();
+    }
+    return;
+  }
   slot_ = server_->slots.try_take();
   if (!slot_) {
-    stats_->health_checks[static_cast<size_t>(stats::HealthResult::Skipped)].add();
-    rest();
+    skip();
     return;
   }
   state_ = State::Connecting;
@@ -160,13 +181,19 @@ void HealthCheck::on_timer(event::Timer&) {
 
 void HealthCheck::finish(bool passed, CloseReason reason, std::string_view why) {
   if (state_ == State::Connecting) stats_->connect_failures[static_cast<size_t>(reason)].add();
-  hang_up(reason == CloseReason::None ? CloseReason::HealthCheck : reason);
+  const bool gone = net::never_connected(reason) || reason == CloseReason::ServerClosed ||
+                    reason == CloseReason::ServerReset;
+  hang_up(reason == CloseReason::None ? CloseReason::HealthCheck : reason, gone);
   // Out of file descriptors: that says nothing about the server.
   if (reason == CloseReason::NoLocalResources) {
-    stats_->health_checks[static_cast<size_t>(stats::HealthResult::Skipped)].add();
-    rest();
-    return;
+    skip();
+  } else {
+    conclude(passed, why);
   }
+}
+
+void HealthCheck::conclude(bool passed, std::string_view why) {
+  last_failed_ = !passed;
   const auto result = passed ? stats::HealthResult::Passed : stats::HealthResult::Failed;
   stats_->health_checks[static_cast<size_t>(result)].add();
   rest();
@@ -180,12 +207,21 @@ void HealthCheck::finish(bool passed, CloseReason reason, std::string_view why) 
   observer_.on_health(server_, passed, why);
 }
 
-void HealthCheck::hang_up(CloseReason reason) {
+// `server_gone`: there is nothing that the server could still hold.
+void HealthCheck::hang_up(CloseReason reason, bool server_gone) {
   state_ = State::Resting;
-  transport_.reset();
-  slot_.give_back();
   stats_->connections[static_cast<size_t>(stats::UpstreamState::Active)].sub();
-  stats_->connections_closed[static_cast<size_t>(reason)].add();
+  if (server_gone) transport_.reset();
+  ClosingConnection closing{
+      .transport = std::move(transport_), .slot = std::move(slot_), .reason = reason};
+  if (closing.transport != nullptr) {
+    draining_.drain(std::move(closing), settings_->pool.close_timeout);
+  } else {
+    draining_.settle(std::move(closing));
+  }
+}
+
+void HealthCheck::on_let_go(CloseReason) {
   if (server_->cluster->queue.waiting() > 0) observer_.on_room(server_);
 }
 

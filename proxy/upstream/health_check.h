@@ -13,6 +13,7 @@
 #include "proxy/net/transport.h"
 #include "proxy/net/worker_env.h"
 #include "proxy/stats/stats.h"
+#include "proxy/upstream/drain_list.h"
 #include "proxy/upstream/health_record.h"
 #include "proxy/upstream/shared_server.h"
 
@@ -33,9 +34,13 @@ class HealthObserver {
 };
 
 // A check takes a slot like any other connection: the server never sees one more than
-// max_connections. It is left out while there is none, because a server that is full is at work.
+// max_connections. It is left out while there is none, because a server that is full is at work. A
+// check begins when the server has let go of the last one's connection: a server that hangs holds
+// one connection for checks, not all of them.
 // Thread: one, that of `env`.
-class HealthCheck final : private net::TransportHandler, private event::TimerHandler {
+class HealthCheck final : private net::TransportHandler,
+                          private event::TimerHandler,
+                          private DrainListOwner {
  public:
   using Settings = std::shared_ptr<const config::Upstream>;
 
@@ -43,8 +48,13 @@ class HealthCheck final : private net::TransportHandler, private event::TimerHan
               std::shared_ptr<stats::ServerStats> stats, HealthObserver& observer);
   HealthCheck(const HealthCheck&) = delete;
   HealthCheck& operator=(const HealthCheck&) = delete;
-  // In the middle of a check: gives everything back. What the server was found to be is forgotten.
+  // Closes at once what is open.
   ~HealthCheck();
+
+  // Ends the checks, also one that is under way. What the server was found to be is forgotten.
+  void stop();
+  // Stopped, and the server has let go of the last connection: the object may go.
+  bool over() const { return stopped_ && draining_.empty(); }
 
   // New settings hold from the next check on.
   void apply(Settings settings) { settings_ = std::move(settings); }
@@ -55,14 +65,18 @@ class HealthCheck final : private net::TransportHandler, private event::TimerHan
   void on_ready(net::Ready ready) override;
   void on_timer(event::Timer& timer) override;
 
+  void on_let_go(CloseReason reason) override;
+
   void begin();
+  void skip();
+  void conclude(bool passed, std::string_view why);
   void finish_connect();
   void flush();
   void read_answer();
   bool understand();
   // The check is over. `why` in words; CloseReason::None if the server has answered.
   void finish(bool passed, CloseReason reason, std::string_view why);
-  void hang_up(CloseReason reason);
+  void hang_up(CloseReason reason, bool server_gone = false);
   void rest();
   const config::HealthCheck& limits() const { return settings_->health; }
 
@@ -75,7 +89,10 @@ class HealthCheck final : private net::TransportHandler, private event::TimerHan
   State state_ = State::Resting;
   Slot slot_;
   std::unique_ptr<net::Transport> transport_;
+  DrainList draining_;  // the last check's connection
   event::Timer timer_;
+  bool last_failed_ = false;
+  bool stopped_ = false;
   std::string request_;
   size_t sent_ = 0;
   std::string answer_;

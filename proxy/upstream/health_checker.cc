@@ -18,6 +18,16 @@ void HealthChecker::apply(const std::vector<ClusterPlan>& plan) {
           observer_);
     }
   }
+  for (auto& [server, check] : before) {
+    check->stop();
+    stopping_.push_back(std::move(check));
+  }
+  std::erase_if(stopping_, [](const auto& check) { return check->over(); });
+}
+
+void HealthChecker::close_all() {
+  checks_.clear();
+  stopping_.clear();
 }
 
 }  // namespace berth::upstream

@@ -17,20 +17,21 @@ stats::UpstreamState gauge_of(ConnectionState state) {
     case ConnectionState::Busy:
       return stats::UpstreamState::Active;
     case ConnectionState::Upgraded:
-      return stats::UpstreamState::Upgraded;
-    case ConnectionState::Draining:
     case ConnectionState::Closed:
-      return stats::UpstreamState::Draining;
+      break;
   }
-  return stats::UpstreamState::Draining;
+  return stats::UpstreamState::Upgraded;
 }
 
 // After a connection that could not even begin, or that was not needed just now.
 constexpr Duration kWarmAgainAfter = std::chrono::seconds(1);
 
-bool carries_request(ConnectionState state) {
-  return state == ConnectionState::Connecting || state == ConnectionState::Busy ||
-         state == ConnectionState::Draining;
+// A connection that was not needed for so long is surplus. A burst of requests leaves more idle
+// connections than max_idle, and the next burst may need them a moment later.
+constexpr Duration kSurplusAfter = std::chrono::seconds(1);
+
+bool is_active(ConnectionState state) {
+  return state == ConnectionState::Connecting || state == ConnectionState::Busy;
 }
 
 }  // namespace
@@ -42,7 +43,9 @@ ServerPool::ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server,
       server_(std::move(server)),
       settings_(std::move(settings)),
       stats_(std::move(stats)),
-      return_timer_(*this) {
+      draining_(env_, *stats_, *this),
+      return_timer_(*this),
+      surplus_timer_(*this) {
   server_->first_seen(env_.now());
   if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
 }
@@ -97,7 +100,7 @@ bool ServerPool::idle_elsewhere() const {
 uint32_t ServerPool::active_elsewhere() const {
   if (server_->workers() <= 1) return 0;
   const uint32_t used = server_->slots.used();
-  const uint32_t others = server_->idle_total() + active_count_;
+  const uint32_t others = server_->idle_total() + active();
   return used > others ? used - others : 0;
 }
 
@@ -120,7 +123,7 @@ void ServerPool::run() {
       !server_->cluster->queue.has([this](const Ticket& ticket) { return may_grant(ticket); })) {
     close_idle(CloseReason::Retired);
   }
-  trim_idle();
+  trim_later();
   keep_warm();
   // What it gives back is its successor's.
   Cluster* cluster =
@@ -134,8 +137,12 @@ void ServerPool::wake_at(TimePoint at) {
   }
 }
 
-// It may be back.
-void ServerPool::on_timer(event::Timer&) {
+void ServerPool::on_timer(event::Timer& timer) {
+  if (&timer == &surplus_timer_) {
+    trim_idle();
+    return;
+  }
+  // The server may be back.
   if (server_->end_ejection(env_.now())) on_ejection_over();
   if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
   pump_later();
@@ -223,8 +230,12 @@ void ServerPool::deliver_failure(Waiter& waiter, CloseReason reason) {
 
 void ServerPool::link(UpstreamConnection& connection, ConnectionState state, int by) {
   stats_->connections[static_cast<size_t>(gauge_of(state))].add(by);
-  if (carries_request(state)) active_count_ += static_cast<uint32_t>(by);
+  if (is_active(state)) active_count_ += static_cast<uint32_t>(by);
   const bool joins = by > 0;
+  // connecting + busy + idle + draining == slots held: each of them holds one, of the right kind.
+  BERTH_DCHECK(!joins ||
+               connection.holds_slot_of(state == ConnectionState::Upgraded ? server_->upgraded
+                                                                           : server_->slots));
   if (!joins) static_cast<List::Hook&>(connection).unlink();
   if (state == ConnectionState::Idle) {
     if (joins) idle_.push_front(connection);
@@ -250,7 +261,8 @@ void ServerPool::on_state(UpstreamConnection& connection, std::optional<Connecti
   if (one_less_or_more && settings_->pool.min_idle > 0) pump_later();
   // Idle, upgraded: something came free.
   if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) {
-    if (server_->cluster->queue.waiting() > 0 || too_many_idle()) pump_later();
+    if (server_->cluster->queue.waiting() > 0) pump_later();
+    trim_later();
   }
 }
 
@@ -316,17 +328,40 @@ void ServerPool::keep_warm() {
   }
 }
 
+void ServerPool::trim_later() {
+  if (!surplus_timer_.armed() && !idle_.empty() && too_many_idle()) {
+    env_.runtime.arm(surplus_timer_, kSurplusAfter);
+  }
+}
+
+// Closes what nobody has needed for a while, of what is idle beyond max_idle. What is left of the
+// surplus may be another worker's.
 void ServerPool::trim_idle() {
-  while (!idle_.empty() && too_many_idle()) idle_.back().close(CloseReason::MaxIdle);
+  const TimePoint unneeded_since = env_.now() - kSurplusAfter;
+  while (!idle_.empty() && too_many_idle() && idle_.back().idle_since() <= unneeded_since) {
+    idle_.back().close(CloseReason::MaxIdle);
+  }
+  if (!too_many_idle()) return;
+  trim_later();
+  ask_other_workers();
 }
 
 void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState before,
-                           CloseReason reason, uint32_t requests) {
+                           ClosingConnection closing) {
   link(connection, before, -1);
-  --open_count_;
-  stats_->connections_closed[static_cast<size_t>(reason)].add();
-  if (before != ConnectionState::Connecting) stats_->requests_per_connection.observe(requests);
+  if (before != ConnectionState::Connecting) {
+    stats_->requests_per_connection.observe(connection.requests());
+  }
   env_.runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
+  if (closing.transport != nullptr) {
+    draining_.drain(std::move(closing), settings_->pool.close_timeout);
+  } else {
+    draining_.settle(std::move(closing));
+  }
+}
+
+void ServerPool::on_let_go(CloseReason) {
+  --open_count_;
   if (server_->cluster->queue.waiting() > 0 || settings_->pool.min_idle > 0) pump_later();
   if (open_count_ == 0) pools_.sweep_later();
 }
@@ -434,13 +469,8 @@ void ServerPool::close_idle(CloseReason reason) {
 }
 
 void ServerPool::on_server_changed() {
-  if (server_->facts->states.has(Availability::Draining)) drain(CloseReason::Drained);
+  if (server_->facts->states.has(Availability::Draining)) close_idle(CloseReason::Drained);
   pump_later();
-}
-
-void ServerPool::drain(CloseReason reason) {
-  idle_.for_each([reason](UpstreamConnection& c) { c.drain(reason); });
-  others_.for_each([reason](UpstreamConnection& c) { c.drain(reason); });
 }
 
 }  // namespace berth::upstream

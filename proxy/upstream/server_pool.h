@@ -11,6 +11,7 @@
 #include "proxy/event/turn_queue.h"
 #include "proxy/net/worker_env.h"
 #include "proxy/stats/stats.h"
+#include "proxy/upstream/drain_list.h"
 #include "proxy/upstream/lease.h"
 #include "proxy/upstream/shared_server.h"
 #include "proxy/upstream/upstream_connection.h"
@@ -28,7 +29,9 @@ enum class Freshness : uint8_t {
 };
 
 // Thread: its worker's.
-class ServerPool final : private event::TurnTask, private event::TimerHandler {
+class ServerPool final : private event::TurnTask,
+                         private event::TimerHandler,
+                         private DrainListOwner {
  public:
   using Settings = std::shared_ptr<const config::Upstream>;
 
@@ -48,8 +51,9 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   uint32_t idle_count() const { return idle_count_; }
   bool idle_elsewhere() const;
   bool can_serve_now() const { return has_idle() || server_->slots.has_room() || idle_elsewhere(); }
-  // Requests that this worker has on the server.
-  uint32_t active() const { return active_count_; }
+  // Requests that this worker has on the server, those included that it has given up and the server
+  // has not.
+  uint32_t active() const { return active_count_ + draining_.slots(); }
   // Those of the others, as far as they have said.
   uint32_t active_elsewhere() const;
   bool empty() const { return open_count_ == 0; }
@@ -69,8 +73,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
 
   // New limits, live: idle connections beyond them close, and the timeouts of busy ones follow.
   void apply(Settings settings);
-  // No longer in service: what is idle closes, what is busy does so after its response.
-  void drain(CloseReason reason);
+  // Closes what is idle. What is busy closes after its response if why_not_keep() says so.
   void close_idle(CloseReason reason);
 
   net::WorkerEnv& env() { return env_; }
@@ -84,8 +87,8 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   // Relinks and moves gauges; nullopt: joins or leaves this worker.
   void on_state(UpstreamConnection& connection, std::optional<ConnectionState> before,
                 std::optional<ConnectionState> after);
-  void on_closed(UpstreamConnection& connection, ConnectionState before, CloseReason reason,
-                 uint32_t requests);
+  // Destroys the connection at the end of the turn, and drains what is left of it.
+  void on_closed(UpstreamConnection& connection, ConnectionState before, ClosingConnection closing);
   // `security`: nullptr without TLS.
   void on_connected(Duration took, const net::Security* security);
   void on_connect_failed(CloseReason reason);
@@ -107,6 +110,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
 
   void run() override;  // the pump
   void on_timer(event::Timer& timer) override;
+  void on_let_go(CloseReason reason) override;
   void on_ejection_over();
   void serve_queue();
   bool may_grant(const Ticket& ticket) const;
@@ -115,6 +119,7 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   void link(UpstreamConnection& connection, ConnectionState state, int by);
   void publish_idle();
   bool too_many_idle() const;
+  void trim_later();
   void trim_idle();
   uint32_t idle_everywhere() const;
   void keep_warm();
@@ -127,8 +132,10 @@ class ServerPool final : private event::TurnTask, private event::TimerHandler {
   std::shared_ptr<stats::ServerStats> stats_;
   List idle_;  // most recently used first
   List others_;
-  event::Timer return_timer_;  // the server is left out until then
-  TimePoint warm_again_at_{};  // none is opened ahead of need before
+  DrainList draining_;
+  event::Timer return_timer_;   // the server is left out until then
+  event::Timer surplus_timer_;  // armed while there are more idle connections than max_idle
+  TimePoint warm_again_at_{};   // none is opened ahead of need before
   uint32_t idle_count_ = 0;
   uint32_t active_count_ = 0;
   uint32_t open_count_ = 0;

@@ -7,31 +7,41 @@
 #include <optional>
 #include <utility>
 
+#include "proxy/base/check.h"
+
 namespace berth::upstream {
 
 class SlotCounter;
 
-// Taken before connect(), given back after close() by its destructor.
+// Taken before connect(); given back by its destructor, once the server has let go of the
+// connection.
 class Slot {
  public:
   Slot() = default;
-  Slot(Slot&& other) noexcept : counter_(std::exchange(other.counter_, nullptr)) {}
+  Slot(Slot&& other) noexcept
+      : counter_(std::exchange(other.counter_, nullptr)),
+        leaving_(std::exchange(other.leaving_, false)) {}
   Slot& operator=(Slot&& other) noexcept {
     if (this != &other) {
       give_back();
       counter_ = std::exchange(other.counter_, nullptr);
+      leaving_ = std::exchange(other.leaving_, false);
     }
     return *this;
   }
   ~Slot() { give_back(); }
 
   explicit operator bool() const { return counter_ != nullptr; }
+  bool belongs_to(const SlotCounter& counter) const { return counter_ == &counter; }
+  // Says that the slot comes back soon: its connection is closing. Counts until give_back().
+  inline void leave();
   inline void give_back();
 
  private:
   friend class SlotCounter;
   explicit Slot(SlotCounter* counter) : counter_(counter) {}
   SlotCounter* counter_ = nullptr;  // outlives the slot
+  bool leaving_ = false;
 };
 
 // Thread: any. Sequentially consistent where the lost-wake-up argument of waiter_queue.h needs it.
@@ -51,12 +61,14 @@ class SlotCounter {
   uint32_t limit() const { return limit_.load(std::memory_order_relaxed); }
   void set_limit(uint32_t limit) { limit_.store(limit, std::memory_order_seq_cst); }
   bool has_room() const { return used() < limit(); }
-  bool over_limit() const { return used() > limit(); }
+  // More are out than the limit allows, and closing connections will not mend that.
+  bool over_limit() const { return used() > limit() + leaving_.load(std::memory_order_seq_cst); }
 
  private:
   friend class Slot;
   std::atomic<uint32_t> used_{0};
   std::atomic<uint32_t> limit_{0};
+  std::atomic<uint32_t> leaving_{0};
 };
 
 // What one address of an upstream is given, whatever TLS settings its connections have: a reload
@@ -67,9 +79,20 @@ struct ServerBound {
   SlotCounter upgraded;
 };
 
+inline void Slot::leave() {
+  if (counter_ == nullptr || leaving_) return;
+  leaving_ = true;
+  counter_->leaving_.fetch_add(1, std::memory_order_seq_cst);
+}
+
 inline void Slot::give_back() {
   if (counter_ == nullptr) return;
-  counter_->used_.fetch_sub(1, std::memory_order_seq_cst);
+  if (std::exchange(leaving_, false)) {
+    counter_->leaving_.fetch_sub(1, std::memory_order_seq_cst);
+  }
+  const uint32_t before = counter_->used_.fetch_sub(1, std::memory_order_seq_cst);
+  BERTH_DCHECK(before > 0);
+  static_cast<void>(before);
   counter_ = nullptr;
 }
 

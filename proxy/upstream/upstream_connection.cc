@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proxy/base/check.h"
+#include "proxy/net/connect_error.h"
 #include "proxy/upstream/server_pool.h"
 #include "proxy/upstream/waiter.h"
 
@@ -25,11 +26,10 @@ constexpr uint8_t bit(ConnectionState state) {
 }
 
 // From (row) to (bits).
-constexpr std::array<uint8_t, 6> kTransitions = {
+constexpr std::array<uint8_t, 5> kTransitions = {
     /* Connecting */ static_cast<uint8_t>(bit(Idle) | bit(Busy) | bit(Closed)),
     /* Idle */ static_cast<uint8_t>(bit(Busy) | bit(Closed)),
-    /* Busy */ static_cast<uint8_t>(bit(Idle) | bit(Draining) | bit(Upgraded) | bit(Closed)),
-    /* Draining */ static_cast<uint8_t>(bit(Idle) | bit(Upgraded) | bit(Closed)),
+    /* Busy */ static_cast<uint8_t>(bit(Idle) | bit(Upgraded) | bit(Closed)),
     /* Upgraded */ bit(Closed),
     /* Closed */ 0,
 };
@@ -78,6 +78,7 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   const auto result = transport_->finish_connect();
   if (result.status == net::IoStatus::Again) return;
   if (result.status == net::IoStatus::Reset) {
+    if (net::never_connected(result.reason)) server_end_ = ServerEnd::Gone;
     pool_->on_connect_failed(result.reason);
     fail(result.reason);
     return;
@@ -119,6 +120,7 @@ bool UpstreamConnection::begin(const Request& request, ResponseHandler& handler)
   response_seen_ = false;
   interims_ = 0;
   accepted_ = 0;
+  last_reason_ = request.upgrade ? CloseReason::None : why_last_request();
   acked_before_ = request.prove_fin ? transport_->bytes_acked() : UINT64_MAX;
   progress_.reset();
   arm_timer();  // no longer the one of connecting, or of lying idle
@@ -164,7 +166,8 @@ void UpstreamConnection::flush() {
 // What the server had sent before it hung up is read at the end of the turn.
 void UpstreamConnection::on_write_broken() {
   write_broken_ = true;
-  fin_before_break_ = fin_seen_;
+  fin_before_break_ = server_end_ != ServerEnd::Open;
+  server_end_ = ServerEnd::Gone;
   out_.clear();
   pool_->env().runtime.turn.later(*this);
 }
@@ -182,7 +185,7 @@ void UpstreamConnection::run() {
 // --- Events (what is read: upstream_response.cc).
 
 void UpstreamConnection::on_ready(net::Ready ready) {
-  fin_seen_ = fin_seen_ || ready.peer_closed;
+  if (ready.peer_closed && server_end_ == ServerEnd::Open) server_end_ = ServerEnd::Fin;
   switch (state_) {
     case Connecting:
       finish_connect(ready);
@@ -191,7 +194,6 @@ void UpstreamConnection::on_ready(net::Ready ready) {
       if (ready.readable) check_idle();
       return;
     case Busy:
-    case Draining:
     case Upgraded:
       break;
     case Closed:
@@ -263,22 +265,29 @@ void UpstreamConnection::give_back(CloseReason why_unfit) {
 }
 
 std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
-  const config::Pool& limits = pool_->settings().pool;
   if (state_ == Upgraded) return CloseReason::UpgradeFinished;
-  // The server has been told for which client it is.
-  if (pool_->settings().proxy_protocol != config::ProxyProtocol::Off) {
-    return CloseReason::ProxyProtocol;
-  }
   if (phase_ == Phase::Head || phase_ == Phase::Body) return CloseReason::ClientGone;
   if (phase_ == Phase::Done) {
     if (!request_complete_ || !out_.empty() || write_broken_) return CloseReason::UnfinishedRequest;
     if (leftover_) return CloseReason::LeftoverBytes;
     if (until_close_) return CloseReason::ResponseBodyUntilClose;
+    if (last_reason_ != CloseReason::None) return last_reason_;
     if (server_closes_) return server_http10_ ? CloseReason::Http10 : CloseReason::CloseRequested;
     if (hinted_timeout_ == 0) return CloseReason::LearnedLimit;
     if (hinted_max_ == 0) return CloseReason::KeepaliveRequests;
   }
-  if (fin_seen_) return CloseReason::ServerClosedIdle;
+  if (server_end_ != ServerEnd::Open) return CloseReason::ServerClosedIdle;
+  if (const CloseReason limit = why_last_request(); limit != CloseReason::None) return limit;
+  return std::nullopt;
+}
+
+// Why the connection carries no request after those that it has begun: its limits, and its pool's.
+CloseReason UpstreamConnection::why_last_request() const {
+  if (pool_->settings().proxy_protocol != config::ProxyProtocol::Off) {
+    return CloseReason::ProxyProtocol;
+  }
+  const config::Pool& limits = pool_->settings().pool;
+  if (limits.max_idle == 0) return CloseReason::MaxIdle;
   const uint64_t share = 1024U - jitter_;
   if (requests_ >= std::max<uint64_t>(1, limits.keepalive_requests * share / 1024)) {
     return CloseReason::KeepaliveRequests;
@@ -287,7 +296,7 @@ std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
   if (age >= limits.keepalive_time / 1024 * static_cast<int64_t>(share)) {
     return CloseReason::KeepaliveTime;
   }
-  return pool_->why_not_keep();
+  return pool_->why_not_keep().value_or(CloseReason::None);
 }
 
 void UpstreamConnection::park() {
@@ -303,6 +312,7 @@ void UpstreamConnection::park() {
     readable_ = false;
     const net::Probe seen = transport_->probe();
     if (seen != net::Probe::Quiet) {
+      if (seen != net::Probe::Data) server_end_ = ServerEnd::Gone;
       close(seen == net::Probe::Data ? CloseReason::LeftoverBytes : CloseReason::ServerClosedIdle);
       return;
     }
@@ -325,9 +335,11 @@ void UpstreamConnection::check_idle() {
       close(CloseReason::BytesWhileIdle);
       return;
     case net::Probe::Eof:
+      server_end_ = ServerEnd::Fin;
       close(CloseReason::ServerClosedIdle);
       break;
     case net::Probe::Reset:
+      server_end_ = ServerEnd::Gone;
       close(CloseReason::ServerResetIdle);
       break;
   }
@@ -372,18 +384,21 @@ void UpstreamConnection::join_worker(ServerPool& pool) {
   pool_ = &pool;
   pool.on_state(*this, std::nullopt, Idle);
   if (!pool.env().network.attach(*transport_, *this)) {
+    // Nobody would hear of the server's end.
+    transport_->abort_on_close();
+    server_end_ = ServerEnd::Gone;
     close(CloseReason::NoLocalResources);
     return;
   }
   pool.env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
 }
 
-void UpstreamConnection::drain(CloseReason reason) {
-  if (state_ == Idle) {
-    close(reason);
-  } else if (state_ == Busy) {
-    set_state(Draining);
-  }
+ClosingConnection UpstreamConnection::dismantle(CloseReason reason) {
+  state_ = Closed;
+  return {.transport = std::move(transport_),
+          .slot = std::move(slot_),
+          .reason = reason,
+          .detached = true};
 }
 
 // --- Time and the end.
@@ -417,7 +432,6 @@ void UpstreamConnection::on_new_limits(const config::Upstream& before) {
       return;
     case Connecting:
     case Busy:
-    case Draining:
     case Upgraded:
       if (const auto now = patience(pool_->settings())) {
         pool_->env().runtime.timers.shift(timer_, *now - *patience(before));
@@ -438,7 +452,6 @@ void UpstreamConnection::on_timer(event::Timer&) {
       close(why_idle_for_too_long());
       return;
     case Busy:
-    case Draining:
       if (!out_.empty()) {
         fail(CloseReason::RequestStalled);
       } else {
@@ -459,14 +472,18 @@ void UpstreamConnection::close(CloseReason reason) noexcept {
   handler_ = nullptr;
   env.runtime.cancel(timer_);
   event::TurnTask::unlink();
-  transport_.reset();
-  slot_.give_back();
   upgrade_slot_.give_back();
   out_.clear();
   head_bytes_.reset();
+  // (A server that breaks the rules of TLS still holds its socket.)
+  if (server_end_ != ServerEnd::Open && !transport_->peer_broke_rules()) transport_.reset();
   const ConnectionState before = state_;
   state_ = Closed;
-  pool_->on_closed(*this, before, reason, requests_);
+  pool_->on_closed(*this, before,
+                   {.transport = std::move(transport_),
+                    .slot = std::move(slot_),
+                    .kind = before == Upgraded ? SlotKind::Upgraded : SlotKind::Pool,
+                    .reason = reason});
 }
 
 }  // namespace berth::upstream

@@ -16,6 +16,7 @@
 #include "proxy/net/send_queue.h"
 #include "proxy/net/transport.h"
 #include "proxy/stats/stats.h"
+#include "proxy/upstream/draining_connection.h"
 #include "proxy/upstream/keepalive_limit.h"
 #include "proxy/upstream/response_handler.h"
 #include "proxy/upstream/slot.h"
@@ -26,8 +27,11 @@ class ServerPool;
 class Waiter;
 struct PoolTag {};
 
-// Draining: busy with its last request, because its server left the configuration.
-enum class ConnectionState : uint8_t { Connecting, Idle, Busy, Draining, Upgraded, Closed };
+// A connection that has closed may live on as a DrainingConnection, until the server lets go.
+enum class ConnectionState : uint8_t { Connecting, Idle, Busy, Upgraded, Closed };
+
+// What the server has told us of its side of the connection.
+enum class ServerEnd : uint8_t { Open, Fin, Gone };
 
 // Thread: its worker's; an idle one can move to another worker (ServerPool::hand_over).
 // Owned by its ServerPool; used through a Lease.
@@ -55,6 +59,9 @@ class UpstreamConnection final : public event::Disposable,
   // the end of the turn, never from within this call (the server may have answered before it hung
   // up: that is read first).
   bool send(const iovec* parts, int count);
+  // True if this request is the connection's last, which is known beforehand. It is to be sent with
+  // Connection: close, so that the server is the one that closes.
+  bool last_request() const { return last_reason_ != CloseReason::None; }
   // Nothing more will be sent for this request.
   void request_complete();
   // An upgraded connection's client has shut down its side.
@@ -66,6 +73,7 @@ class UpstreamConnection final : public event::Disposable,
   void pause();
   void resume();
   bool reused() const { return requests_ > 1; }
+  uint32_t requests() const { return requests_; }
   ServerPool& pool() { return *pool_; }
   void give_back(CloseReason why_unfit);
 
@@ -82,12 +90,16 @@ class UpstreamConnection final : public event::Disposable,
   // Idle: leaves this worker with all that belongs to it, and joins another.
   void leave_worker();
   void join_worker(ServerPool& pool);
-  // The server is no longer in service: closes when idle, drains when busy.
-  void drain(CloseReason reason);
+  // Between two workers: there is no pool that it could join. Gives up what it consists of.
+  ClosingConnection dismantle(CloseReason reason);
   // The upstream has other settings than `before`: what lies idle beyond the new limits closes;
   // what runs against a timeout runs against the new one, from when it began.
   void on_new_limits(const config::Upstream& before);
+  // Ends the connection for us; the first reason wins. Unless the server has hung up already, it
+  // drains: the pool keeps the slot until the server has let go.
   void close(CloseReason reason) noexcept;
+  // The counter that its slot belongs to.
+  bool holds_slot_of(const SlotCounter& counter) const { return slot_.belongs_to(counter); }
   // It is being made, and nobody waits for it.
   bool warming() const { return state_ == ConnectionState::Connecting && waiter_ == nullptr; }
   TimePoint idle_since() const { return idle_since_; }
@@ -120,6 +132,7 @@ class UpstreamConnection final : public event::Disposable,
   std::optional<Duration> patience(const config::Upstream& limits) const;
   void arm_timer();
   std::optional<CloseReason> why_not_reusable() const;
+  CloseReason why_last_request() const;
   bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
 
   ServerPool* pool_;
@@ -136,7 +149,8 @@ class UpstreamConnection final : public event::Disposable,
   bool upgrade_wanted_ = false;
   bool request_complete_ = false;
   bool readable_ = false;  // the kernel may hold bytes that we have not read
-  bool fin_seen_ = false;
+  ServerEnd server_end_ = ServerEnd::Open;
+  CloseReason last_reason_ = CloseReason::None;  // of a connection whose last request is under way
   bool write_broken_ = false;
   bool fin_before_break_ = false;
   bool paused_ = false;

@@ -42,7 +42,7 @@ void UpstreamConnection::read_response() {
     }
     // A short read means drained. But a FIN, or an RST that came together with the data, shows only
     // at the next read: so while the response is incomplete, one more read is made.
-    const bool drained = !got.more && !fin_seen_;
+    const bool drained = !got.more && server_end_ == ServerEnd::Open;
     if (drained) readable_ = false;
     response_seen_ = true;
     process(scratch.data(), got.bytes);
@@ -160,7 +160,7 @@ void UpstreamConnection::process_body(char* data, size_t size) {
 
 void UpstreamConnection::on_end(bool reset) {
   readable_ = false;
-  fin_seen_ = true;
+  server_end_ = reset ? ServerEnd::Gone : ServerEnd::Fin;
   if (phase_ == Phase::Done && !reset) return;  // half of a tunnel; known already
   if (phase_ == Phase::Body && !reset && body_.finish()) {
     phase_ = Phase::Done;

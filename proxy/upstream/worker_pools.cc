@@ -110,7 +110,7 @@ void WorkerPools::apply(const std::vector<ClusterPlan>& plan) {
         }));
   }
   for (auto& [server, pool] : pools_) {
-    if (!kept.contains(server)) pool->drain(CloseReason::Retired);
+    if (!kept.contains(server)) pool->close_idle(CloseReason::Retired);
   }
   sweep();
 }
@@ -151,6 +151,7 @@ void WorkerPools::close_idle() {
 void WorkerPools::close_all() {
   clusters_.clear();
   pools_.clear();
+  orphans_.clear();
   env_.runtime.turn.run();
 }
 
@@ -184,6 +185,7 @@ void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> c
   if (pool == nullptr) {
     // A reload has not reached this worker yet, or has gone past it: the request keeps its place,
     // the grant is undone.
+    if (connection != nullptr) drain_orphan(*connection, server);
     connection.reset();
     slot.give_back();
     put_back(ticket, *server);
@@ -206,6 +208,22 @@ void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> c
     const CloseReason failure = pool->connect(std::move(slot), waiter);
     if (failure != CloseReason::None) pool->deliver_failure(*waiter, failure);
   }
+}
+
+void WorkerPools::drain_orphan(UpstreamConnection& connection,
+                               const std::shared_ptr<SharedServer>& server) {
+  const Cluster* cluster = find(*server->cluster);
+  const Duration patience =
+      cluster != nullptr ? cluster->settings().pool.close_timeout : config::Pool{}.close_timeout;
+  OrphanObserver& self = *this;
+  OrphanConnection& orphan = orphans_.adopt(std::make_unique<OrphanConnection>(
+      env_, server, registry_.server(server->cluster->name, server->name()), self));
+  orphan.drain(connection.dismantle(CloseReason::Retired), patience);
+}
+
+void WorkerPools::on_orphan_gone(OrphanConnection& orphan) {
+  tell_all(*peers_, orphan.server());
+  env_.runtime.turn.dispose(orphans_.extract(orphan));
 }
 
 void WorkerPools::put_back(Ticket& ticket, const SharedServer& server) {

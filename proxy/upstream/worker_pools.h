@@ -6,11 +6,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "proxy/base/owning_list.h"
 #include "proxy/event/mailbox.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/net/worker_env.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
+#include "proxy/upstream/orphan_connection.h"
 #include "proxy/upstream/server_pool.h"
 #include "proxy/upstream/shared_server.h"
 
@@ -46,7 +48,7 @@ class EjectionObserver {
 };
 
 // Thread: its worker's.
-class WorkerPools : private event::TurnTask {
+class WorkerPools : private event::TurnTask, private OrphanObserver {
  public:
   // `observer`: may be nullptr.
   WorkerPools(net::WorkerEnv& env, stats::Registry& registry, EjectionObserver* observer = nullptr)
@@ -95,6 +97,9 @@ class WorkerPools : private event::TurnTask {
                 const std::shared_ptr<SharedServer>& server);
   // The ticket was granted what cannot be used: it keeps its place.
   void put_back(Ticket& ticket, const SharedServer& server);
+  // Closes a connection that came for a pool which is not here.
+  void drain_orphan(UpstreamConnection& connection, const std::shared_ptr<SharedServer>& server);
+  void on_orphan_gone(OrphanConnection& orphan) override;
   void run() override { sweep(); }
   void sweep();
   bool has_retired_cluster() const;
@@ -105,6 +110,8 @@ class WorkerPools : private event::TurnTask {
   const std::vector<Peer>* peers_ = nullptr;
   bool something_retired_ = false;
   bool keeps_warm_ = true;
+  // Connections that another worker has sent and that found no pool here.
+  OwningList<OrphanConnection, OrphanTag> orphans_;
   std::unordered_map<const SharedServer*, std::unique_ptr<ServerPool>> pools_;
   std::unordered_map<const SharedCluster*, std::unique_ptr<Cluster>> clusters_;
 };

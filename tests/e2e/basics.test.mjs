@@ -551,13 +551,13 @@ scenario('an early response with the body still streaming in both directions', a
 
 // --- Ends
 
-scenario('a client that has shut down its sending side still gets its response', async (s) => {
+scenario('half_close: serve: a client that has shut down its sending side still gets its response', async (s) => {
   const release = deferred();
   const origin = await s.origin(async (request, response) => {
     await release.promise;
     response.end('late');
   });
-  const berth = await s.front(origin);
+  const berth = await s.front(origin, { listener: { half_close: 'serve' } });
   const wire = await s.wire(berth);
   wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n').end();
   await origin.seen((o) => o.requests.length === 1);
@@ -568,16 +568,17 @@ scenario('a client that has shut down its sending side still gets its response',
 });
 
 scenario('requests and the FIN behind them in one segment: all are answered', async (s) => {
-  const berth = await s.front(await s.origin((request, response) => response.end(request.url)));
+  const berth = await s.front(await s.origin((request, response) => response.end(request.url)),
+    { listener: { half_close: 'serve' } });
   const wire = await s.wire(berth);
   wire.socket.end('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\nHost: a\r\n\r\n');
   for (const url of ['/1', '/2', '/3']) assert.equal((await wire.response()).body, url);
   assert.equal(await wire.finish(), 'FIN');
 });
 
-scenario('half_close: abort takes the FIN of a client as its leaving', async (s) => {
+scenario('the FIN of a client is taken as its leaving', async (s) => {
   const origin = await s.origin(() => {});
-  const berth = await s.front(origin, { listener: { half_close: 'abort' } });
+  const berth = await s.front(origin, {});
   const wire = await s.wire(berth);
   wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   await origin.seen((o) => o.requests.length === 1);

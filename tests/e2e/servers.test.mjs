@@ -108,7 +108,7 @@ scenario('a server that is drained by hand gets no new requests, finishes what i
   const done = await runBerth(['drain', busy.address, ...admin()]);
   assert.deepEqual([done.code, done.stdout, done.stderr], [0, `app/${busy.address} drains\n`, '']);
   await berth.measured((m) => state(busy, 'draining')(m) &&
-    m.sum('berth_upstream_connections', { server: busy.address, state: 'draining' }) === 1 &&
+    m.sum('berth_upstream_connections', { server: busy.address, state: 'active' }) === 1 &&
     m.sum('berth_upstream_connections', { server: busy.address, state: 'idle' }) === 0, 'idle connections to close');
   const names = async () => new Set((await ask(s, berth, 6)).map((answer) => answer.body));
   assert.deepEqual(await names(), new Set([other === one ? 'one' : 'two']));

@@ -4,11 +4,12 @@
 
 namespace berth::sim {
 
-bool bound_at_server = false;
+bool bound_at_server = true;
 
 namespace {
 constexpr Duration kTimersMayBeLate = 2ms;
-}
+constexpr Duration kSurplusAtMost = 3200ms;
+}  // namespace
 
 void Invariants::know(const server::WorkerPlan& plan) {
   generation_ = plan.snapshot->generation;
@@ -54,8 +55,10 @@ void Invariants::check_bound(Bound& bound, Network& network) {
     world_.fail("%s has %u open connections, the limit is %u", server.name().c_str(), open.pooled,
                 limit);
   }
+  // Taken with the request, before the server has said 101.
   const uint32_t upgrades = server.upgraded.limit();
-  bound.upgrades_allowed = std::max(upgrades, std::min(bound.upgrades_allowed, open.upgraded));
+  const uint32_t upgrading = server.upgraded.used();
+  bound.upgrades_allowed = std::max(upgrades, std::min(bound.upgrades_allowed, upgrading));
   if (open.upgraded > bound.upgrades_allowed) {
     world_.fail("%s has %u upgraded connections, the limit is %u", server.name().c_str(),
                 open.upgraded, upgrades);
@@ -159,12 +162,14 @@ void Invariants::check_quiet(const Network& network) {
     if (worker->generation() != generation_) return;
   }
   for (const Queue& queue : queues_) check_nobody_waits_in_vain(queue);
-  for (const Bound& bound : bounds_) check_idle(*bound.server);
+  for (Bound& bound : bounds_) check_idle(bound);
 }
 
 // What lies idle is what a configuration wants.
-void Invariants::check_idle(const upstream::SharedServer& server) {
+void Invariants::check_idle(Bound& bound) {
+  const upstream::SharedServer& server = *bound.server;
   int64_t idle = 0;
+  uint64_t used = 0;
   uint32_t most = UINT32_MAX;
   for (const auto& worker : workers_) {
     upstream::Cluster* cluster = worker->pools().find(*server.cluster);
@@ -172,6 +177,11 @@ void Invariants::check_idle(const upstream::SharedServer& server) {
     for (upstream::ServerPool* pool : cluster->servers()) {
       if (&pool->server() != &server) continue;
       idle += pool->stats().connections[static_cast<size_t>(stats::UpstreamState::Idle)].value();
+      for (const stats::AcquireSource source :
+           {stats::AcquireSource::Idle, stats::AcquireSource::Handover,
+            stats::AcquireSource::Queue}) {
+        used += pool->stats().acquisitions[static_cast<size_t>(source)].value();
+      }
       most = cluster->settings().pool.max_idle;
     }
   }
@@ -187,8 +197,21 @@ void Invariants::check_idle(const upstream::SharedServer& server) {
   if (idle > 0 && server.slots.over_limit()) {
     world_.fail("%s: idle connections beyond the limit", server.name().c_str());
   }
-  if (idle > static_cast<int64_t>(most)) {
-    world_.fail("%s: %lld idle connections", server.name().c_str(), static_cast<long long>(idle));
+  check_surplus(bound, idle, most, used);
+}
+
+// What is beyond max_idle, and was not needed for a second, closes: within another second by the
+// worker's own timer, and within one more where another worker has to be told.
+void Invariants::check_surplus(Bound& bound, int64_t idle, uint32_t most, uint64_t used) {
+  const TimePoint now = world_.now();
+  const bool surplus = idle > static_cast<int64_t>(most);
+  if (!surplus || used != bound.idle_used) bound.surplus_since = TimePoint::max();
+  bound.idle_used = used;
+  if (!surplus) return;
+  bound.surplus_since = std::min(bound.surplus_since, now);
+  if (now - bound.surplus_since > kSurplusAtMost) {
+    world_.fail("%s: %lld idle connections, %u wanted", bound.server->name().c_str(),
+                static_cast<long long>(idle), most);
   }
 }
 

@@ -13,7 +13,7 @@
 
 namespace berth::sim {
 
-// Also counts at the server's side. (Off until every close waits for the server.)
+// Also counts at the server's side.
 extern bool bound_at_server;
 
 class Invariants {
@@ -63,6 +63,9 @@ class Invariants {
     std::shared_ptr<upstream::SharedServer> server;
     uint32_t allowed = 0;
     uint32_t upgrades_allowed = 0;
+    // Since when it has had more idle connections than max_idle of which none was needed.
+    TimePoint surplus_since = TimePoint::max();
+    uint64_t idle_used = 0;
   };
 
   void check_bound(Bound& bound, Network& network);
@@ -73,7 +76,8 @@ class Invariants {
   void check_nobody_waits_in_vain(const Queue& queue);
   bool may_use(const upstream::Ticket& ticket, const upstream::SharedServer& server) const;
   bool has_backup(const upstream::SharedCluster& cluster) const;
-  void check_idle(const upstream::SharedServer& server);
+  void check_idle(Bound& bound);
+  void check_surplus(Bound& bound, int64_t idle, uint32_t most, uint64_t used);
 
   World& world_;
   const std::vector<std::unique_ptr<SimWorker>>& workers_;

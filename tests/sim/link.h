@@ -143,6 +143,7 @@ class Link {
   // The server has closed it between two requests.
   bool closed_idle = false;
   bool closed_by_timer = false;  // its keep-alive timer
+  bool given_up = false;         // the proxy has, and waits for the other end to close
   // When the proxy was told of that while it had the connection idle.
   TimePoint idle_close_told = TimePoint::max();
   // What the proxy has read, what it has written, and what had arrived for it, and when.

@@ -38,28 +38,6 @@ TEST(Pool, AHandedOverConnectionThatCannotBeAttachedLeavesItsRequestWaiting) {
   EXPECT_TRUE(answered(second.hear()));
 }
 
-TEST(Pool, AHandedOverConnectionIsNotTrimmedBeforeItIsUsed) {
-  Stage stage(2);
-  stage.upstream().pool.max_connections = 1;
-  stage.upstream().pool.max_idle = 0;
-  stage.apply();
-  stage.stand_at_once();
-  auto first = stage.call(0);
-  first.say(kGet);
-  stage.settle();
-  auto second = stage.call(1);
-  second.say(kGet);
-  stage.settle();
-  stage.server(0).say(kAnswer);
-  stage.settle();
-  stage.server(0).say(kAnswer);
-  stage.settle();
-  EXPECT_TRUE(answered(first.hear()));
-  EXPECT_TRUE(answered(second.hear()));
-  EXPECT_EQ(stage.dialled(), 1U);
-  EXPECT_TRUE(stage.server(0).hung_up());  // and then it is one too many
-}
-
 // Of HTTP/2: the connection's beginning, and so many GETs at once.
 std::string http2_gets(int count) {
   constexpr std::string_view kSettings("\0\0\0\x4\0\0\0\0\0", 9);

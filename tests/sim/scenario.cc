@@ -104,6 +104,7 @@ void draw_limits(Dice& dice, Scenario& s) {
   if (dice.percent(10)) l.keepalive_time = dice.between(10ms, 5s);
   if (dice.percent(10)) l.max_connections = static_cast<uint32_t>(dice.between(1, 4));
   if (dice.percent(30)) l.max_head = 4096;
+  if (s.client.half_closes > 0) l.half_close = config::HalfClose::Serve;
 
   config::Upstream& u = s.upstream;
   u.name = "app";

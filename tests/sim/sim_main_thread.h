@@ -25,7 +25,7 @@ class SimMainThread final : private upstream::HealthObserver {
   // One turn.
   void step();
   // As the process ends.
-  void close_all() { checker_.apply({}); }
+  void close_all() { checker_.close_all(); }
 
  private:
   void on_health(const std::shared_ptr<upstream::SharedServer>& server, bool healthy,

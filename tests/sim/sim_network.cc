@@ -96,6 +96,7 @@ void SimTransport::connected(ConnectFate fate) {
 }
 
 net::IoResult SimTransport::read(char* into, size_t size) {
+  if (stage_ != Stage::Open) return {net::IoStatus::Reset, 0};
   const End::Read got = link_.near().read(into, size);
   switch (got.what) {
     case End::Got::Bytes:
@@ -161,6 +162,7 @@ void SimTransport::check_looked() {
 }
 
 void SimTransport::shutdown_write() {
+  if (stage_ != Stage::Open) return;
   link_.near().shut_down();
 }
 

@@ -50,7 +50,11 @@ class SimTransport final : public net::Transport, private EndObserver {
   net::Probe probe() override;
   ConnectResult finish_connect() override;
   uint64_t bytes_acked() const override;
-  void hand_to(net::TransportHandler& handler) override { handler_ = &handler; }
+  // To what drains a connection that the proxy wants to close.
+  void hand_to(net::TransportHandler& handler) override {
+    handler_ = &handler;
+    link_.given_up = true;
+  }
   void abort_on_close() override { abort_ = true; }
   void detach() override;
 

@@ -105,7 +105,21 @@ void Stage::settle() {
       }
     }
     sender_ = workers_.size();
+    busy = let_go() || busy;
   }
+}
+
+// As Node does it: what the proxy has shut down is closed.
+bool Stage::let_go() {
+  bool any = false;
+  if (!lets_go_) return any;
+  for (const Dialled& dialled : dialled_) {
+    End& server = dialled.link->far();
+    if (!dialled.link->given_up || !server.fin_arrived() || server.closed()) continue;
+    server.close();
+    any = true;
+  }
+  return any;
 }
 
 void Stage::pass(Duration time) {

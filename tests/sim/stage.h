@@ -45,6 +45,8 @@ class Stage : private Dialer {
   void refuse(size_t index);
   // Connections are made as soon as they are asked for.
   void stand_at_once() { at_once_ = true; }
+  // Servers do not close what the proxy wants to close, unless the test does it.
+  void hold_on() { lets_go_ = false; }
 
   // Runs until nothing more happens at this moment.
   void settle();
@@ -64,6 +66,7 @@ class Stage : private Dialer {
 
  private:
   std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
+  bool let_go();
 
   struct Dialled {
     Link* link;
@@ -85,6 +88,7 @@ class Stage : private Dialer {
   std::vector<server::WorkerPlan> late_;
   uint64_t generation_ = 0;
   bool at_once_ = false;
+  bool lets_go_ = true;
 };
 
 }  // namespace berth::sim

@@ -63,7 +63,8 @@ TEST(CloseReasonTest, AnswersAreErrorStatuses) {
 // 4xx blames the client; what a server did, and what Berth could not do, is 5xx (404: Berth found
 // no route).
 TEST(CloseReasonTest, TheStatusBlamesTheOneWhoCausedIt) {
-  const std::set<std::string_view> beyond_berth = {"bad_version", "method_not_allowed"};
+  const std::set<std::string_view> beyond_berth = {"bad_version", "method_not_allowed",
+                                                   "unknown_transfer_coding"};
   for (const CloseReasonInfo& reason : kCloseReasons) {
     if (reason.status == 0 || reason.label == "redirect_to_https") continue;
     if (reason.cause == Cause::Client) {

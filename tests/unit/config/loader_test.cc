@@ -54,7 +54,7 @@ listeners:
     max_body: unlimited
     max_connections: 99
     backlog: 17
-    half_close: abort
+    half_close: serve
     unix_mode: 0600
     tcp_keepalive: {idle: 21s, interval: 22s, count: 23}
 upstreams:
@@ -71,6 +71,7 @@ upstreams:
       reuse: fifo
       queue_size: 34
       queue_timeout: 35ms
+      close_timeout: 37ms
       max_upgraded: 36
     retry: {attempts: 4, budget_percent: 41, budget_min: 42, non_idempotent: fin_proved}
     ejection: {errors: 61, count: gateway_errors, time: 62s, max_time: 63s, max_percent: 64}
@@ -121,14 +122,14 @@ shutdown: {grace: 0s}
   l.max_body = 0;
   l.max_connections = 99;
   l.backlog = 17;
-  l.half_close = HalfClose::Abort;
+  l.half_close = HalfClose::Serve;
   l.unix_mode = 0600;
   l.tcp_keepalive = {true, 21s, 22s, 23};
   Upstream& u = expected.upstreams.emplace_back();
   u.name = "a";
   u.servers = {{"127.0.0.1:3000"}, {"unix:/run/a.sock"}};
   u.balance = Balance::RoundRobin;
-  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 36};
+  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 37ms, 36};
   u.retry = {4, 41, 42, RetryNonIdempotent::FinProved};
   u.ejection = {true, 61, EjectFor::GatewayErrors, 62s, 63s, 64};
   u.health = {true, "/healthz", "a.test", 65s, 6s, 66, 67, {"204"}};

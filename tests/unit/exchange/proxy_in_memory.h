@@ -34,6 +34,8 @@ struct ServerSide {
   bool rst = false;          // the server has reset the connection
   bool proxy_fin = false;    // the proxy has shut down its side
   bool closed = false;       // the proxy has closed it
+  bool aborted = false;      // with RST
+  bool lets_go = false;      // closes as soon as the proxy wants to close, as Node does
   size_t room = SIZE_MAX;    // how much more the server takes
   uint64_t acked = 0;        // bytes that the server's kernel has acknowledged
   bool acknowledges = true;  // what is written
@@ -89,8 +91,12 @@ class FakeTransport final : public net::Transport {
     ++side_.asked_for_acked;
     return side_.acked;
   }
-  void hand_to(net::TransportHandler& handler) override { side_.handler = &handler; }
-  void abort_on_close() override {}
+  // To what drains the connection: the proxy wants to close it.
+  void hand_to(net::TransportHandler& handler) override {
+    side_.handler = &handler;
+    side_.fin = side_.fin || side_.lets_go;
+  }
+  void abort_on_close() override { side_.aborted = true; }
   void detach() override {}
 
  private:
@@ -108,6 +114,7 @@ class FakeNetwork final : public net::Network {
     }
     connections.push_back(std::make_unique<ServerSide>());
     connections.back()->address = to;
+    connections.back()->lets_go = true;
     connections.back()->handler = &handler;
     return std::unique_ptr<net::Transport>(std::make_unique<FakeTransport>(*connections.back()));
   }

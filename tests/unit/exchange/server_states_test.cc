@@ -394,7 +394,7 @@ TEST_F(DrainedServerTest, GetsNoNewRequestsAndFinishesWhatItHas) {
   apply();
   const size_t held = hold();
   drain(true);
-  EXPECT_EQ(gauge(stats::UpstreamState::Draining), 1);
+  EXPECT_EQ(gauge(stats::UpstreamState::Active), 1);
   for (int i = 0; i < 4; ++i) {
     get();
     EXPECT_EQ(network.connections.back()->address, servers[1]->address);

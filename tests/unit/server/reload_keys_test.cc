@@ -292,6 +292,7 @@ const std::map<std::string, Taken>& how_taken() {
       {"upstreams.*.pool.reuse", Taken::InUse},
       {"upstreams.*.pool.queue_size", Taken::Applied},
       {"upstreams.*.pool.queue_timeout", Taken::InUse},
+      {"upstreams.*.pool.close_timeout", Taken::InUse},
       {"upstreams.*.pool.max_upgraded", Taken::Applied},
       {"upstreams.*.retry.attempts", Taken::InUse},
       {"upstreams.*.retry.budget_percent", Taken::InUse},
