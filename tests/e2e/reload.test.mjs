@@ -372,6 +372,7 @@ scenario('each problem of a rejected file has a line of its own, with its place 
   const origin = await s.origin();
   const berth = await s.front(origin);
   await berth.reload('listeners:\n  - address: 127.0.0.1:0\n    keepalive_timeout: 5 parsecs\nupstreams:\n  app:\n    servers: [127.0.0.1]\nnonsense: 1\n');
+  await berth.logged(/:7:1: error: /);
   const lines = berth.stderr.split('\n').filter((line) => line.includes(' reload: '));
   assert.equal(lines.length, 3, lines.join('\n'));
   for (const [nth, place] of [[0, '3:24'], [1, '6:15'], [2, '7:1']]) {
