@@ -229,6 +229,9 @@ void Server::reload() {
   } catch (const config::SettingError& error) {
     reload_rejected({line_of(command_, places, error)});
     return;
+  } catch (const std::runtime_error& error) {
+    reload_rejected({error.what()});
+    return;
   }
   report.problems.insert(report.problems.begin(), warnings.begin(), warnings.end());
   reload_succeeded(std::move(report));
