@@ -48,9 +48,10 @@ Result<bool, Complaint> check_network(std::string_view text);
 class Endpoint {
  public:
   Endpoint() = default;
-  Endpoint(std::string text);  // NOLINT(google-explicit-constructor): a setting is its text
-  Endpoint(const char* text)
-      : Endpoint(std::string(text)) {}  // NOLINT(google-explicit-constructor)
+  // A setting is its text. NOLINTNEXTLINE(google-explicit-constructor)
+  Endpoint(std::string text);
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  Endpoint(const char* text) : Endpoint(std::string(text)) {}
 
   const std::string& text() const { return text_; }
   bool empty() const { return text_.empty(); }

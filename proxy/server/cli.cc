@@ -248,6 +248,7 @@ std::vector<std::string> lines_of(const Run& run,
                                   const std::vector<config::Diagnostic>& diagnostics) {
   const std::string where = run.file.empty() ? "berth" : run.file;
   std::vector<std::string> lines;
+  lines.reserve(diagnostics.size());
   for (const config::Diagnostic& diagnostic : diagnostics) {
     lines.push_back(to_string(diagnostic, where));
   }
