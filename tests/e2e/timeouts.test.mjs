@@ -209,8 +209,7 @@ scenario('a response that stalls in its body: a broken transfer', async (s) => {
   const origin = await s.origin((request, response) => response.write('some'));
   const berth = await s.front(origin, { upstream: { idle_timeout: '200ms' } });
   await assert.rejects(s.request(berth), (error) => error.code === 'ECONNRESET' || /aborted/.test(error.message));
-  const m = await berth.metrics();
-  assert.equal(m.sum('berth_upstream_connections_closed_total', { reason: 'response_stalled' }), 1);
+  await berth.measured((m) => m.sum('berth_upstream_connections_closed_total', { reason: 'response_stalled' }) === 1);
 });
 
 scenario('a server that stops reading the request: 504', async (s) => {
