@@ -32,7 +32,7 @@ constexpr bool may_end(ChunkExtension at) {
          at == ChunkExtension::ValueEnd;
 }
 
-// The state behind `c`, which is no CR.
+// Returns the state after `c`, which is not a CR.
 constexpr ChunkExtension next_state(ChunkExtension at, char c) {
   using enum ChunkExtension;
   const bool blank = is_space_or_tab(c);

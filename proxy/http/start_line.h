@@ -24,7 +24,7 @@ inline const char* find_method_end(const char* at, const char* end) {
 }
 
 // At "HTTP/1.x" CRLF, not that or not yet whole: a major version other than 1 is BadVersion,
-// anything else is no request line.
+// anything else is not a request line.
 inline LineStep check_version(const char* at, const char* end, CloseReason& refusal) {
   constexpr std::string_view kPattern = "HTTP/d.d\r\n";
   for (const char expected : kPattern) {

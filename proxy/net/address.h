@@ -25,7 +25,7 @@ class Address {
   static std::optional<Address> parse(std::string_view text);
   // As parse(), and ":80" (every local address, IPv6 and IPv4) for listeners.
   static std::optional<Address> parse_listen(std::string_view text);
-  // None of a host name, and of what is no address.
+  // Returns None for a host name, and for text that is not an address.
   static Address of(const config::Endpoint& endpoint);
   static Address from_sockaddr(const sockaddr* address, socklen_t length);
   // `ip`: 4 bytes for V4, 16 for V6. `port` in host order.

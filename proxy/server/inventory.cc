@@ -7,7 +7,7 @@ namespace berth::server {
 
 namespace {
 
-// What it is called, and how its address is spelled, where both are the same, is no setting.
+// Its name, and the spelling of its address, are not settings.
 Inventory::Item item_of(const config::Listener& listener, std::string key, std::string files) {
   Inventory::Item item{.key = std::move(key),
                        .name = listener.address.text(),

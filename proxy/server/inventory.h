@@ -21,7 +21,7 @@ struct Inventory {
     std::string key;            // equal for the same thing before and after
     std::string name;           // for people
     std::string made_of;        // different: it begins anew
-    config::Settings settings;  // different: it goes on with others
+    config::Settings settings;  // if these differ, it continues under the new ones
     std::string note;           // for people, where it is new or has changed
     // More of its settings: those of a server's upstream.
     std::shared_ptr<const config::Settings> shared = nullptr;

@@ -4,8 +4,6 @@
 
 namespace berth::sim {
 
-bool bound_at_server = true;
-
 namespace {
 constexpr Duration kTimersMayBeLate = 2ms;
 constexpr Duration kSurplusAtMost = 3200ms;
@@ -49,7 +47,6 @@ void Invariants::check_bound(Bound& bound, Network& network) {
     world_.fail("%s: %u connections and only %u slots", server.name().c_str(), made, used);
   }
   bound.allowed = std::max(limit, used);
-  if (!bound_at_server) return;
   const ServerSockets::Count open = network.open_at(server.address);
   if (open.pooled > bound.allowed) {
     world_.fail("%s has %u open connections, the limit is %u", server.name().c_str(), open.pooled,

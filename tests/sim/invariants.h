@@ -13,9 +13,6 @@
 
 namespace berth::sim {
 
-// Also counts at the server's side.
-extern bool bound_at_server;
-
 class Invariants {
  public:
   Invariants(World& world, const std::vector<std::unique_ptr<SimWorker>>& workers)

@@ -70,8 +70,6 @@ bool parse(int argc, char** argv, Options& options) {
       options.keep_going = std::strtoull(argv[++i], nullptr, 10);
     } else if (std::strcmp(argv[i], "--trace") == 0) {
       options.trace = true;
-    } else if (std::strcmp(argv[i], "--at-server") == 0) {
-      bound_at_server = true;
     } else if (std::strcmp(argv[i], "--quiet") == 0) {
       options.quiet = true;
     } else {
