@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { KernelWatch, serverSockets } from './lib/kernel.mjs';
 import { get } from './lib/leavers.mjs';
 import { scenario } from './lib/scenario.mjs';
-import { until } from './lib/wait.mjs';
+import { deferred, until, within } from './lib/wait.mjs';
 
 async function served(s, berth, path = '/') {
   const got = await s.request(berth, { agent: false, path });
@@ -11,8 +11,12 @@ async function served(s, berth, path = '/') {
   return got;
 }
 
+// `handler(wire, nth, asked)`: it calls `asked` when it has read the request from which the client shall leave. A client that
+// leaves before that leaves Berth with a connection on which nothing was sent, and the next request goes there.
 async function bare(s, handler) {
-  const origin = await s.wireOrigin(handler);
+  const asked = deferred();
+  const origin = await s.wireOrigin((wire, nth) => handler(wire, nth, asked.resolve));
+  origin.asked = asked.promise;
   origin.kernel = s.behind(await KernelWatch.start(origin.server.address().port));
   return origin;
 }
@@ -29,14 +33,15 @@ async function serves(wire) {
 }
 
 scenario('a server that never answers the half-close: reset after close_timeout, then the slot is free', async (s) => {
-  const origin = await bare(s, async (wire, nth) => {
+  const origin = await bare(s, async (wire, nth, asked) => {
     await wire.request();
     if (nth > 0) return serves(wire);
+    asked();
     await forever();
   });
   const berth = await s.front(origin, { pool: { max_connections: 1, queue_timeout: '30s', close_timeout: '500ms' } });
   const gone = await get(s, berth, '/');
-  await origin.seen((o) => o.wires.length === 1);
+  await within(origin.asked, 'the request');
   const began = performance.now();
   gone.reset();
   assert.equal((await served(s, berth)).body, 'ok');
@@ -48,9 +53,10 @@ scenario('a server that never answers the half-close: reset after close_timeout,
 
 scenario('a server that answers the half-close with a whole response, late, and waits for more', async (s) => {
   let late;
-  const origin = await bare(s, async (wire, nth) => {
+  const origin = await bare(s, async (wire, nth, asked) => {
     await wire.request();
     if (nth > 0) return serves(wire);
+    asked();
     late = wire;
     await wire.finish();
     wire.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate');
@@ -58,7 +64,7 @@ scenario('a server that answers the half-close with a whole response, late, and 
   });
   const berth = await s.front(origin, { pool: { max_connections: 1, queue_timeout: '30s', close_timeout: '500ms' } });
   const gone = await get(s, berth, '/');
-  await origin.seen((o) => o.wires.length === 1);
+  await within(origin.asked, 'the request');
   gone.reset();
   for (let i = 0; i < 3; ++i) assert.equal((await served(s, berth)).body, 'ok');
   assert.equal(late.available, 0, 'nothing was sent on it any more');
@@ -66,24 +72,26 @@ scenario('a server that answers the half-close with a whole response, late, and 
 });
 
 scenario('a server that answers the half-close with a whole response, late, and closes', async (s) => {
-  const origin = await bare(s, async (wire, nth) => {
+  const origin = await bare(s, async (wire, nth, asked) => {
     await wire.request();
     if (nth > 0) return serves(wire);
+    asked();
     await wire.finish();
     wire.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate').end();
   });
   const berth = await s.front(origin, { pool: { max_connections: 1, queue_timeout: '30s', close_timeout: '20s' } });
   const gone = await get(s, berth, '/');
-  await origin.seen((o) => o.wires.length === 1);
+  await within(origin.asked, 'the request');
   gone.reset();
   for (let i = 0; i < 3; ++i) assert.equal((await served(s, berth)).body, 'ok');
   await origin.kernel.neverMoreThan(1);
 });
 
 scenario('a server that goes on sending after the half-close: reset after close_timeout', async (s) => {
-  const origin = await bare(s, async (wire, nth) => {
+  const origin = await bare(s, async (wire, nth, asked) => {
     await wire.request();
     if (nth > 0) return serves(wire);
+    asked();
     wire.write('HTTP/1.1 200 OK\r\n\r\n');
     const block = Buffer.alloc(1 << 16, 'x');
     const more = () => { while (!wire.closed && wire.socket.write(block)); };
