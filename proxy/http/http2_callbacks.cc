@@ -63,6 +63,13 @@ int Http2Session::Callbacks::on_frame(nghttp2_session* session, const nghttp2_fr
         if (stream != nullptr) at.end_trailers(*stream, ends_stream(header));
         return 0;
       }
+      if (static_cast<uint32_t>(header.stream_id) > at.last_stream_) {
+        // The GOAWAY that says so still waits in our output.
+        at.head_.clear();
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, header.stream_id,
+                                  NGHTTP2_REFUSED_STREAM);
+        return 0;
+      }
       stream = &at.events_.open_stream();
       stream->id_ = static_cast<uint32_t>(header.stream_id);
       nghttp2_session_set_stream_user_data(session, header.stream_id, stream);

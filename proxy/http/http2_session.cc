@@ -173,6 +173,7 @@ size_t Http2Session::produce(char* out) {
   BERTH_DCHECK(!busy_);
   out_ = out;
   produced_ = 0;
+  if (ends_new_streams_) submit_last_goaway();
   busy_ = true;
   while (produced_ < kEnough) {
     const uint8_t* bytes = nullptr;
@@ -274,9 +275,16 @@ void Http2Session::announce_end() {
 }
 
 void Http2Session::end_new_streams() {
-  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE,
-                        nghttp2_session_get_last_proc_stream_id(session_.get()), NGHTTP2_NO_ERROR,
-                        nullptr, 0);
+  ends_new_streams_ = true;
+}
+
+// A client may send a request again elsewhere that the GOAWAY leaves out. So nothing may be served
+// that comes between the choice of the last stream and its way to the client.
+void Http2Session::submit_last_goaway() {
+  ends_new_streams_ = false;
+  const int32_t last = nghttp2_session_get_last_proc_stream_id(session_.get());
+  last_stream_ = static_cast<uint32_t>(last);
+  nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0);
 }
 
 void Http2Session::terminate(Http2Error error) {

@@ -89,8 +89,8 @@ class Http2Session {
   void consume_stream(Http2Stream& stream, size_t bytes);
   void consume_connection(size_t bytes);
 
-  // GOAWAY in two steps (RFC 9113 section 6.8): the client hears that it is to open no more
-  // streams; later, which ones will be served.
+  // Ends the connection in two steps (RFC 9113 section 6.8): GOAWAY tells the client to open no
+  // more streams; a second one tells which are served: all that have come when it is written.
   void announce_end();
   void end_new_streams();
   // GOAWAY at once: an error, or the end of an idle connection.
@@ -120,6 +120,7 @@ class Http2Session {
   void refuse_content(Http2Stream& stream, CloseReason reason);
   void fail(CloseReason reason, Http2Error error);
   void on_response_sent(Http2Stream& stream);
+  void submit_last_goaway();
   void append(const void* bytes, size_t size);
   void write_data(Http2Stream& stream, const uint8_t* frame_header, size_t size);
 
@@ -136,6 +137,8 @@ class Http2Session {
   CloseReason failure_ = CloseReason::None;
   bool busy_ = false;
   bool settings_acknowledged_ = false;
+  bool ends_new_streams_ = false;                     // the last GOAWAY is to be written
+  uint32_t last_stream_ = UINT32_MAX;                 // that is served; in the last GOAWAY
   std::unique_ptr<nghttp2_session, Delete> session_;  // last: its end calls back
 };
 

@@ -85,14 +85,17 @@ class Http2InMemory : public testing::Test, protected Http2Events {
     hear();
   }
   void hear() {
-    static char room[Http2Session::kRoom];
-    for (;;) {
-      const size_t size = session().produce(room);
-      unread_.append(room, size);
-      if (size < Http2Session::kEnough) break;
+    while (produce_once() >= Http2Session::kEnough) {
     }
     for (wire::Frame& frame : wire::frames(unread_)) heard.push_back(std::move(frame));
     EXPECT_EQ(unread_, "");
+  }
+  // One round of output, which hear() then finds.
+  size_t produce_once() {
+    static char room[Http2Session::kRoom];
+    const size_t size = session().produce(room);
+    unread_.append(room, size);
+    return size;
   }
   Http2Session& session() { return *session_; }
 

@@ -230,6 +230,37 @@ TEST_F(Http2SessionTest, AResetOfTheClientEndsTheStream) {
   EXPECT_EQ(session().failure(), CloseReason::None);
 }
 
+// A client may open a stream before it hears the first GOAWAY and acknowledge the PING before it
+// sends that stream: nghttp2 sends acknowledgements first.
+TEST_F(Http2SessionTest, AStreamThatComesBeforeTheLastGoawayIsWrittenIsServed) {
+  say(hello() + headers(1, get()));
+  session().announce_end();
+  hear();
+  heard.clear();
+  session().end_new_streams();
+  session().receive(headers(3, get()), now);
+  hear();
+  EXPECT_EQ(find(Http2Frame::Goaway, 0)->number_at(0), 3u);
+  EXPECT_TRUE(stream(3).asked);
+}
+
+TEST_F(Http2SessionTest, AStreamBehindALastGoawayThatWaitsInTheOutputIsRefused) {
+  say(hello() + headers(1, get()));
+  session().announce_end();
+  hear();
+  heard.clear();
+  const std::string long_field(16'000, 'x');
+  for (int i = 0; i < 4; ++i) {
+    session().send_interim(stream(1), 103, {{"Link", long_field}});
+  }
+  session().end_new_streams();
+  ASSERT_GE(produce_once(), Http2Session::kEnough) << "and the GOAWAY is not among it";
+  session().receive(headers(3, get()), now);
+  EXPECT_EQ(streams.size(), 1u);
+  hear();
+  EXPECT_EQ(find(Http2Frame::Goaway, 0)->number_at(0), 1u);
+}
+
 TEST_F(Http2SessionTest, TheEndIsAnnouncedInTwoSteps) {
   say(hello() + headers(1, get()));
   session().announce_end();
