@@ -48,9 +48,10 @@ struct AccessRecord {
 class AccessLogSink {
  public:
   virtual void log(const AccessRecord& record) = 0;
-
- protected:
-  ~AccessLogSink() = default;
+  // Hands over what has been logged so far. To be called about once a second: a line waits no
+  // longer than that.
+  virtual void flush() = 0;
+  virtual ~AccessLogSink() = default;
 };
 
 }  // namespace berth::exchange

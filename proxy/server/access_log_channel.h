@@ -81,13 +81,12 @@ class AccessLogWorker final : public exchange::AccessLogSink {
   AccessLogWorker(const AccessLogWorker&) = delete;
   AccessLogWorker& operator=(const AccessLogWorker&) = delete;
   // Hands over what it has.
-  ~AccessLogWorker();
+  ~AccessLogWorker() override;
 
   void log(const exchange::AccessRecord& record) override;
 
-  // Hands over what has been logged so far. To be called about once a second: a line waits no
-  // longer than that. A full buffer is handed over at once.
-  void flush();
+  // A full buffer is handed over at once.
+  void flush() override;
 
  private:
   const std::shared_ptr<const AccessLogShared> shared_;

@@ -1,14 +1,14 @@
-// One listener of one worker on the kernel's sockets: accepts, and makes client connections of what
-// it gets.
+// One listener of one worker: its client connections, and what accepts them.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 
 #include "proxy/client/client_listener.h"
-#include "proxy/net/listener.h"
 
 namespace berth::server {
+
+struct ListenerPlan;
 
 // Makes room when file descriptors run short.
 class Eviction {
@@ -20,27 +20,38 @@ class Eviction {
   ~Eviction() = default;
 };
 
-// Thread: its worker's.
-class Port final : public net::AcceptHandler {
+// Accepts from its construction on. Thread: its worker's.
+class Port {
  public:
-  Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
-       std::unique_ptr<client::ClientListener> clients);
+  explicit Port(std::unique_ptr<client::ClientListener> clients) : clients_(std::move(clients)) {}
+  Port(const Port&) = delete;
+  Port& operator=(const Port&) = delete;
+  virtual ~Port() = default;
 
-  // Other settings for the socket and for the connections that are there.
-  void apply(const std::shared_ptr<const config::Listener>& settings, client::TlsAcceptorPtr tls);
   client::ClientListener& clients() { return *clients_; }
-  // No more accepts: what the kernel has queued is accepted first, so that nobody's connection is
-  // reset.
-  void stop_accepting();
+  // Puts other settings into effect, for what accepts and for the connections that are there.
+  virtual void apply(const std::shared_ptr<const config::Listener>& settings,
+                     client::TlsAcceptorPtr tls) {
+    clients_->apply(settings, std::move(tls));
+  }
+  // Accepts what is queued, so that nobody's connection is reset, and then no more.
+  virtual void stop_accepting() = 0;
 
  private:
-  void on_accept(UniqueFd fd, const net::Address& peer) override;
-  bool on_accept_starved(int error) override;
+  const std::unique_ptr<client::ClientListener> clients_;
+};
 
-  event::Loop& loop_;
-  Eviction& eviction_;
-  std::unique_ptr<client::ClientListener> clients_;
-  std::unique_ptr<net::Listener> listener_;
+// Opens the ports of one worker: on the kernel's sockets, or in the simulator's memory.
+class PortOpener {
+ public:
+  // `plan`: of a listener that the worker does not have yet; its socket is taken. `eviction`
+  // outlives the port.
+  virtual std::unique_ptr<Port> open(ListenerPlan& plan,
+                                     std::unique_ptr<client::ClientListener> clients,
+                                     Eviction& eviction) = 0;
+
+ protected:
+  ~PortOpener() = default;
 };
 
 }  // namespace berth::server

@@ -20,7 +20,7 @@ flags += -O2 -g1
 endif
 
 folders := base config event stats net http upstream exchange client
-sources := $(wildcard $(folders:%=proxy/%/*.cc)) $(addprefix proxy/server/,inventory.cc reload_report.cc tls_plan.cc topology.cc) \
+sources := $(wildcard $(folders:%=proxy/%/*.cc)) $(addprefix proxy/server/,inventory.cc reload_report.cc tls_plan.cc topology.cc worker_core.cc) \
   $(filter-out %_test.cc,$(wildcard tests/sim/*.cc))
 # The scraper's side and name servers are not simulated.
 sources := $(filter-out proxy/stats/collector.cc proxy/stats/process.cc proxy/net/resolver.cc,$(sources))

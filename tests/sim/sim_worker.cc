@@ -41,80 +41,102 @@ void SimMailbox::clear() {
   waiting_ = 0;
 }
 
-SimWorker::SimWorker(const Setup& setup)
-    : world_(setup.world),
-      index_(setup.index),
-      timers_(setup.world.now()),
-      runtime_{time_, timers_, turn_},
-      mailbox_(setup.world, setup.workers + 1, setup.sender),
-      dice_(setup.world.dice().next()),
-      network_(setup.dialer, ready_, dice_),
-      random_(setup.world.dice().next()),
-      env_{runtime_, network_, scratch_, random_, setup.index},
-      pools_(env_, setup.registry),
-      context_{.env = env_, .router = {}, .access_log = nullptr},
-      count_(setup.count),
-      listener_stats_(setup.listener_stats) {
-  time_.set_now(world_.now());
+SimPort::SimPort(SimWorker& worker, std::deque<Caller> backlog,
+                 std::unique_ptr<client::ClientListener> clients)
+    : Port(std::move(clients)), worker_(worker), backlog_(std::move(backlog)) {
+  worker.open_ports_.push_back(this);
 }
 
-void SimWorker::close_all() {
-  listener_.reset();
-  pools_.close_all();
-  context_.router = {};
+SimPort::~SimPort() {
+  for (const Caller& caller : backlog_) caller.link->near().reset();
+  if (open_) std::erase(worker_.open_ports_, this);
 }
 
-void SimWorker::take(const server::WorkerPlan& plan,
-                     std::shared_ptr<const config::Listener> listener) {
-  if (!in_turn_) time_.set_now(world_.now());
-  pools_.apply(plan.clusters);
-  std::unordered_map<std::string_view, upstream::Cluster*> clusters;
-  for (const upstream::ClusterPlan& upstream : plan.clusters) {
-    clusters[upstream.cluster->name] = pools_.find(*upstream.cluster);
-  }
-  context_.router = LocalPtr(new exchange::Router(plan.snapshot, clusters));
-  snapshot_ = plan.snapshot;
-  if (!in_turn_) turn_.run();  // the first one comes before anything else
-  if (listener_ == nullptr) {
-    listener_ = std::make_unique<client::ClientListener>(context_, std::move(listener), count_,
-                                                         listener_stats_);
-  } else {
-    listener_->apply(std::move(listener));
-  }
-  if (in_turn_) return;
-  turn_.run();
-  next_deadline_ = std::min(next_deadline_, timers_.next_deadline());
+void SimPort::stop_accepting() {
+  while (!backlog_.empty()) accept_one();
+  std::erase(worker_.open_ports_, this);
+  open_ = false;
 }
 
-void SimWorker::drain() {
-  draining_ = true;
-  listener_->drain();
-  pools_.close_idle();
-  // What the kernel has queued is accepted and served (server::Port).
-}
-
-void SimWorker::connect(Link& link, const net::Address& peer) {
-  if (draining_) {
-    link.near().reset();  // nobody listens any more
-    return;
-  }
-  backlog_.push_back({&link, peer});
-}
-
-void SimWorker::accept(const Caller& caller) {
+void SimPort::accept_one() {
+  const Caller caller = backlog_.front();
+  backlog_.pop_front();
   bool admitted = false;
-  listener_->accept(caller.peer, [&](net::TransportHandler& handler) {
+  clients().accept(caller.peer, [&](net::TransportHandler& handler) {
     admitted = true;
     auto transport = std::make_unique<SimTransport>(*caller.link, SimTransport::Stage::Open);
-    transport->attach(ready_, handler);
+    transport->attach(worker_.ready_, handler);
     return std::unique_ptr<net::Transport>(std::move(transport));
   });
   if (!admitted) caller.link->near().close();
 }
 
+server::ListenerPlan plan_listener(std::shared_ptr<const config::Listener> settings,
+                                   std::shared_ptr<client::ConnectionCount> count,
+                                   std::shared_ptr<stats::ListenerStats> stats) {
+  server::ListenerPlan plan;
+  plan.key = settings->address.canonical();
+  plan.settings = std::move(settings);
+  plan.count = std::move(count);
+  plan.stats = std::move(stats);
+  return plan;
+}
+
+SimWorker::SimWorker(const Setup& setup)
+    : world_(setup.world),
+      timers_(setup.world.now()),
+      runtime_{time_, timers_, turn_},
+      mailbox_(setup.world, setup.workers + 1, setup.sender),
+      dice_(setup.world.dice().next()),
+      network_(setup.dialer, ready_, dice_),
+      core_({.runtime = runtime_, .network = network_, .mailbox = mailbox_, .ports = *this},
+            setup.index, setup.registry, nullptr, setup.observer, setup.world.dice().next()) {
+  time_.set_now(world_.now());
+}
+
+std::unique_ptr<server::Port> SimWorker::open(server::ListenerPlan&,
+                                              std::unique_ptr<client::ClientListener> clients,
+                                              server::Eviction&) {
+  return std::make_unique<SimPort>(*this, std::exchange(early_, {}), std::move(clients));
+}
+
+void SimWorker::connect(Link& link, const net::Address& peer) {
+  if (core_.snapshot() == nullptr) {
+    early_.push_back({&link, peer});
+  } else if (open_ports_.empty()) {
+    link.near().reset();  // nobody listens any more
+  } else {
+    open_ports_.front()->queue({&link, peer});
+  }
+}
+
+size_t SimWorker::callers() const {
+  size_t count = 0;
+  for (const SimPort* port : open_ports_) count += port->queued();
+  return count;
+}
+
+void SimWorker::accept_nth(size_t caller) {
+  for (SimPort* port : open_ports_) {
+    if (caller < port->queued()) {
+      port->accept_one();
+      return;
+    }
+    caller -= port->queued();
+  }
+}
+
+bool SimWorker::left_over() const {
+  const bool clients =
+      std::any_of(core_.ports().begin(), core_.ports().end(),
+                  [](const auto& port) { return !port.second->clients().empty(); });
+  return clients || !core_.closing().empty() || timers_.next_deadline() != TimePoint::max() ||
+         !turn_.empty();
+}
+
 bool SimWorker::runnable() const {
   return in_turn_ || turn_.has_yielded() || !ready_.empty() || mailbox_.size() > 0 ||
-         !backlog_.empty() || next_deadline_ <= world_.now();
+         callers() > 0 || next_deadline_ <= world_.now();
 }
 
 void SimWorker::step() {
@@ -124,11 +146,11 @@ void SimWorker::step() {
     time_.set_now(world_.now());
     // What epoll_wait() reports is what is there now; what comes during the turn waits for the next
     // one.
-    callbacks_left_ = ready_.size() + mailbox_.size() + backlog_.size();
+    callbacks_left_ = ready_.size() + mailbox_.size() + callers();
     if (callbacks_left_ > 1 && dice_.percent(30))
       callbacks_left_ = dice_.between(1, callbacks_left_);
   }
-  const size_t here = ready_.size() + mailbox_.size() + backlog_.size();
+  const size_t here = ready_.size() + mailbox_.size() + callers();
   if (callbacks_left_ == 0 || here == 0) {
     end_turn();
     return;
@@ -140,9 +162,7 @@ void SimWorker::step() {
   } else if (choice < ready_.size() + mailbox_.size()) {
     mailbox_.take(dice_)->deliver();
   } else {
-    const Caller caller = backlog_.front();
-    backlog_.pop_front();
-    accept(caller);
+    accept_nth(choice - ready_.size() - mailbox_.size());
   }
 }
 
@@ -150,6 +170,7 @@ void SimWorker::end_turn() {
   timers_.advance(time_.now());
   turn_.run();
   in_turn_ = false;
+  core_.end_turn();
   next_deadline_ = timers_.next_deadline();
 }
 

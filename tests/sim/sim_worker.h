@@ -1,16 +1,14 @@
-// One worker of the proxy: the real code, on a clock, a network and mailboxes of the simulation.
-// Its turn is taken apart into steps, between which other workers and the outside go on.
+// One worker of the proxy: the real server::WorkerCore, on a clock, a network, ports and mailboxes
+// of the simulation. Its turn is taken apart into steps, between which other workers and the
+// outside go on.
 #pragma once
 
 #include <deque>
 #include <memory>
 #include <vector>
 
-#include "proxy/client/client_listener.h"
 #include "proxy/event/mailbox.h"
-#include "proxy/exchange/context.h"
-#include "proxy/server/topology.h"
-#include "proxy/upstream/worker_pools.h"
+#include "proxy/server/worker_core.h"
 #include "tests/sim/sim_network.h"
 
 namespace berth::sim {
@@ -47,32 +45,56 @@ class SimMailbox final : public event::Mailbox {
   size_t waiting_ = 0;
 };
 
-class SimWorker {
+class SimWorker;
+
+// A client that waits in a listener's backlog.
+struct Caller {
+  Link* link;
+  net::Address peer;
+};
+
+class SimPort final : public server::Port {
+ public:
+  SimPort(SimWorker& worker, std::deque<Caller> backlog,
+          std::unique_ptr<client::ClientListener> clients);
+  ~SimPort() override;
+
+  void stop_accepting() override;
+  void queue(const Caller& caller) { backlog_.push_back(caller); }
+  size_t queued() const { return backlog_.size(); }
+  void accept_one();
+
+ private:
+  SimWorker& worker_;
+  std::deque<Caller> backlog_;
+  bool open_ = true;
+};
+
+// One that a worker is to have; `stats`: nullptr if it has it already.
+server::ListenerPlan plan_listener(std::shared_ptr<const config::Listener> settings,
+                                   std::shared_ptr<client::ConnectionCount> count,
+                                   std::shared_ptr<stats::ListenerStats> stats);
+
+class SimWorker final : private server::PortOpener {
  public:
   struct Setup {
     World& world;
     stats::Registry& registry;
     Dialer& dialer;
+    server::WorkerObserver& observer;
     uint32_t index;
     uint32_t workers;
     const size_t& sender;
-    std::shared_ptr<client::ConnectionCount> count;
-    std::shared_ptr<stats::ListenerStats> listener_stats;
   };
   explicit SimWorker(const Setup& setup);
   SimWorker(const SimWorker&) = delete;
   SimWorker& operator=(const SimWorker&) = delete;
   ~SimWorker() { close_all(); }
-  // As a worker that is told to stop. Messages may still come, and are never delivered.
-  void close_all();
+  // As the thread of a worker ends. Messages may still come, and are never delivered.
+  void close_all() { core_.close_all(); }
 
-  upstream::Peer peer() { return {&mailbox_, &pools_}; }
-  void set_peers(const std::vector<upstream::Peer>& peers) { pools_.set_peers(&peers); }
-  void take(const server::WorkerPlan& plan, std::shared_ptr<const config::Listener> listener);
-
-  // A client is in the listener's backlog.
+  // A client calls.
   void connect(Link& link, const net::Address& peer);
-  void drain();
 
   bool in_turn() const { return in_turn_; }
   // Something to do at this moment?
@@ -82,44 +104,36 @@ class SimWorker {
   // One step: begins a turn, makes one callback, or ends the turn.
   void step();
 
-  bool left_over() const { return timers_.next_deadline() != TimePoint::max() || !turn_.empty(); }
+  server::WorkerCore& core() { return core_; }
+  // A client connection, a timer or a task.
+  bool left_over() const;
   SimMailbox& mailbox() { return mailbox_; }
-  upstream::WorkerPools& pools() { return pools_; }
-  client::ClientListener& listener() { return *listener_; }
+  upstream::WorkerPools& pools() { return core_.pools(); }
   SimNetwork& network() { return network_; }
-  const config::SnapshotPtr& snapshot() const { return snapshot_; }
-  uint64_t generation() const { return snapshot_ ? snapshot_->generation : 0; }
+  uint64_t generation() const { return core_.snapshot() ? core_.snapshot()->generation : 0; }
 
  private:
-  struct Caller {
-    Link* link;
-    net::Address peer;
-  };
-  void accept(const Caller& caller);
+  friend class SimPort;
+  std::unique_ptr<server::Port> open(server::ListenerPlan& plan,
+                                     std::unique_ptr<client::ClientListener> clients,
+                                     server::Eviction& eviction) override;
+  size_t callers() const;
+  void accept_nth(size_t caller);
   void end_turn();
 
   World& world_;
-  uint32_t index_;
   event::TimeSource time_;
   event::TimerQueue timers_;
   event::TurnQueue turn_;
   event::Runtime runtime_;
   ReadyList ready_;
   SimMailbox mailbox_;
-  std::deque<Caller> backlog_;
+  std::vector<SimPort*> open_ports_;
+  std::deque<Caller> early_;  // before the first configuration
   Dice dice_;
   SimNetwork network_;
-  net::Scratch scratch_;
-  Random random_;
-  net::WorkerEnv env_;
-  upstream::WorkerPools pools_;
-  exchange::Context context_;
-  std::shared_ptr<client::ConnectionCount> count_;
-  std::shared_ptr<stats::ListenerStats> listener_stats_;
-  std::unique_ptr<client::ClientListener> listener_;
-  config::SnapshotPtr snapshot_;
+  server::WorkerCore core_;
   bool in_turn_ = false;
-  bool draining_ = false;
   size_t callbacks_left_ = 0;  // of this turn
   TimePoint next_deadline_ = TimePoint::max();
 };

@@ -6,29 +6,6 @@ namespace berth::sim {
 
 namespace {
 
-// A posted configuration: what server::Worker does with it.
-class ApplyMessage final : public event::Message {
- public:
-  ApplyMessage(SimWorker& worker, server::WorkerPlan plan,
-               std::shared_ptr<const config::Listener> listener)
-      : worker_(worker), plan_(std::move(plan)), listener_(std::move(listener)) {}
-  void deliver() override { worker_.take(plan_, listener_); }
-
- private:
-  SimWorker& worker_;
-  server::WorkerPlan plan_;
-  std::shared_ptr<const config::Listener> listener_;
-};
-
-class DrainMessage final : public event::Message {
- public:
-  explicit DrainMessage(SimWorker& worker) : worker_(worker) {}
-  void deliver() override { worker_.drain(); }
-
- private:
-  SimWorker& worker_;
-};
-
 // A simulation that takes more steps than this goes round in circles. A body that moved byte by
 // byte has needed 3.9 million.
 constexpr uint64_t kMostSteps = 30'000'000;
@@ -47,22 +24,20 @@ Simulation::Simulation(World& of, const Scenario& played)
   for (uint32_t i = 0; i < played.servers * played.upstreams; ++i) {
     servers_.emplace_back(*this, i, i < played.servers ? "app" : "web", played.server);
   }
-  const auto count = std::make_shared<client::ConnectionCount>();
+  server::WorkerObserver& observer = *this;
   for (uint32_t i = 0; i < played.workers; ++i) {
-    workers_.push_back(std::make_unique<SimWorker>(
-        SimWorker::Setup{.world = of,
-                         .registry = registry_,
-                         .dialer = *this,
-                         .index = i,
-                         .workers = played.workers,
-                         .sender = sender_,
-                         .count = count,
-                         .listener_stats = registry_.listener("front")}));
+    workers_.push_back(std::make_unique<SimWorker>(SimWorker::Setup{.world = of,
+                                                                    .registry = registry_,
+                                                                    .dialer = *this,
+                                                                    .observer = observer,
+                                                                    .index = i,
+                                                                    .workers = played.workers,
+                                                                    .sender = sender_}));
     workers_.back()->network().set_attach_failures(played.attach_failures);
     workers_.back()->mailbox().take_up_to(played.most_mail_delay);
-    peers_.push_back(workers_.back()->peer());
+    peers_.push_back(workers_.back()->core().peer());
   }
-  for (const auto& worker : workers_) worker->set_peers(peers_);
+  for (const auto& worker : workers_) worker->core().set_peers(peers_);
   Dialer& dialer = *this;
   main_thread_ = std::make_unique<SimMainThread>(world, registry_, dialer, peers_, played.seed);
   reload();
@@ -190,6 +165,7 @@ void Simulation::redraw_listener() {
 }
 
 void Simulation::reload() {
+  if (draining) return;  // as the server does
   redraw_listener();
   config::Config config;
   config.memory_budget = generation_ > 0 && dice_.percent(30) ? 0 : scenario.memory_budget;
@@ -212,23 +188,24 @@ void Simulation::reload() {
   invariants_.know(plans.front());
   main_thread_->apply(clusters_);
   for (size_t i = 0; i < workers_.size(); ++i) {
-    if (generation_ == 1) {
-      workers_[i]->take(plans[i], listener_);
-      continue;
-    }
+    const bool knows_it = generation_ > 1;
+    plans[i].listeners.push_back(plan_listener(
+        listener_, clients_open_, knows_it ? nullptr : registry_.listener(listener_->name)));
     sender_ = workers_.size();
-    workers_[i]->mailbox().post(
-        std::make_unique<ApplyMessage>(*workers_[i], std::move(plans[i]), listener_));
+    workers_[i]->core().post_apply(std::move(plans[i]));
   }
 }
 
-// As server::Worker does it when the process is told to stop.
+// The process is told to stop.
 void Simulation::drain() {
   world.note("the proxy drains");
   draining = true;
-  for (const auto& worker : workers_) {
-    worker->mailbox().post(std::make_unique<DrainMessage>(*worker));
-  }
+  for (const auto& worker : workers_) worker->core().post_drain();
+}
+
+void Simulation::on_worker_drained(uint32_t worker) {
+  world.note("worker %u has drained", worker);
+  ++drained_;
 }
 
 void Simulation::drain_by_hand() {
@@ -369,6 +346,7 @@ void Simulation::wind_down() {
   if (scenario.upstream.health.enabled || scenario.upstream.pool.min_idle > 0 ||
       scenario.seed % 7 == 0) {
     reload();
+    if (draining) main_thread_->close_all();
   }
   const TimePoint latest = world.now() + kWindDown;
   while (!world.failed() && world.now() < latest && step()) check();
@@ -378,9 +356,9 @@ void Simulation::wind_down() {
                dialled_.front().transport->link().serial());
   }
   for (const auto& worker : workers_) {
-    if (!worker->listener().empty()) world.fail("a client connection is still there");
-    if (worker->left_over()) world.fail("a timer or a task is still there");
+    if (worker->left_over()) world.fail("a client connection, a timer or a task is still there");
   }
+  if (draining && drained_ != workers_.size()) world.fail("a worker has not said that it drained");
 }
 
 Outcome simulate(const Scenario& scenario, bool trace) {

@@ -36,7 +36,8 @@ inline Outcome simulate(uint64_t seed, bool trace = false) {
 class Simulation final : public Site,
                          private Dialer,
                          private SimTransport::Observer,
-                         private Invariants::Network {
+                         private Invariants::Network,
+                         private server::WorkerObserver {
  public:
   Simulation(World& world, const Scenario& scenario);
   ~Simulation();
@@ -51,6 +52,11 @@ class Simulation final : public Site,
   void on_transport_gone(SimTransport& transport) override;
   uint32_t connections_to(const net::Address& server) const override;
   ServerSockets::Count open_at(const net::Address& server) override;
+
+  void on_worker_ready(uint32_t) override {}
+  void on_worker_drained(uint32_t worker) override;
+  void on_ejected(const upstream::SharedServer&, Duration, uint32_t) override {}
+  void on_ejection_over(const upstream::SharedServer&) override {}
 
   config::Upstream draw_upstream(const std::string& name);
   void redraw_listener();
@@ -88,6 +94,9 @@ class Simulation final : public Site,
   bool ending_ = false;
   uint64_t steps_ = 0;
   TimePoint lag_until_{};
+  uint32_t drained_ = 0;  // workers that have said so
+  const std::shared_ptr<client::ConnectionCount> clients_open_ =
+      std::make_shared<client::ConnectionCount>();
   std::shared_ptr<const config::Listener> listener_;
 };
 

@@ -8,20 +8,19 @@ Stage::Stage(uint32_t workers) : topology_(registry_, workers), sender_(workers)
   upstream_.name = "app";
   upstream_.servers = {{"10.0.0.1:80"}};
   listener_.name = "front";
-  const auto count = std::make_shared<client::ConnectionCount>();
+  listener_.address = "front";
+  server::WorkerObserver& observer = *this;
   for (uint32_t i = 0; i < workers; ++i) {
-    workers_.push_back(std::make_unique<SimWorker>(
-        SimWorker::Setup{.world = world_,
-                         .registry = registry_,
-                         .dialer = *this,
-                         .index = i,
-                         .workers = workers,
-                         .sender = sender_,
-                         .count = count,
-                         .listener_stats = registry_.listener("front")}));
-    peers_.push_back(workers_.back()->peer());
+    workers_.push_back(std::make_unique<SimWorker>(SimWorker::Setup{.world = world_,
+                                                                    .registry = registry_,
+                                                                    .dialer = *this,
+                                                                    .observer = observer,
+                                                                    .index = i,
+                                                                    .workers = workers,
+                                                                    .sender = sender_}));
+    peers_.push_back(workers_.back()->core().peer());
   }
-  for (const auto& worker : workers_) worker->set_peers(peers_);
+  for (const auto& worker : workers_) worker->core().set_peers(peers_);
 }
 
 Stage::~Stage() {
@@ -33,22 +32,27 @@ void Stage::apply(const std::vector<uint32_t>& late) {
   config::Config config;
   config.upstreams.push_back(upstream_);
   config.routes.emplace_back().upstream = "app";
-  std::vector<server::WorkerPlan> plans =
-      topology_.apply(config::make_snapshot(std::move(config), ++generation_, "", {})).plans;
-  clusters_ = plans.front().clusters;
-  const auto listener = std::make_shared<const config::Listener>(listener_);
+  plans_ = topology_.apply(config::make_snapshot(std::move(config), ++generation_, "", {})).plans;
+  clusters_ = plans_.front().clusters;
   for (uint32_t i = 0; i < workers_.size(); ++i) {
-    if (std::find(late.begin(), late.end(), i) == late.end()) workers_[i]->take(plans[i], listener);
+    if (std::find(late.begin(), late.end(), i) == late.end()) hand_out(i);
   }
-  late_ = std::move(plans);
+  settle();
 }
 
 void Stage::apply_late() {
-  const auto listener = std::make_shared<const config::Listener>(listener_);
   for (uint32_t i = 0; i < workers_.size(); ++i) {
-    if (workers_[i]->generation() != generation_) workers_[i]->take(late_[i], listener);
+    if (workers_[i]->generation() != generation_) hand_out(i);
   }
   settle();
+}
+
+void Stage::hand_out(uint32_t worker) {
+  const bool knows_it = !workers_[worker]->core().ports().empty();
+  plans_[worker].listeners.push_back(
+      plan_listener(std::make_shared<const config::Listener>(listener_), clients_open_,
+                    knows_it ? nullptr : registry_.listener(listener_.name)));
+  workers_[worker]->core().post_apply(std::move(plans_[worker]));
 }
 
 std::unique_ptr<SimTransport> Stage::dial(const net::Address& to, CloseReason&) {

@@ -13,7 +13,7 @@
 
 namespace berth::sim {
 
-class Stage : private Dialer {
+class Stage : private Dialer, private server::WorkerObserver {
  public:
   explicit Stage(uint32_t workers = 1);
   ~Stage();
@@ -68,6 +68,12 @@ class Stage : private Dialer {
   std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
   bool let_go();
 
+  void on_worker_ready(uint32_t) override {}
+  void on_worker_drained(uint32_t) override {}
+  void on_ejected(const upstream::SharedServer&, Duration, uint32_t) override {}
+  void on_ejection_over(const upstream::SharedServer&) override {}
+  void hand_out(uint32_t worker);
+
   struct Dialled {
     Link* link;
     SimTransport* transport;
@@ -85,7 +91,9 @@ class Stage : private Dialer {
   config::Upstream upstream_;
   config::Listener listener_;
   std::vector<upstream::ClusterPlan> clusters_;  // of the newest configuration
-  std::vector<server::WorkerPlan> late_;
+  std::vector<server::WorkerPlan> plans_;
+  const std::shared_ptr<client::ConnectionCount> clients_open_ =
+      std::make_shared<client::ConnectionCount>();
   uint64_t generation_ = 0;
   bool at_once_ = false;
   bool lets_go_ = true;

@@ -49,6 +49,7 @@ class NotingLog final : public exchange::AccessLogSink {
                      .sent = record.sent_bytes,
                      .reason = record.reason});
   }
+  void flush() override {}
   std::vector<Logged> lines;
 };
 

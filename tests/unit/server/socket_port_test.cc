@@ -1,4 +1,4 @@
-#include "proxy/server/port.h"
+#include "proxy/server/socket_port.h"
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -28,9 +28,9 @@ class FakeEviction final : public Eviction {
   std::function<size_t()> make_room;
 };
 
-class PortTest : public testing::Test {
+class SocketPortTest : public testing::Test {
  protected:
-  PortTest() {
+  SocketPortTest() {
     context_.router =
         LocalPtr(new exchange::Router(config::make_snapshot(config::Config(), 1, "", {}), {}));
   }
@@ -40,7 +40,7 @@ class PortTest : public testing::Test {
   }
   void listen(UniqueFd fd) {
     bound = net::Address::of_socket(fd.get());
-    port = std::make_unique<Port>(
+    port = std::make_unique<SocketPort>(
         loop_, std::move(fd), eviction,
         std::make_unique<client::ClientListener>(
             context_, settings, std::make_shared<client::ConnectionCount>(), stats));
@@ -74,10 +74,10 @@ class PortTest : public testing::Test {
   exchange::Context context_{.env = env_, .router = {}, .access_log = nullptr};
 
  protected:
-  std::unique_ptr<Port> port;
+  std::unique_ptr<SocketPort> port;
 };
 
-TEST_F(PortTest, MakesClientConnectionsOfWhatItAccepts) {
+TEST_F(SocketPortTest, MakesClientConnectionsOfWhatItAccepts) {
   listen();
   EXPECT_TRUE(port->clients().empty());
   const UniqueFd one = connect(bound);
@@ -88,7 +88,7 @@ TEST_F(PortTest, MakesClientConnectionsOfWhatItAccepts) {
   EXPECT_FALSE(port->clients().empty());
 }
 
-TEST_F(PortTest, ServesUnixSocketsToo) {
+TEST_F(SocketPortTest, ServesUnixSocketsToo) {
   const std::string path =
       testing::TempDir() + "berth-port-" + std::to_string(::getpid()) + ".sock";
   listen("unix:" + path);
@@ -98,7 +98,7 @@ TEST_F(PortTest, ServesUnixSocketsToo) {
   ::unlink(path.c_str());
 }
 
-TEST_F(PortTest, WhatTheKernelHasQueuedIsTakenBeforeItStopsAccepting) {
+TEST_F(SocketPortTest, WhatTheKernelHasQueuedIsTakenBeforeItStopsAccepting) {
   listen();
   std::vector<UniqueFd> clients;
   for (int i = 0; i < 600; ++i) clients.push_back(connect(bound));
@@ -110,7 +110,7 @@ TEST_F(PortTest, WhatTheKernelHasQueuedIsTakenBeforeItStopsAccepting) {
   port->stop_accepting();  // harmless
 }
 
-TEST_F(PortTest, WhenDescriptorsRunShortIdleClientsMakeRoom) {
+TEST_F(SocketPortTest, WhenDescriptorsRunShortIdleClientsMakeRoom) {
   listen();
   const UniqueFd client = connect(bound);
   // A sanitizer that checks a virtual call for the first time needs descriptors itself.
@@ -139,7 +139,7 @@ TEST_F(PortTest, WhenDescriptorsRunShortIdleClientsMakeRoom) {
   lift();
 }
 
-TEST_F(PortTest, ItsConnectionsGoWithIt) {
+TEST_F(SocketPortTest, ItsConnectionsGoWithIt) {
   listen();
   const UniqueFd client = connect(bound);
   turn();
@@ -157,7 +157,7 @@ uint32_t backlog_of(const UniqueFd& fd) {
   return info.tcpi_sacked;
 }
 
-TEST_F(PortTest, ANewBacklogHoldsAtOnce) {
+TEST_F(SocketPortTest, ANewBacklogHoldsAtOnce) {
   UniqueFd fd = net::listen_on(*net::Address::parse("127.0.0.1:0"), 64, 0);
   const UniqueFd same(::dup(fd.get()));
   listen(std::move(fd));

@@ -1,4 +1,4 @@
-#include "proxy/server/port.h"
+#include "proxy/server/socket_port.h"
 
 #include "proxy/net/socket_options.h"
 #include "proxy/net/socket_transport.h"
@@ -13,40 +13,40 @@ constexpr size_t kEvictAtOnce = 16;
 constexpr int kLastRounds = 64;
 }  // namespace
 
-Port::Port(event::Loop& loop, UniqueFd fd, Eviction& eviction,
-           std::unique_ptr<client::ClientListener> clients)
-    : loop_(loop),
+SocketPort::SocketPort(event::Loop& loop, UniqueFd fd, Eviction& eviction,
+                       std::unique_ptr<client::ClientListener> clients)
+    : Port(std::move(clients)),
+      loop_(loop),
       eviction_(eviction),
-      clients_(std::move(clients)),
       listener_(std::make_unique<net::Listener>(loop, std::move(fd), *this)) {}
 
-void Port::apply(const std::shared_ptr<const config::Listener>& settings,
-                 client::TlsAcceptorPtr tls) {
-  if (listener_ != nullptr && settings->backlog != clients_->settings().backlog) {
+void SocketPort::apply(const std::shared_ptr<const config::Listener>& settings,
+                       client::TlsAcceptorPtr tls) {
+  if (listener_ != nullptr && settings->backlog != clients().settings().backlog) {
     listener_->set_backlog(settings->backlog);
   }
-  clients_->apply(settings, std::move(tls));
+  clients().apply(settings, std::move(tls));
 }
 
-void Port::stop_accepting() {
+void SocketPort::stop_accepting() {
   if (listener_ == nullptr) return;
   for (int round = 0; round < kLastRounds && listener_->accept_all(); ++round) {
   }
   listener_.reset();
 }
 
-void Port::on_accept(UniqueFd fd, const net::Address& peer) {
+void SocketPort::on_accept(UniqueFd fd, const net::Address& peer) {
   if (peer.kind() != net::AddressKind::Unix) {
-    net::set_tcp_options(fd.get(), clients_->settings().tcp_keepalive);
+    net::set_tcp_options(fd.get(), clients().settings().tcp_keepalive);
   }
-  clients_->accept(peer.unmapped(), [&](net::TransportHandler& handler) {
+  clients().accept(peer.unmapped(), [&](net::TransportHandler& handler) {
     auto transport = std::make_unique<net::SocketTransport>(std::move(fd));
     if (!transport->attach(loop_, handler)) transport.reset();
     return transport;
   });
 }
 
-bool Port::on_accept_starved(int) {
+bool SocketPort::on_accept_starved(int) {
   return eviction_.evict_idle(kEvictAtOnce) > 0;
 }
 
