@@ -56,6 +56,7 @@ class ClientConnection final : public Connection,
   void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) override;
   net::Address local_address() const override { return transport_->local_address(); }
   size_t unsent() const override { return out_.size(); }
+  uint64_t taken() const override;
   void response_complete() override;
   void abort(CloseReason reason) override;
   void pause_request_body() override;
@@ -87,7 +88,6 @@ class ClientConnection final : public Connection,
   void flush();
   void expect_taking();
   void check_taking();
-  uint64_t taken() const;
   void decide_keep_alive(bool delimited);
   std::string_view connection_fields() const;
   bool wants_hsts() const;

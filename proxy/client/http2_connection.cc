@@ -315,7 +315,6 @@ void Http2Connection::check_taking() {
   listener_.env().runtime.timers.arm(timer_, std::min(look, sending_.deadline()));
 }
 
-// Bytes that the client has received, as far as the kernel knows.
 uint64_t Http2Connection::taken() const {
   const uint64_t acked = transport_->bytes_acked();
   return acked != UINT64_MAX ? acked : sent_ - out_.size();

@@ -53,6 +53,8 @@ class Http2Connection final : public Connection,
   // A stream has much to send: now, if it can be.
   void flush();
   void on_request_over(Http2Request& request);
+  // Bytes that the client has received, as far as the kernel knows.
+  uint64_t taken() const;
   // The client does not take what it is sent.
   bool blocked() const { return !out_.empty(); }
 
@@ -81,7 +83,6 @@ class Http2Connection final : public Connection,
   void arm(Duration after);
   void expect_taking();
   void check_taking();
-  uint64_t taken() const;
 
   std::unique_ptr<net::Transport> transport_;
   http::Http2Session session_;

@@ -237,6 +237,12 @@ void Http2Request::send_upgrade(const http::ResponseHead& head, std::string_view
   if (!early_.empty() || client_done_) connection_.listener().env().runtime.turn.later(*this);
 }
 
+// What the connection has of it has not been taken while that cannot send.
+uint64_t Http2Request::taken() const {
+  const uint64_t passed_on = sent_ - std::min<uint64_t>(unsent(), sent_);
+  return connection_.blocked() ? passed_on + connection_.taken() : passed_on;
+}
+
 void Http2Request::response_complete() {
   state_ = State::Done;
   early_.clear();

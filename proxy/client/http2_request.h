@@ -57,6 +57,7 @@ class Http2Request final : public event::Disposable,
   void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) override;
   net::Address local_address() const override;
   size_t unsent() const override { return http::Http2Stream::unsent(); }
+  uint64_t taken() const override;
   void response_complete() override;
   void abort(CloseReason reason) override;
   void pause_request_body() override;

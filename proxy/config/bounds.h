@@ -64,6 +64,8 @@ inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
 inline constexpr NumberBounds kBody{1, 1024 * kGiB, "write unlimited for no limit"};
 inline constexpr NumberBounds kRate{1, 1 * kGiB, "write off for no limit"};
 inline constexpr NumberBounds kBuffer{4 * kKiB, 64 * kMiB, ""};
+inline constexpr NumberBounds kSpool{64 * kKiB, 1024 * 1024 * kGiB,
+                                     "to write no files, write spool: off"};
 inline constexpr NumberBounds kBudget{1 * kMiB, 1024 * kGiB, ""};
 }  // namespace bounds
 

@@ -48,10 +48,11 @@ inline constexpr std::array kNonIdempotents = {
     Choice{RetryNonIdempotent::FinProved, "fin_proved"},
 };
 inline constexpr std::array kRequestBodies = {Choice{RequestBody::Auto, "auto"},
-                                              Choice{RequestBody::Stream, "stream"}};
-inline constexpr std::array kRouteRequestBodies = {Choice{RequestBody::Inherit, "inherit"},
-                                                   Choice{RequestBody::Auto, "auto"},
-                                                   Choice{RequestBody::Stream, "stream"}};
+                                              Choice{RequestBody::Stream, "stream"},
+                                              Choice{RequestBody::Spool, "spool"}};
+inline constexpr std::array kRouteRequestBodies = {
+    Choice{RequestBody::Inherit, "inherit"}, Choice{RequestBody::Auto, "auto"},
+    Choice{RequestBody::Stream, "stream"}, Choice{RequestBody::Spool, "spool"}};
 inline constexpr std::array kEjectFors = {
     Choice{EjectFor::Failures, "failures"},
     Choice{EjectFor::GatewayErrors, "gateway_errors"},
@@ -90,6 +91,7 @@ enum class TextKind : uint8_t {
   Ciphers,      // OpenSSL's names, with colons between them
   CheckTarget,  // of a health check: a path, with a query or without
   CheckHost,    // a Host, or auto
+  Folder,       // an absolute path, or auto
   StatusRange,
   HostName,
   Nameserver,  // an IP address with a port

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,17 @@ struct AccessLog {
   bool operator==(const AccessLog&) const = default;
 };
 
+// Where request bodies wait that are too long for memory and come too slowly to stream.
+struct Spool {
+  static constexpr std::string_view kAutoPath = "auto";
+
+  bool enabled = true;
+  std::string path = std::string(kAutoPath);  // a folder; auto: $TMPDIR, /var/tmp or /tmp
+  uint64_t max_size = 1 * kGiB;               // of one body
+  uint64_t budget = 4 * kGiB;                 // of all
+  bool operator==(const Spool&) const = default;
+};
+
 struct Shutdown {
   Duration grace = 30s;
   bool operator==(const Shutdown&) const = default;
@@ -62,6 +74,7 @@ struct Shutdown {
 struct Config {
   uint32_t workers = 0;                 // 0: auto, one per core
   uint64_t memory_budget = 256 * kMiB;  // for buffered bodies, whole process
+  Spool spool;
   std::vector<Listener> listeners;
   std::vector<Upstream> upstreams;
   std::vector<Route> routes;

@@ -58,6 +58,14 @@ void visit_keys(V& v, Resolver& r) {
 }
 
 template <class V>
+void visit_keys(V& v, Spool& s) {
+  v.boolean("enabled", s.enabled);
+  v.text("path", s.path, TextKind::Folder);
+  v.size("max_size", s.max_size, bounds::kSpool);
+  v.size("budget", s.budget, bounds::kSpool);
+}
+
+template <class V>
 void visit_keys(V& v, Shutdown& s) {
   v.duration("grace", s.grace, bounds::kGrace);
 }
@@ -66,6 +74,7 @@ template <class V>
 void visit_keys(V& v, Config& c) {
   v.count("workers", c.workers, bounds::kWorkers, &kAuto);
   v.size("memory_budget", c.memory_budget, bounds::kBudget);
+  v.switchable("spool", c.spool);
   v.list("listeners", c.listeners);
   v.named("upstreams", c.upstreams);
   v.list("routes", c.routes);

@@ -234,6 +234,13 @@ Checked check_nameserver(std::string_view text) {
   return refuse(text, "is not the address of a name server", "such as 10.0.0.2:53");
 }
 
+Checked check_folder(std::string_view text) {
+  if (text == "auto" || (text.starts_with('/') && text.find('\0') == std::string_view::npos)) {
+    return std::string(text);
+  }
+  return refuse(text, "is not an absolute path", "such as /var/spool/berth, or auto");
+}
+
 Checked check_status_range(std::string_view text) {
   if (parse_status_range(text)) return std::string(text);
   return refuse(text, "is not a status", "such as 204 or 200-399");
@@ -295,6 +302,8 @@ Checked check_text(std::string_view text, TextKind kind) {
       return check_target(text);
     case TextKind::CheckHost:
       return check_check_host(text);
+    case TextKind::Folder:
+      return check_folder(text);
     case TextKind::StatusRange:
       return check_status_range(text);
     case TextKind::Nameserver:

@@ -53,6 +53,8 @@ struct Pool {
   uint32_t queue_size = 1024;  // of the whole upstream
   Duration queue_timeout = 2s;
   Duration close_timeout = 10s;  // for the server to let go of a connection that Berth closes
+  // While others wait, one whose client moves nothing for so long is ended; none: off.
+  std::optional<Duration> rest_timeout = 1s;
   uint32_t max_upgraded = 1024;  // upgraded (WebSocket) connections, not counted in max_connections
   bool operator==(const Pool&) const = default;
 };
@@ -79,7 +81,7 @@ enum class ProxyProtocol : uint8_t { Off, V1, V2 };
 
 // When a connection is taken for a request whose body is still coming. Inherit: as the upstream has
 // it (a route's only).
-enum class RequestBody : uint8_t { Inherit, Auto, Stream };
+enum class RequestBody : uint8_t { Inherit, Auto, Stream, Spool };
 
 struct Upstream {
   std::string name;

@@ -48,6 +48,7 @@ class Validator {
     check_upstreams();
     check_resolver();
     check_routes();
+    check_spool();
   }
 
  private:
@@ -231,6 +232,26 @@ class Validator {
                        "raise max_ttl or lower min_ttl");
   }
 
+  void check_spool() {
+    const Spool& spool = config_.spool;
+    if (spool.enabled && spool.max_size > spool.budget) {
+      diagnostics_.error(at("spool.max_size"), "max_size is above budget, which is for all of them",
+                         "raise budget or lower max_size");
+    }
+    if (spool.enabled) return;
+    const auto check = [&](RequestBody body, const std::string& path) {
+      if (body != RequestBody::Spool) return;
+      diagnostics_.error(at(path + ".request_body"), "request_body: spool, and spool is off",
+                         "turn spool on, or write request_body: auto");
+    };
+    for (const Upstream& upstream : config_.upstreams) {
+      check(upstream.request_body, "upstreams." + upstream.name);
+    }
+    for (size_t i = 0; i < config_.routes.size(); ++i) {
+      check(config_.routes[i].request_body, indexed("routes", i));
+    }
+  }
+
   void check_pool(const Pool& pool, const std::string& path) {
     const auto above = [&](std::string_view what, uint32_t most) {
       diagnostics_.error(at(path + ".min_idle"), "min_idle " + std::to_string(pool.min_idle) +
@@ -241,6 +262,12 @@ class Validator {
       above("max_connections", pool.max_connections);
     } else if (pool.min_idle > pool.max_idle) {
       above("max_idle", pool.max_idle);
+    }
+    if (pool.rest_timeout && *pool.rest_timeout >= pool.queue_timeout &&
+        places_.contains(path + ".rest_timeout")) {
+      diagnostics_.warning(
+          at(path + ".rest_timeout"), "rest_timeout is not below queue_timeout",
+          "who waits for a client that has stalled is refused before that is ended");
     }
   }
 
@@ -392,6 +419,11 @@ void complete(Config& config, const Places& places) {
     const bool written = places.contains("upstreams." + upstream.name + ".pool.max_idle");
     if (!written) {
       pool.max_idle = std::min(std::max(pool.max_idle, pool.min_idle), pool.max_connections);
+    }
+    if (pool.rest_timeout &&
+        !places.contains("upstreams." + upstream.name + ".pool.rest_timeout")) {
+      const Duration half = std::chrono::floor<std::chrono::milliseconds>(pool.queue_timeout / 2);
+      pool.rest_timeout = std::clamp<Duration>(half, 1ms, *pool.rest_timeout);
     }
     Ejection& ejection = upstream.ejection;
     if (!places.contains("upstreams." + upstream.name + ".ejection.max_time")) {

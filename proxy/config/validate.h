@@ -18,8 +18,8 @@ using Places = std::map<std::string, Mark, std::less<>>;
 Mark place_of(const Places& places, std::string_view path);
 
 // Fills in what follows from other values: listener names, the one possible route, a `max_idle`
-// that is neither below `min_idle` nor above `max_connections`, and a `max_time` that is not below
-// `time`.
+// that is neither below `min_idle` nor above `max_connections`, a `rest_timeout` of at most half of
+// `queue_timeout`, and a `max_time` that is not below `time`.
 void complete(Config& config, const Places& places);
 
 // Reports every error and warning in a completed configuration.

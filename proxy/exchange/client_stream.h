@@ -63,6 +63,8 @@ class ClientStream {
   virtual net::Address local_address() const { return {}; }
   // Bytes that the client has not taken yet.
   virtual size_t unsent() const = 0;
+  // Bytes that it has taken, as far as is known; only differences mean something.
+  virtual uint64_t taken() const = 0;
 
   // The response's last byte has been given to send_*(), and the exchange uses no upstream any
   // more. Always the last call.

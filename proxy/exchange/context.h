@@ -3,6 +3,7 @@
 
 #include "proxy/base/local_ptr.h"
 #include "proxy/exchange/access_record.h"
+#include "proxy/exchange/holders.h"
 #include "proxy/exchange/router.h"
 #include "proxy/net/worker_env.h"
 
@@ -12,7 +13,9 @@ namespace berth::exchange {
 struct Context {
   net::WorkerEnv& env;
   LocalPtr<Router> router;  // of the newest snapshot; exchanges keep the one they began with
-  AccessLogSink* access_log = nullptr;  // nullptr: off
+  AccessLogSink* access_log = nullptr;        // nullptr: off
+  HolderObserver* holder_observer = nullptr;  // may be nullptr
+  Holders holders{env};
 };
 
 }  // namespace berth::exchange

@@ -3,52 +3,19 @@
 #include <algorithm>
 
 #include "proxy/exchange/affinity.h"
+#include "proxy/exchange/gather.h"
 #include "proxy/exchange/redirect.h"
 #include "proxy/exchange/request_id.h"
 #include "proxy/net/proxy_header.h"
 
 namespace berth::exchange {
 
-namespace {
-
-// A request's bytes on the way to a connection, gathered for one sendmsg.
-class Gather {
- public:
-  explicit Gather(upstream::UpstreamConnection& connection) : connection_(connection) {}
-
-  void add(std::string_view part) {
-    if (part.empty()) return;
-    if (count_ == parts_.size()) flush();
-    parts_[count_++] = {const_cast<char*>(part.data()), part.size()};
-  }
-  // False if the connection is broken.
-  bool flush() {
-    if (count_ > 0 && ok_) ok_ = connection_.send(parts_.data(), static_cast<int>(count_));
-    count_ = 0;
-    return ok_;
-  }
-
- private:
-  upstream::UpstreamConnection& connection_;
-  std::array<iovec, 32> parts_;
-  size_t count_ = 0;
-  bool ok_ = true;
-};
-
-// `last`: the server is asked to close after its response.
-void add_head(Gather& out, std::string_view head, bool last) {
-  constexpr std::string_view kEnd = "\r\n";
-  out.add(last ? head.substr(0, head.size() - kEnd.size()) : head);
-  if (last) out.add("Connection: close\r\n\r\n");
-}
-
-// More than this unsent to the server: the client waits.
-constexpr size_t kUnsentToServer = 64 * 1024;
-
-}  // namespace
-
 Exchange::Exchange(Context& context, ClientStream& stream, const ClientFacts& client)
-    : context_(context), stream_(stream), client_(client), router_(context.router) {}
+    : context_(context),
+      stream_(stream),
+      client_(client),
+      router_(context.router),
+      feeder_(*this) {}
 
 // Counted in its upstream until it is destroyed: what it names lives as long.
 Exchange::~Exchange() {
@@ -97,68 +64,11 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   }
   counted_ = true;
   target_.cluster->request_began();
-  // Who waits for 100 (Continue) holds nothing meanwhile: he hears it from us, as soon as it is
-  // known where his request goes. One that has begun to send needs none (RFC 9110 section 10.1.1).
-  if (head.expect_continue && !complete && body.empty() && !streams()) stream_.send_continue();
-  if (complete || streams() || request_buffer_full(body.size())) {
+  if (complete) {
     dispatch(body);
   } else {
-    buffer_body(body);
+    begin_body(head, body);
   }
-}
-
-void Exchange::on_request_body(std::string_view bytes, bool complete, std::string_view trailers) {
-  if (response_ == ResponseProgress::Tunnel) {
-    stream_body(bytes);
-    if (complete) {
-      lease_->shutdown_write();
-      end_tunnel_side(client_done_);
-    }
-    return;
-  }
-  // Answered or given up: the rest of the body is of no use, though the client may still send it.
-  if (response_ == ResponseProgress::Complete) return;
-  body_complete_ = body_complete_ || complete;
-  trailers_ = trailers;
-  switch (progress_) {
-    case RequestProgress::Receiving:
-      if (complete || request_buffer_full(body_.size() + bytes.size())) {
-        dispatch(bytes);
-      } else {
-        buffer_body(bytes);
-      }
-      return;
-    case RequestProgress::Waiting:
-      buffer_body(bytes);
-      return;
-    case RequestProgress::Streaming:
-      if (lease_) stream_body(bytes);
-      return;
-    case RequestProgress::Sent:
-      return;
-  }
-}
-
-void Exchange::buffer_body(std::string_view bytes) {
-  if (context_.env.scratch.contains(bytes.data()) && bytes.size() >= net::Scratch::kSize / 4) {
-    body_.push(context_.env.scratch.take(bytes));
-  } else {
-    body_.append(bytes);
-  }
-  if (!body_complete_ && progress_ == RequestProgress::Waiting && !client_paused_ &&
-      request_buffer_full(body_.size())) {
-    client_paused_ = true;
-    stream_.pause_request_body();
-  }
-}
-
-// So much of the body has come that no more of it is collected, or memory is short.
-bool Exchange::request_buffer_full(size_t size) const {
-  return size >= target_.cluster->settings().request_buffer || memory_is_short();
-}
-
-bool Exchange::memory_is_short() const {
-  return net::buffered_memory() > router_->config().memory_budget;
 }
 
 void Exchange::dispatch(std::string_view body) {
@@ -228,10 +138,9 @@ void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std:
   }
   reused_ = lease_->reused();
   if (!send_request(body)) return;  // the failure is reported at the end of the turn
-  if (client_paused_ && !body_complete_) {
-    client_paused_ = false;
-    stream_.resume_request_body();
-  }
+  if (body_complete_) return;
+  context_.holders.watch(*this);
+  if (!feeding()) resume_client();
 }
 
 bool Exchange::keeps_body() const {
@@ -240,12 +149,19 @@ bool Exchange::keeps_body() const {
 }
 
 bool Exchange::send_request(std::string_view body) {
+  if (body_.in_file()) {
+    BERTH_DCHECK(body.empty());
+    progress_ = RequestProgress::Streaming;
+    body_.rewind();
+    feed(request_.head());
+    return static_cast<bool>(lease_);
+  }
   if (!body.empty() && keeps_body()) {
     buffer_body(body);
     body = {};
   }
   Gather out(*lease_.operator->());
-  add_head(out, request_.head(), lease_->last_request());
+  out.add_head(request_.head(), lease_->last_request());
   char size_line[24];
   const size_t size = body_.size() + body.size();
   if (chunked_ && size > 0) out.add({size_line, http::write_chunk_size(size_line, size)});
@@ -264,58 +180,15 @@ bool Exchange::send_request(std::string_view body) {
   }
   progress_ = body_complete_ ? RequestProgress::Sent : RequestProgress::Streaming;
   if (!out.flush()) {
-    body_.append(body);  // nothing of it was taken: it can still go another way
+    body_.keep(body, context_.env.scratch);  // nothing of it was taken: it can still go another way
     return false;
   }
   if (!keeps_body()) {
     body_kept_ = size == 0;
     body_.clear();
   }
-  if (body_complete_) {
-    sent_at_ = context_.env.now();
-    lease_->request_complete();
-  }
+  if (body_complete_) request_sent();
   return true;
-}
-
-void Exchange::stream_body(std::string_view bytes) {
-  if (response_ != ResponseProgress::Tunnel) {
-    body_kept_ = false;
-    body_.clear();
-  }
-  Gather out(*lease_.operator->());
-  const bool last = body_complete_ && response_ != ResponseProgress::Tunnel;
-  const bool framed = chunked_ && response_ != ResponseProgress::Tunnel;
-  char size_line[24];
-  if (framed && !bytes.empty()) {
-    out.add({size_line, http::write_chunk_size(size_line, bytes.size())});
-  }
-  out.add(bytes);
-  if (framed && !bytes.empty()) out.add("\r\n");
-  if (framed && last) {
-    out.add("0\r\n");
-    out.add(trailers_);
-    out.add("\r\n");
-  }
-  if (!out.flush()) return;
-  if (last) {
-    progress_ = RequestProgress::Sent;
-    sent_at_ = context_.env.now();
-    lease_->request_complete();
-  } else if (lease_->unsent() > kUnsentToServer && !client_paused_) {
-    client_paused_ = true;
-    stream_.pause_request_body();
-  }
-}
-
-void Exchange::on_request_drained() {
-  if (client_done_ && server_done_) {
-    finish_response();  // the last of a tunnel
-    return;
-  }
-  if (!client_paused_) return;
-  client_paused_ = false;
-  stream_.resume_request_body();
 }
 
 // --- When things go wrong.
@@ -332,6 +205,7 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   lease_.forget();
   if (response_started()) {
     set_failure(failure.reason);
+    upload_slot_.give_back();
     const bool tunnel = response_ == ResponseProgress::Tunnel;
     response_ = ResponseProgress::Complete;
     stream_.abort(tunnel ? CloseReason::UpgradeFinished : CloseReason::ResponseAborted);
@@ -398,7 +272,9 @@ void Exchange::answer(CloseReason reason, std::string_view location) {
   failure_ = reason;
   client_.stats.requests_refused[static_cast<size_t>(reason)].add();
   response_ = ResponseProgress::Complete;
+  upload_slot_.give_back();
   lease_.give_back(CloseReason::None);
+  body_.clear();
   const uint16_t status = info(reason).status;
   stream_.send_local({.status = status != 0 ? status : uint16_t{502},
                       .reason = reason,
@@ -414,7 +290,9 @@ std::string Exchange::proxy_header(config::ProxyProtocol version) const {
 void Exchange::cancel() {
   response_ = ResponseProgress::Complete;
   give_up();
+  upload_slot_.give_back();
   lease_.give_back(CloseReason::None);
+  body_.clear();
 }
 
 void Exchange::describe(AccessRecord& record) const {

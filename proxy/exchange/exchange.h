@@ -2,9 +2,6 @@
 // decides what happens when something fails.
 #pragma once
 
-#include <sys/uio.h>
-
-#include <array>
 #include <optional>
 #include <string_view>
 
@@ -13,6 +10,8 @@
 #include "proxy/exchange/access_record.h"
 #include "proxy/exchange/client_stream.h"
 #include "proxy/exchange/context.h"
+#include "proxy/exchange/holders.h"
+#include "proxy/exchange/request_body.h"
 #include "proxy/exchange/request_head.h"
 #include "proxy/exchange/retry_policy.h"
 #include "proxy/http/body.h"
@@ -27,7 +26,7 @@ namespace berth::exchange {
 
 // How far the request has got on its way to a server.
 enum class RequestProgress : uint8_t {
-  Receiving,  // its body is being collected; no connection is taken yet
+  Receiving,  // its body is being collected, in memory or in a file; no connection is taken yet
   Waiting,    // for a connection
   Streaming,  // on a connection; the body goes through as it comes
   Sent,       // all of it has been given to the connection
@@ -38,7 +37,7 @@ enum class ResponseProgress : uint8_t { None, Body, Tunnel, Complete };
 
 // Owned by its client stream, which calls cancel() when the client goes, and destroys it at the end
 // of a turn. Thread: the worker's.
-class Exchange final : private upstream::ResponseHandler, private upstream::Waiter {
+class Exchange final : private upstream::ResponseHandler, private upstream::Waiter, private Holder {
  public:
   Exchange(Context& context, ClientStream& stream, const ClientFacts& client);
   ~Exchange();
@@ -67,6 +66,13 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void describe(AccessRecord& record) const;
 
  private:
+  // Goes on with a file in the next turn.
+  struct Feeder final : event::TurnTask {
+    explicit Feeder(Exchange& of) : exchange(of) {}
+    void run() override;
+    Exchange& exchange;
+  };
+
   // upstream::Waiter
   void on_lease(upstream::Lease lease, stats::AcquireSource source) override;
   void on_no_lease(CloseReason reason, const upstream::SharedServer* server) override;
@@ -79,12 +85,31 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void on_request_drained() override;
   void on_upstream_failed(const upstream::UpstreamFailure& failure) override;
 
-  void buffer_body(std::string_view bytes);
+  // Holder
+  upstream::ServerPool* held_pool() const override;
+  std::optional<uint64_t> moved() const override;
+  void end_rest(Duration rested) override;
+
+  // The request's body (exchange_body.cc)
+  void begin_body(const http::RequestHead& head, std::string_view body);
+  void collect(std::string_view bytes);
+  void stream_from_here(std::string_view bytes);
+  bool may_stream();
+  uint64_t spool_limit() const;
+  bool buffer_body(std::string_view bytes);
+  bool body_waits() const;
+  void give_up_body(CloseReason reason);
+  bool feeding() const { return body_.in_file() && body_.unread() > 0; }
+  void feed(std::string_view head);
+  bool pass_on(std::string_view head, std::string_view bytes);
+  void stream_body(std::string_view bytes);
+  void resume_client();
+  void request_sent();
+
   void dispatch(std::string_view body);
   void acquire(std::string_view body);
   void begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body);
   bool send_request(std::string_view body);
-  void stream_body(std::string_view bytes);
   void hold_back_server();
   void end_tunnel_side(bool& side);
   void finish_response();
@@ -119,6 +144,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool body_complete_ = false;  // all of it has come from the client
   bool body_kept_ = true;       // body_ holds all that has come: it could be sent again
   bool client_paused_ = false;
+  bool awaits_100_ = false;   // the client, from the server
   bool counted_ = false;      // in the retry budget's requests in flight
   bool retrying_ = false;     // in the retry budget's retries
   bool met_stale_ = false;    // on its last attempt
@@ -126,7 +152,11 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool server_done_ = false;  // tunnel: FIN from the server
   CloseReason failure_ = CloseReason::None;
 
-  net::Chain body_;            // what waits for a connection, or is kept for a replay
+  RequestBody body_;            // what waits for a connection, or is kept for a replay
+  uint64_t received_ = 0;       // bytes of a body that did not come with its head
+  TimePoint began_{};           // that body
+  upstream::Slot upload_slot_;  // to hold a connection while the body is still coming
+  Feeder feeder_;
   std::string_view trailers_;  // of a chunked request, once complete; the stream keeps them
 
   // For the log.

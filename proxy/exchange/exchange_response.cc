@@ -7,13 +7,14 @@ namespace berth::exchange {
 void Exchange::on_interim(const http::ResponseHead& head) {
   // Of 100 (Continue) the client has heard from us.
   if (head.status == 100 && !streams()) return;
+  if (head.status == 100) awaits_100_ = false;
   stream_.send_interim(head);
 }
 
 void Exchange::on_response(const http::ResponseHead& head, std::string_view body, bool complete) {
   answered_at_ = context_.env.now();
   failure_ = CloseReason::None;  // what earlier servers did no longer matters
-  body_.clear();
+  if (!feeding()) body_.clear();
   body_kept_ = false;
   response_ = ResponseProgress::Body;
   std::string cookie;
@@ -70,7 +71,9 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
 void Exchange::hold_back_server() {
   const size_t unsent = stream_.unsent();
   if (unsent == 0) return;
-  if (unsent > target_.cluster->settings().response_buffer || memory_is_short()) lease_->pause();
+  if (unsent <= target_.cluster->settings().response_buffer && !memory_is_short()) return;
+  lease_->pause();
+  if (response_ == ResponseProgress::Body) context_.holders.watch(*this);
 }
 
 void Exchange::on_response_drained() {
@@ -84,7 +87,9 @@ void Exchange::end_tunnel_side(bool& side) {
 
 void Exchange::finish_response() {
   response_ = ResponseProgress::Complete;
+  upload_slot_.give_back();
   lease_.give_back(CloseReason::None);
+  if (body_.in_file()) body_.clear();
   stream_.response_complete();
 }
 

@@ -7,6 +7,7 @@
 #include "proxy/event/runtime.h"
 #include "proxy/net/byte_buffer.h"
 #include "proxy/net/network.h"
+#include "proxy/net/spool.h"
 
 namespace berth::net {
 
@@ -16,7 +17,8 @@ struct WorkerEnv {
   Network& network;
   Scratch& scratch;
   Random& random;
-  uint32_t worker = 0;  // its index
+  uint32_t worker = 0;     // its index
+  Spool* spool = nullptr;  // nullptr: there is none
 
   TimePoint now() const { return runtime.now(); }
 };

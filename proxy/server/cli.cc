@@ -13,6 +13,7 @@
 #include "proxy/config/printer.h"
 #include "proxy/config/suggest.h"
 #include "proxy/server/cli_help.h"
+#include "proxy/server/disk_spool.h"
 
 namespace berth::server {
 namespace {
@@ -222,6 +223,7 @@ Command parse_cli(int argc, const char* const* argv) {
 int run_check(const Check& check, std::ostream& out, std::ostream& err) {
   config::LoadResult result = config::load_file(check.file);
   TlsPlan::load(result, std::make_shared<const net::TicketKeys>());
+  check_spool_folder(result);
   for (const config::Diagnostic& diagnostic : result.diagnostics) {
     err << to_string(diagnostic, check.file) << '\n';
   }
@@ -241,6 +243,7 @@ Loaded load(const Run& run, const TicketKeysPtr& ticket_keys) {
   Loaded out;
   out.result = run.file.empty() ? config::load_flags(run.flags) : config::load_file(run.file);
   out.tls = TlsPlan::load(out.result, ticket_keys);
+  check_spool_folder(out.result);
   return out;
 }
 

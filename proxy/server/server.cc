@@ -108,6 +108,7 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
       random_(random_seed()),
       env_{loop_.runtime(), network_, scratch_, random_, 0},
       health_checker_(env_, registry_, *this),
+      spool_(registry_.spool(), [this](std::string line) { warn_later("spool", std::move(line)); }),
       names_(loop_, registry_.process(), *this),
       grace_timer_(*this),
       ticket_keys_timer_(*this),
@@ -115,6 +116,7 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
   raise_file_limit();
   const event::BlockedSignals signals_are_ours({SIGHUP, SIGTERM, SIGINT, SIGUSR1});
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow (ulimit -f) is an error like any other
 
   const config::Config& settings = snapshot_->config;
   config::about_setting("access_log.path",
@@ -131,6 +133,9 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
       admin_ = std::make_unique<AdminServer>(loop_.base(), settings.admin.address, *this);
     });
   }
+  spool_.configure(settings.spool, config::about_setting("spool.path", [&] {
+                     return find_spool_folder(settings.spool);
+                   }));
   put_in_effect(snapshot_, std::move(loaded.tls));
   loop_.runtime().arm(ticket_keys_timer_, net::TicketKeys::kPeriod);
   for (const auto& worker : workers_) worker->start(peers_);
@@ -167,7 +172,10 @@ void Server::hand_out(std::vector<WorkerPlan> plans) {
   clusters_ = plans.front().clusters;
   registry_.retain(labels_of(snapshot_->config, clusters_));
   health_checker_.apply(clusters_);
-  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->apply(std::move(plans[i]));
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    plans[i].spool = &spool_;
+    workers_[i]->apply(std::move(plans[i]));
+  }
 }
 
 void Server::on_names_changed() {
@@ -221,10 +229,13 @@ void Server::reload() {
     // All that can fail comes before anything changes.
     UniqueFd log_file = config::about_setting(
         "access_log.path", [&] { return access_log_->open_for(loaded.result.config->access_log); });
+    std::string spool_folder = config::about_setting(
+        "spool.path", [&] { return find_spool_folder(loaded.result.config->spool); });
     report = put_in_effect(
         config::make_snapshot(std::move(*loaded.result.config), snapshot_->generation + 1,
                               command_.file, std::chrono::system_clock::now()),
         std::move(loaded.tls));
+    spool_.configure(snapshot_->config.spool, std::move(spool_folder));
     access_log_->configure(snapshot_->config.access_log, std::move(log_file));
   } catch (const config::SettingError& error) {
     reload_rejected({line_of(command_, places, error)});
@@ -324,6 +335,24 @@ void Server::on_ejected(const upstream::SharedServer& server, Duration out_for, 
 void Server::on_ejection_over(const upstream::SharedServer& server) {
   loop_.post(
       std::make_unique<LogMessage>(LogLevel::Info, "ejection", full_name(server) + " is back"));
+}
+
+// At most one a second: where there is one, there may be many. (The metric counts them all.)
+void Server::on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
+                             Duration rested, bool upload) {
+  const int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+  int64_t until = quiet_until_.load(std::memory_order_relaxed);
+  const int64_t next = now + Duration(std::chrono::seconds(1)).count();
+  if (now < until || !quiet_until_.compare_exchange_strong(until, next)) return;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(rested);
+  warn_later("pool", full_name(server) + ": others wait, so a request of " + client.to_string() +
+                         " was ended that held a connection and moved nothing for " +
+                         config::format_duration(ms) +
+                         (upload ? ": its body did not come" : ": its response was not read"));
+}
+
+void Server::warn_later(std::string_view topic, std::string line) {
+  loop_.post(std::make_unique<LogMessage>(LogLevel::Warn, topic, std::move(line)));
 }
 
 std::string Server::version() const {

@@ -15,6 +15,7 @@
 #include "proxy/server/admin.h"
 #include "proxy/server/admin_context.h"
 #include "proxy/server/cli.h"
+#include "proxy/server/disk_spool.h"
 #include "proxy/server/names.h"
 #include "proxy/server/topology.h"
 #include "proxy/server/worker.h"
@@ -63,6 +64,8 @@ class Server final : public AdminContext,
   void on_worker_drained(uint32_t worker) override;
   void on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) override;
   void on_ejection_over(const upstream::SharedServer& server) override;
+  void on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
+                       Duration rested, bool upload) override;
   // upstream::HealthObserver
   void on_health(const std::shared_ptr<upstream::SharedServer>& server, bool healthy,
                  std::string_view why) override;
@@ -82,6 +85,7 @@ class Server final : public AdminContext,
   void reload_succeeded(ReloadReport report);
   void shut_down();
   void announce() const;
+  void warn_later(std::string_view topic, std::string line);
 
   const Run command_;
   const std::shared_ptr<net::TicketKeys> ticket_keys_;
@@ -101,6 +105,8 @@ class Server final : public AdminContext,
   Random random_;
   net::WorkerEnv env_;
   upstream::HealthChecker health_checker_;
+  DiskSpool spool_;
+  std::atomic<int64_t> quiet_until_{0};  // of holders that are ended; steady clock
   std::vector<std::unique_ptr<Worker>> workers_;
   Names names_;  // behind all that the loop may call: see ~Names
   std::unique_ptr<event::Signals> signals_;

@@ -14,6 +14,7 @@
 #include "proxy/client/client_listener.h"
 #include "proxy/config/snapshot.h"
 #include "proxy/net/address.h"
+#include "proxy/net/spool.h"
 #include "proxy/server/inventory.h"
 #include "proxy/server/reload_report.h"
 #include "proxy/server/tls_plan.h"
@@ -38,6 +39,7 @@ struct WorkerPlan {
   config::SnapshotPtr snapshot;
   std::vector<upstream::ClusterPlan> clusters;
   std::vector<ListenerPlan> listeners;
+  net::Spool* spool = nullptr;  // outlives the worker; nullptr: there is none
 };
 
 // The file of a Unix socket that listens: removed with it, unless somebody else has taken the path

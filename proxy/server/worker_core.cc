@@ -37,7 +37,7 @@ WorkerCore::WorkerCore(const Host& host, uint32_t index, stats::Registry& regist
       random_(seed),
       env_{host.runtime, host.network, scratch_, random_, index},
       pools_(env_, registry, &observer),
-      context_{.env = env_, .router = {}, .access_log = nullptr},
+      context_{.env = env_, .router = {}, .access_log = nullptr, .holder_observer = &observer},
       flush_timer_(*this) {}
 
 WorkerCore::~WorkerCore() = default;
@@ -51,6 +51,7 @@ void WorkerCore::post_drain() {
 }
 
 void WorkerCore::take(WorkerPlan plan) {
+  env_.spool = plan.spool;
   pools_.apply(plan.clusters);
   std::unordered_map<std::string_view, upstream::Cluster*> clusters;
   for (const upstream::ClusterPlan& upstream : plan.clusters) {

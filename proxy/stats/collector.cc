@@ -209,6 +209,9 @@ void queues(QueueSide& side) {
   side.counters("berth_upstream_queue_rejected_total",
                 "Requests that waited in vain or could not wait, by reason.", "reason",
                 kQueueRejectLabels, &QueueStats::rejected);
+  side.counter("berth_upstream_holders_ended_total",
+               "Requests ended because others waited and their clients moved nothing.",
+               &QueueStats::holders_ended);
 }
 
 void berth_process(Families& out, const ProcessStats& process, const WorkerStats& workers,
@@ -240,6 +243,21 @@ void berth_process(Families& out, const ProcessStats& process, const WorkerStats
   add_value(out.counter("berth_access_log_dropped_total",
                         "Access-log lines dropped because they could not be written in time."),
             {}, workers.access_log_dropped);
+}
+
+void spool(Families& out, const SpoolStats& stats) {
+  add_value(out.gauge("berth_spool_bytes", "Bytes of request bodies in files (spool)."), {},
+            static_cast<double>(stats.bytes.load()));
+  add_value(out.gauge("berth_spool_files", "Request bodies in files."), {},
+            static_cast<double>(stats.files.load()));
+  add_value(out.counter("berth_spool_written_bytes_total", "Bytes written to such files."), {},
+            static_cast<double>(stats.written_bytes.load()));
+  auto& failures = out.counter("berth_spool_failures_total",
+                               "Files that could not be made, written or read, by reason.");
+  for (size_t i = 0; i < kSpoolFailures; ++i) {
+    add_value(failures, {{"reason", std::string(kSpoolFailureLabels[i])}},
+              static_cast<double>(stats.failures[i].load()));
+  }
 }
 
 void os_process(Families& out, const ProcessFacts& facts) {
@@ -276,6 +294,7 @@ std::vector<MetricFamily> Collector::Collect() const {
   upstream_requests(servers);
   QueueSide waiting(out, now.queues);
   queues(waiting);
+  spool(out, registry_.spool());
   berth_process(out, registry_.process(), *now.workers, version_);
   if (const auto facts = process_.read()) os_process(out, *facts);
   return out.take();

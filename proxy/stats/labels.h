@@ -25,6 +25,8 @@ inline constexpr std::array<std::string_view, kStaleOutcomes> kStaleOutcomeLabel
     "avoided", "replayed", "failed"};
 inline constexpr std::array<std::string_view, kQueueRejects> kQueueRejectLabels = {
     "full", "timeout", "client_gone"};
+inline constexpr std::array<std::string_view, kSpoolFailures> kSpoolFailureLabels = {
+    "disk_full", "budget", "error"};
 inline constexpr std::array<std::string_view, kRetryCauses> kRetryCauseLabels = {
     "connect_failed", "not_sent", "idempotent", "fin_proved"};
 inline constexpr std::array<std::string_view, kLearnedSources> kLearnedSourceLabels = {

@@ -46,9 +46,9 @@ inline void merge(ServerStats& into, const ServerStats& from) {
 }
 
 inline void merge(QueueStats& into, const QueueStats& from) {
-  auto& [a0, a1, a2] = into;
-  auto& [b0, b1, b2] = from;
-  merge(a0, b0), merge(a1, b1), merge(a2, b2);
+  auto& [a0, a1, a2, a3] = into;
+  auto& [b0, b1, b2, b3] = from;
+  merge(a0, b0), merge(a1, b1), merge(a2, b2), merge(a3, b3);
 }
 
 inline void merge(WorkerStats& into, const WorkerStats& from) {

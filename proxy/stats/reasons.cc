@@ -23,6 +23,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::Http10:
     case CloseReason::UpgradeFinished:
     case CloseReason::Shutdown:
+    case CloseReason::ClientRested:
       return {.client_close = true, .upstream_close = true};
 
     // Client connections, and the requests after whose refusal one is closed.
@@ -65,6 +66,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::BadTrailer:
     case CloseReason::BadUpgrade:
     case CloseReason::BodyTooLarge:
+    case CloseReason::SpoolTooLarge:
     case CloseReason::BadExpect:
     case CloseReason::MethodNotAllowed:
       return {.client_close = true};
@@ -123,6 +125,8 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::QueueFull:
     case CloseReason::QueueTimeout:
     case CloseReason::UpgradeLimit:
+    case CloseReason::SpoolFull:
+    case CloseReason::SpoolFailed:
     case CloseReason::BadPseudoHeader:
     case CloseReason::ConnectionField:
       return {};

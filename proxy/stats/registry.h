@@ -84,6 +84,9 @@ class Registry {
   // Written by the main thread only. Lives as long as the registry.
   ProcessStats& process() { return process_; }
   const ProcessStats& process() const { return process_; }
+  // Written by any thread. Lives as long as the registry.
+  SpoolStats& spool() { return spool_; }
+  const SpoolStats& spool() const { return spool_; }
 
   Snapshot snapshot() const;
 
@@ -91,6 +94,7 @@ class Registry {
   struct State;
   std::shared_ptr<State> state_;
   ProcessStats process_;
+  SpoolStats spool_;
 };
 
 }  // namespace berth::stats

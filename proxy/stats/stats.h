@@ -78,6 +78,10 @@ inline constexpr size_t kPoolActions = 5;
 enum class NameResult : uint8_t { Unchanged, Changed, Failed };
 inline constexpr size_t kNameResults = 3;
 
+// berth_spool_failures_total{reason}
+enum class SpoolFailure : uint8_t { DiskFull, Budget, Error };
+inline constexpr size_t kSpoolFailures = 3;
+
 using ReasonCounters = std::array<Counter, kCloseReasonCount>;
 
 // One listener, in one worker.
@@ -125,6 +129,7 @@ struct QueueStats {
   Gauge length;
   LatencyHistogram wait;
   std::array<Counter, kQueueRejects> rejected;
+  Counter holders_ended;  // for those who waited: their clients moved nothing
 };
 
 // One worker.
@@ -139,6 +144,14 @@ struct ProcessStats {
   Gauge last_reload_success_ms;  // milliseconds since 1970; the first load counts
   std::array<Counter, kPoolActions> reload_pools;
   std::array<Counter, kNameResults> name_resolutions;
+};
+
+// Request bodies in files. Thread: any.
+struct SpoolStats {
+  std::atomic<uint64_t> bytes{0};  // in files now
+  std::atomic<uint64_t> files{0};
+  std::atomic<uint64_t> written_bytes{0};
+  std::array<std::atomic<uint64_t>, kSpoolFailures> failures{};
 };
 
 // All that a server is at the same time, one bit for each ServerState but Ready.

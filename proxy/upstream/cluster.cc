@@ -1,5 +1,7 @@
 #include "proxy/upstream/cluster.h"
 
+#include <algorithm>
+
 #include "proxy/upstream/worker_pools.h"
 
 namespace berth::upstream {
@@ -16,12 +18,23 @@ void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> serv
   settings_ = std::move(settings);
   servers_ = std::move(servers);
   balancer_.set_servers(servers_);
+  // Half of all: the other half is for requests that are whole.
+  const uint64_t all = uint64_t{settings_->pool.max_connections} * servers_.size();
+  shared_->uploads.set_limit(static_cast<uint32_t>(std::min<uint64_t>(all / 2, UINT32_MAX)));
   look_for_servers();
 }
 
 void Cluster::request_ended() {
   retry_budget_.request_ended();
   if (!in_use()) pools_.sweep_later();
+}
+
+bool Cluster::has_room_now() const {
+  if (shared_->queue.waiting_for_any() > 0) return false;
+  return std::any_of(servers_.begin(), servers_.end(), [this](const ServerPool* pool) {
+    const SharedServer& server = *pool->shared_server();
+    return server.availability(env_.now()) == Availability::Ready && pool->can_serve_now();
+  });
 }
 
 Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {

@@ -37,6 +37,12 @@ class Cluster {
   };
   Outcome acquire(Waiter& waiter, const Wanted& wanted);
 
+  // Nobody waits, and a server that is ready has a connection to give.
+  bool has_room_now() const;
+  // The right to hold a connection while the request's body is still coming. Empty: as many do as
+  // may.
+  Slot take_upload_slot() { return shared_->uploads.try_take(); }
+
   const config::Upstream& settings() const { return *settings_; }
   const std::string& name() const { return shared_->name; }
   RetryBudget& retry_budget() { return retry_budget_; }

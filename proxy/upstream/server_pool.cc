@@ -156,6 +156,12 @@ bool ServerPool::may_grant(const Ticket& ticket) const {
   return !ticket.tried.contains(server_.get());
 }
 
+bool ServerPool::someone_waits() const {
+  WaiterQueue& queue = server_->cluster->queue;
+  return queue.waiting() > 0 &&
+         queue.has([this](const Ticket& ticket) { return may_grant(ticket); });
+}
+
 void ServerPool::serve_queue() {
   WaiterQueue& queue = server_->cluster->queue;
   const auto fits = [this](const Ticket& ticket) { return may_grant(ticket); };

@@ -57,6 +57,8 @@ class ServerPool final : private event::TurnTask,
   // Those of the others, as far as they have said.
   uint32_t active_elsewhere() const;
   bool empty() const { return open_count_ == 0; }
+  // For something that this server may give: a slot that came free would be used.
+  bool someone_waits() const;
 
   // Gives what is free to those who wait, at the end of the turn.
   void pump_later();

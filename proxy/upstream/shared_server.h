@@ -16,6 +16,7 @@
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/ejection.h"
 #include "proxy/upstream/keepalive_learner.h"
+#include "proxy/upstream/rest_board.h"
 #include "proxy/upstream/slot.h"
 #include "proxy/upstream/waiter_queue.h"
 
@@ -25,7 +26,9 @@ namespace berth::upstream {
 struct SharedCluster {
   std::string name;
   WaiterQueue queue;
-  std::mutex ejecting;  // held by who ejects a server or ends an ejection
+  Turnstile ended_rests;  // requests whose clients rest are ended one after the other
+  SlotCounter uploads;    // connections held by requests whose bodies are still coming
+  std::mutex ejecting;    // held by who ejects a server or ends an ejection
   std::atomic<bool> retired{
       false};  // the configuration no longer names it; its last requests are still served
 };
@@ -52,6 +55,7 @@ class SharedServer {
         bound(std::move(within)),
         slots(bound->slots),
         upgraded(bound->upgraded),
+        rests(workers),
         configured(address.to_string()),
         name_(configured),
         idle_(workers) {}
@@ -64,6 +68,7 @@ class SharedServer {
   const std::shared_ptr<ServerBound> bound;
   SlotCounter& slots;
   SlotCounter& upgraded;
+  RestBoard rests;
   // As the configuration in effect writes it: a host name and a port, maybe. Thread: the main
   // thread.
   std::string configured;

@@ -72,6 +72,7 @@ class UpstreamConnection final : public event::Disposable,
   // Back-pressure: no on_body() until resume().
   void pause();
   void resume();
+  bool paused() const { return paused_; }
   bool reused() const { return requests_ > 1; }
   uint32_t requests() const { return requests_; }
   ServerPool& pool() { return *pool_; }

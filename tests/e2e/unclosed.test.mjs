@@ -140,7 +140,7 @@ scenario('a server that answers before it has read the body, and does not close'
     wire.write('HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n');
     await forever();
   });
-  const berth = await s.front(origin, { pool: { max_connections: 2, queue_timeout: '50ms', close_timeout: '500ms' }, upstream: { request_buffer: '4KiB' } });
+  const berth = await s.front(origin, { pool: { max_connections: 2, queue_timeout: '50ms', close_timeout: '500ms' }, upstream: { request_body: 'stream' } });
   for (let i = 0; i < 10; ++i) {
     const wire = await s.wire(berth);
     wire.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n').write(Buffer.alloc(1 << 20));

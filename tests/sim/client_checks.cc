@@ -10,6 +10,16 @@ namespace {
 
 // A local answer needs a cause that the scenario can give.
 bool has_cause(const std::string& label, const Scenario& s, const ServerManners& m) {
+  const bool spools = s.upstream.request_body == config::RequestBody::Spool;
+  // Pieces of few bytes, with long pauses, are as good as none.
+  const bool may_rest =
+      s.client.stalls + s.client.slow_writing + s.client.slow_reading + s.client.expects > 0;
+  if (label == "client_rested") {
+    return may_rest || s.client.crawling > 0 || s.client_link.window <= 300;
+  }
+  if (label == "spool_full") return s.spool.full();
+  if (label == "spool_failed") return s.spool.failures > 0 || (spools && s.spool.max_size == 0);
+  if (label == "spool_too_large") return spools && s.spool.max_size < 400'000;
   if (s.client.stalls > 0 &&
       (label == "header_timeout" || label == "body_timeout" || label == "request_stalled" ||
        label == "response_stalled" || label == "response_timeout")) {

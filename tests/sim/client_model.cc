@@ -114,6 +114,7 @@ void ClientModel::ask() {
     RequestRecord& request = site_.ledger.new_request();
     request.client = index_;
     request.client_ip = ip_;
+    request.crawls = crawls_;
     Asked& asked = asked_.emplace_back();
     asked.request = &request;
     asked.idle_before = asked_.size() == 1;
@@ -269,7 +270,7 @@ void ClientModel::note_sent() {
   for (Asked& asked : asked_) {
     if (asked.begun == TimePoint::max() && sent > asked.begins) asked.begun = site_.world.now();
     if (!asked.complete && sent >= asked.ends) {
-      asked.complete = true;
+      asked.complete = asked.request->sent = true;
       watch(asked.request->id);
     }
   }

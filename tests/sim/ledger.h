@@ -20,6 +20,8 @@ struct RequestRecord {
   bool idempotent = false;  // or with an Idempotency-Key
   bool chunked = false;
   bool expects = false;
+  bool crawls = false;  // its client is slower than any rate
+  bool sent = false;    // to its end
   bool upgrade = false;
   bool trailers = false;
   bool garbage = false;  // must never reach a server

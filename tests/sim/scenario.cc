@@ -329,9 +329,52 @@ void draw_health(Dice dice, Scenario& s) {
   e.max_percent = dice.percent(50) ? 50 : 100;
 }
 
-// When bodies take a connection. Dice of its own, too.
+// When bodies take a connection, and the disk that they wait on. Dice of its own, too.
 void draw_bodies(Dice dice, Scenario& s) {
-  if (dice.percent(25)) s.upstream.request_body = config::RequestBody::Stream;
+  if (dice.percent(40)) {
+    s.upstream.request_body =
+        dice.percent(50) ? config::RequestBody::Stream : config::RequestBody::Spool;
+  }
+  constexpr uint64_t kSizes[] = {0, 0, 150, 5000};
+  constexpr uint64_t kRooms[] = {0, 200, 5000};
+  if (dice.percent(s.client.crawling > 0 ? 50 : 20)) s.spool.max_size = dice.of(kSizes);
+  if (dice.percent(15)) s.spool.room = dice.of(kRooms);
+  s.spool.failures = maybe(dice, 10, 200);
+}
+
+// Requests that hold a connection while others wait: uploads whose clients fall silent, or, in the
+// other half of the seeds, a server that takes its time, for which no client may pay.
+void make_rest(Dice dice, Scenario& s) {
+  s.servers = s.upstreams = 1;
+  s.reloads = s.restarts = s.sleeps = s.by_hand = s.illnesses = 0;
+  s.killed = s.drained = false;
+  s.most_lag = Duration(0);
+  s.server_link.window = 65536;
+  s.server_link.short_percent = 0;
+  s.server = ServerManners();
+  s.client = ClientManners();
+  s.client.count = static_cast<uint32_t>(dice.between(6, 10));
+  s.client.most_body = 3000;
+  s.client.posts = 70;
+  const bool slow_server = dice.percent(50);
+  // Either way bodies come in pieces, behind their heads.
+  s.client.stalls = slow_server ? 0 : 60;
+  s.client_link.short_percent = slow_server ? 50 : 0;
+  s.client_link.window = slow_server ? 65536 : 300;
+  s.client_link.least_delay = Duration(0);
+  s.client_link.most_delay = slow_server ? Duration(2ms) : Duration(15ms);
+  s.client.aborts = dice.percent(30) ? 20 : 0;
+  s.server.most_think = slow_server ? Duration(2500ms) : Duration(5ms);
+  s.listener.max_connections = 0;
+  config::Upstream& u = s.upstream;
+  u.request_body = config::RequestBody::Stream;
+  u.health.enabled = false;
+  u.sticky.cookie.clear();
+  u.response_timeout = u.idle_timeout = 10s;
+  u.pool.max_connections = static_cast<uint32_t>(dice.between(1, 3));
+  u.pool.min_idle = 0;
+  u.pool.queue_size = 1024;
+  u.pool.queue_timeout = 30s;
 }
 
 }  // namespace
@@ -377,6 +420,8 @@ Scenario Scenario::draw(uint64_t seed) {
   draw_health(Dice(seed ^ 0x4865616c7468), s);
   draw_bodies(Dice(seed ^ 0x626f64696573), s);
   draw_leaving(Dice(seed ^ 0x6c65617665), s);
+  Dice rest(seed ^ 0x72657374);
+  if (rest.percent(4)) make_rest(rest, s);
   return s;
 }
 

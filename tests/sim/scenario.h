@@ -8,6 +8,7 @@
 
 #include "proxy/config/config.h"
 #include "tests/sim/link.h"
+#include "tests/sim/sim_spool.h"
 #include "tests/sim/world.h"
 
 namespace berth::sim {
@@ -99,6 +100,7 @@ struct Scenario {
   bool weighted = false;      // servers of different weights
   bool backups = false;       // the last server of each upstream, if there is more than one
   uint32_t upstreams = 1;     // two: the second one for another host, with as many servers
+  SpoolManners spool;
   uint64_t memory_budget = 256 * config::kMiB;  // a reload may change it
   uint32_t reloads = 0;
   Duration reload_within = 3s;

@@ -109,6 +109,7 @@ void ServerConnection::read_some() {
         return;
       }
       const bool knew_head = reader_.head_complete();
+      moved_at_ = site_.world.now();
       const size_t used = reader_.feed(bytes);
       end_.consume(used);
       if (knew_head) check_pace(end_.read_total() - request_start_, head_at_);
@@ -255,6 +256,17 @@ void ServerConnection::check_pace(uint64_t bytes, TimePoint since) {
   }
 }
 
+// An upload that trickles is received first, wherever it may be.
+void ServerConnection::check_holder() {
+  const Scenario& s = site_.scenario;
+  const bool received_first =
+      s.upstream.request_body != config::RequestBody::Stream && s.spool.max_size > 400'000;
+  if (request_->crawls && !request_->sent && received_first) {
+    site_.world.fail("request %llu trickles, and holds a connection",
+                     static_cast<unsigned long long>(request_->id));
+  }
+}
+
 void ServerConnection::on_request_head() {
   const Message& head = reader_.message();
   if (head.word(1) == kHealthPath) {
@@ -281,17 +293,28 @@ void ServerConnection::on_request_head() {
   ++request_->heads_seen;
   site_.world.mix(id);
   check_request_head(head);
+  check_holder();
   attempt_ = &site_.ledger.new_attempt();
   attempt_->request = id;
   attempt_->connection = this;
   attempt_->server = server_.index();
   const bool body_to_come = reader_.state() != MessageReader::State::Done;
   early_ = body_to_come && dice_.permille(server_.manners().early);
+  asked_for_body_ = head.find("Expect") == nullptr;
   if (early_) {
     answer();
   } else if (head.find("Expect") != nullptr && dice_.percent(80)) {
+    asked_for_body_ = true;
+    moved_at_ = site_.world.now();
     say("HTTP/1.1 100 Continue\r\n\r\n");
   }
+}
+
+TimePoint ServerConnection::rests_since() const {
+  const bool wants_more = answering_ && !body_done_ && !early_ && !tunnel_ && asked_for_body_ &&
+                          !reads_slowly_ && !end_.closed() && !end_.fin_arrived() &&
+                          !end_.rst_arrived() && end_.unread().empty();
+  return wants_more ? moved_at_ : TimePoint::max();
 }
 
 // A health check of the proxy: one answer, and that was it.

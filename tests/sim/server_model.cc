@@ -64,6 +64,12 @@ void ServerModel::restart(Duration down_for, bool with_reset) {
   });
 }
 
+TimePoint ServerModel::rests_since() const {
+  TimePoint earliest = TimePoint::max();
+  for (const ServerConnection& c : connections_) earliest = std::min(earliest, c.rests_since());
+  return earliest;
+}
+
 int64_t ServerModel::idle_closes_told(TimePoint when) {
   return std::count_if(connections_.begin(), connections_.end(),
                        [&](ServerConnection& c) { return c.link().idle_close_told < when; });

@@ -27,6 +27,8 @@ class ServerConnection final : private EndObserver {
   // The process ends.
   void die(bool with_reset);
   bool open() const { return !end_.closed() && !said_fin_; }
+  // A request whose body has to come: when a byte of it last came. TimePoint::max(): there is none.
+  TimePoint rests_since() const;
 
   // Bytes of the proxy before the first request that this connection has not seen whole.
   uint64_t request_start() const { return request_start_; }
@@ -41,6 +43,7 @@ class ServerConnection final : private EndObserver {
   void read_some();
   void on_request_head();
   void answer_check();
+  void check_holder();
   void check_request_head(const Message& head);
   void check_reuse();
   void check_learned(const Mark& heard, Duration idle);
@@ -80,6 +83,7 @@ class ServerConnection final : private EndObserver {
   uint32_t timer_ = 0;  // which keep-alive timer counts
   uint64_t request_start_ = 0;
   TimePoint head_at_{};        // of the request
+  TimePoint moved_at_{};       // its last byte so far came
   TimePoint spoke_at_{};       // the answer began
   uint64_t answer_start_ = 0;  // in our stream
   uint64_t answer_end_ = 0;    // bytes of ours up to the end of the last answer
@@ -99,9 +103,10 @@ class ServerConnection final : private EndObserver {
   bool over_ = false;  // nothing may be sent to us any more
   bool tunnel_ = false;
   bool tunnel_fin_first_ = false;
-  bool half_closed_ = false;  // the proxy's FIN has been seen to
-  bool said_fin_ = false;     // we have sent ours, and go on reading
-  bool checked_ = false;      // it was for a health check
+  bool asked_for_body_ = false;  // or nobody waits to be asked
+  bool half_closed_ = false;     // the proxy's FIN has been seen to
+  bool said_fin_ = false;        // we have sent ours, and go on reading
+  bool checked_ = false;         // it was for a health check
 };
 
 class ServerModel {
@@ -130,6 +135,8 @@ class ServerModel {
   ServerSockets::Count open_sockets() { return sockets_.open(); }
   // How often the proxy had been told before `when` that this server closes what is idle.
   int64_t idle_closes_told(TimePoint when);
+  // The earliest of its connections'.
+  TimePoint rests_since() const;
   bool up() const { return up_; }
   // What it says of its health.
   bool well() const { return well_; }

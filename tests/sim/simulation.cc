@@ -17,8 +17,10 @@ constexpr Duration kWindDown = 200s;
 Simulation::Simulation(World& of, const Scenario& played)
     : Site(of, played),
       dice_(of.dice().next()),
+      spool_(of, played.spool),
       topology_(registry_, played.workers),
       invariants_(of, workers_),
+      holder_check_(*this),
       sender_(played.workers),
       listener_(std::make_shared<config::Listener>(played.listener)) {
   for (uint32_t i = 0; i < played.servers * played.upstreams; ++i) {
@@ -184,6 +186,7 @@ void Simulation::reload() {
              config.upstreams[0].pool.max_connections);
   const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
   std::vector<server::WorkerPlan> plans = topology_.apply(snapshot).plans;
+  for (server::WorkerPlan& plan : plans) plan.spool = &spool_;
   clusters_ = plans.front().clusters;
   invariants_.know(plans.front());
   main_thread_->apply(clusters_);
@@ -296,6 +299,7 @@ bool Simulation::advance() {
 }
 
 void Simulation::check() {
+  if (!clusters_.empty()) holder_check_.look(servers_, clusters_[0].cluster->queue.waiting());
   invariants_.check(*this);
   if (std::none_of(workers_.begin(), workers_.end(),
                    [](const auto& w) { return w->runnable() || !w->mailbox().empty(); }) &&
@@ -337,6 +341,8 @@ void Simulation::run() {
     wind_down();
   }
   if (!world.failed()) invariants_.check_end(registry_);
+  if (spool_.files() != 0 || spool_.bytes() != 0) world.fail("a file is still there");
+  if (spool_.ever() > 0) ledger.count("body in a file");
 }
 
 // Without clients everything comes to its end by itself: idle connections by their timers.

@@ -11,6 +11,7 @@
 
 #include "proxy/server/topology.h"
 #include "tests/sim/client_model.h"
+#include "tests/sim/holder_check.h"
 #include "tests/sim/http2_client.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/server_model.h"
@@ -57,6 +58,8 @@ class Simulation final : public Site,
   void on_worker_drained(uint32_t worker) override;
   void on_ejected(const upstream::SharedServer&, Duration, uint32_t) override {}
   void on_ejection_over(const upstream::SharedServer&) override {}
+  void on_holder_ended(const upstream::SharedServer&, const net::Address&, Duration,
+                       bool) override {}
 
   config::Upstream draw_upstream(const std::string& name);
   void redraw_listener();
@@ -79,6 +82,7 @@ class Simulation final : public Site,
 
   Dice dice_;
   stats::Registry registry_;
+  SimSpool spool_;  // outlives what is in it
   server::Topology topology_;
   std::deque<ServerModel> servers_;
   std::deque<ClientModel> clients_;
@@ -89,6 +93,7 @@ class Simulation final : public Site,
   std::vector<upstream::ClusterPlan> clusters_;  // of the newest configuration
   std::vector<Dialled> dialled_;
   Invariants invariants_;
+  HolderCheck holder_check_;
   size_t sender_;  // whose mailbox lane is written to: a worker, or the main thread
   uint64_t generation_ = 0;
   bool ending_ = false;

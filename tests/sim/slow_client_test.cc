@@ -21,6 +21,8 @@ struct SlowClient : testing::Test {
     stage.upstream().idle_timeout = stage.upstream().response_timeout = 1h;
     stage.upstream().pool.queue_timeout = 1h;
     stage.upstream().pool.max_connections = 1;
+    stage.upstream().pool.rest_timeout.reset();
+    stage.disk().max_size = 0;  // what is too long for memory holds a connection
     stage.stand_at_once();
   }
   void begin() {
@@ -338,6 +340,196 @@ TEST_F(SlowClient, ATunnelIsAskedForNoRate) {
     client.end().consume(1);
     stage.settle();
   }
+  EXPECT_FALSE(client.hung_up());
+}
+
+// --- Uploads that wait in a file
+
+TEST_F(SlowClient, ATrickleThatIsTooLongForMemoryHoldsNothing) {
+  stage.disk().max_size = 1 << 20;
+  begin();
+  upload(10'000, std::string(100, 'x'));
+  send_on(98, 100);
+  EXPECT_EQ(stage.dialled(), 0U);
+  EXPECT_EQ(stage.spool().files(), 1U);
+  auto other = stage.call();
+  other.say(kGet);
+  stage.settle();
+  ASSERT_EQ(stage.dialled(), 1U);
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  send_on(1, 100);
+  EXPECT_TRUE(stage.server(0).hear().ends_with(std::string(10'000, 'x')));
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(stage.dialled(), 1U);
+  EXPECT_EQ(stage.spool().files(), 0U);
+}
+
+// --- Clients that rest while others wait
+
+struct RestingClient : SlowClient {
+  RestingClient() {
+    stage.upstream().request_body = config::RequestBody::Stream;
+    stage.upstream().pool.rest_timeout = 2s;
+    stage.listener().min_body_rate = stage.listener().min_send_rate = 0;
+  }
+  // A request that waits for a connection; true when it has been given one.
+  Stage::Peer ask() {
+    auto other = stage.call();
+    other.say(kGet);
+    stage.settle();
+    return other;
+  }
+};
+
+TEST_F(RestingClient, NobodyWaitsAndItMayRest) {
+  begin();
+  upload(1000, "x");
+  stage.pass(kPatience - 1s);
+  EXPECT_FALSE(client.hung_up());
+  client.say(std::string(999, 'x'));
+  stage.settle();
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(RestingClient, SomebodyWaitsAndItIsEnded) {
+  begin();
+  upload(1000, "x");
+  auto other = ask();
+  EXPECT_EQ(stage.waiting(), 1U);
+  stage.pass(1900ms);
+  EXPECT_EQ(stage.waiting(), 1U);
+  stage.pass(700ms);
+  EXPECT_EQ(stage.waiting(), 0U);
+  EXPECT_TRUE(stage.server(0).hung_up());
+  const std::string got = client.hear();
+  EXPECT_TRUE(got.starts_with("HTTP/1.1 408")) << got;
+  EXPECT_NE(got.find("client_rested"), std::string::npos);
+  EXPECT_EQ(refused(CloseReason::ClientRested), 1U);
+  stage.server(1).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(other.hear().starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(RestingClient, WhoHasRestedForLongWhenSomebodyComesIsEndedAtOnce) {
+  begin();
+  upload(1000, "x");
+  stage.pass(5s);
+  ask();
+  stage.pass(300ms);
+  EXPECT_EQ(stage.waiting(), 0U);
+  EXPECT_EQ(refused(CloseReason::ClientRested), 1U);
+}
+
+TEST_F(RestingClient, WhoMovesStays) {
+  begin();
+  upload(1'000'000, "x");
+  ask();
+  send_on(60, 1100);
+  EXPECT_FALSE(client.hung_up());
+  EXPECT_EQ(stage.waiting(), 1U);
+}
+
+TEST_F(RestingClient, AByteNowAndThenIsNoMovement) {
+  begin();
+  upload(1'000'000, "x");
+  ask();
+  send_on(4, 200);
+  EXPECT_EQ(refused(CloseReason::ClientRested), 1U);
+}
+
+TEST_F(RestingClient, AServerThatSaysNothingIsNotTheClients) {
+  begin();
+  auto first = ask();
+  ask();
+  EXPECT_EQ(stage.waiting(), 1U);
+  stage.pass(1min);
+  EXPECT_EQ(stage.waiting(), 1U);
+  EXPECT_FALSE(first.hung_up());
+}
+
+TEST_F(RestingClient, AServerThatDoesNotReadIsNotTheClients) {
+  begin();
+  upload(1'000'000, "");
+  for (bool error = false; client.end().write(std::string(10'000, 'x'), error) > 0;) stage.settle();
+  ask();
+  stage.pass(1min);
+  EXPECT_EQ(stage.waiting(), 1U);
+  EXPECT_EQ(refused(CloseReason::ClientRested), 0U);
+}
+
+TEST_F(RestingClient, NorOneThatHasNotSaid100) {
+  begin();
+  upload(1000, "", kExpect);
+  ask();
+  stage.pass(kPatience - 1s);
+  EXPECT_EQ(stage.waiting(), 1U);
+}
+
+TEST_F(RestingClient, TheLongestIsEndedFirstWhicheverWorkerHasIt) {
+  Stage two(2);
+  two.upstream() = stage.upstream();
+  two.upstream().pool.max_connections = 2;
+  two.listener() = stage.listener();
+  two.stand_at_once();
+  two.apply();
+  constexpr std::string_view kUpload = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx";
+  for (const uint32_t first : {0U, 1U}) {
+    auto longer = two.call(first);
+    longer.say(kUpload);
+    two.pass(1s);
+    auto shorter = two.call(1 - first);
+    shorter.say(kUpload);
+    two.pass(4s);
+    auto other = two.call(first);
+    other.say(kGet);
+    two.settle();
+    ASSERT_EQ(two.waiting(), 1U);
+    two.pass(1s);
+    EXPECT_EQ(two.waiting(), 0U);
+    EXPECT_TRUE(longer.hear().starts_with("HTTP/1.1 408"));
+    EXPECT_EQ(shorter.hear(), "");
+    shorter.end().reset();
+    other.end().reset();
+    two.pass(5s);
+  }
+}
+
+TEST_F(RestingClient, AResponseThatIsNotReadIsEnded) {
+  begin();
+  answer_with(300'000);
+  ASSERT_FALSE(left_to_say.empty());
+  ask();
+  stage.pass(3s);
+  EXPECT_EQ(stage.waiting(), 0U);
+  EXPECT_TRUE(client.end().rst_arrived());
+  EXPECT_EQ(closed(CloseReason::ClientRested), 1U);
+}
+
+TEST_F(RestingClient, AResponseThatIsReadStays) {
+  begin();
+  answer_with(300'000);
+  ASSERT_FALSE(left_to_say.empty());
+  ask();
+  read_on(30, 2000);
+  EXPECT_EQ(stage.waiting(), 1U);
+  EXPECT_FALSE(client.hung_up());
+}
+
+TEST_F(RestingClient, ATunnelMayRest) {
+  begin();
+  client.say("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  stage.settle();
+  stage.server(0).say(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  stage.settle();
+  ask();
+  ask();
+  stage.pass(1min);
   EXPECT_FALSE(client.hung_up());
 }
 

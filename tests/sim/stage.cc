@@ -33,6 +33,7 @@ void Stage::apply(const std::vector<uint32_t>& late) {
   config.upstreams.push_back(upstream_);
   config.routes.emplace_back().upstream = "app";
   plans_ = topology_.apply(config::make_snapshot(std::move(config), ++generation_, "", {})).plans;
+  for (server::WorkerPlan& plan : plans_) plan.spool = &spool_;
   clusters_ = plans_.front().clusters;
   for (uint32_t i = 0; i < workers_.size(); ++i) {
     if (std::find(late.begin(), late.end(), i) == late.end()) hand_out(i);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proxy/server/topology.h"
+#include "tests/sim/sim_spool.h"
 #include "tests/sim/sim_worker.h"
 
 namespace berth::sim {
@@ -62,6 +63,8 @@ class Stage : private Dialer, private server::WorkerObserver {
   std::unique_ptr<stats::ServerStats> server_stats() const {
     return std::move(registry_.snapshot().servers.front().stats);
   }
+  SimSpool& spool() { return spool_; }
+  SpoolManners& disk() { return disk_; }
   size_t waiting() const { return clusters_[0].cluster->queue.waiting(); }
 
  private:
@@ -72,6 +75,8 @@ class Stage : private Dialer, private server::WorkerObserver {
   void on_worker_drained(uint32_t) override {}
   void on_ejected(const upstream::SharedServer&, Duration, uint32_t) override {}
   void on_ejection_over(const upstream::SharedServer&) override {}
+  void on_holder_ended(const upstream::SharedServer&, const net::Address&, Duration,
+                       bool) override {}
   void hand_out(uint32_t worker);
 
   struct Dialled {
@@ -83,6 +88,8 @@ class Stage : private Dialer, private server::WorkerObserver {
   World world_{1, false};
   std::deque<Link> links_;
   stats::Registry registry_;
+  SpoolManners disk_;
+  SimSpool spool_{world_, disk_};
   server::Topology topology_;
   size_t sender_;
   std::vector<std::unique_ptr<SimWorker>> workers_;

@@ -41,12 +41,14 @@ export class Berth {
   #watchers = new Set();
 
   // `config`: an object (JSON is YAML), or a text. `args`: instead of a file. `files`: how many it may have open.
-  constructor(config, { args, files } = {}) {
+  // `fileSize`: how long each may get, in KiB.
+  constructor(config, { args, files, fileSize } = {}) {
     this.folder = scratchFolder();
     this.file = path.join(this.folder, 'berth.yaml');
     if (config !== undefined) this.writeConfig(config);
     const command = [BINARY, ...(args ?? ['run', '-c', this.file])];
-    if (files !== undefined) command.unshift('bash', '-c', `ulimit -n ${files}; exec "$@"`, 'bash');
+    const limits = [files && `ulimit -n ${files}`, fileSize && `ulimit -f ${fileSize}`].filter(Boolean);
+    if (limits.length > 0) command.unshift('bash', '-c', `${limits.join('; ')}; exec "$@"`, 'bash');
     this.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; this.#look(); });
     this.child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; this.#look(); });

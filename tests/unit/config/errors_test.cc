@@ -613,6 +613,21 @@ const Row kContradictions[] = {
      kListener + "upstreams: {a: {servers: [b:1]}, c: {servers: [d:1]}}\n" +
          "routes: [{upstream: backend}]\n",
      {"3:21: error: unknown upstream 'backend' (there are a and c)"}},
+    {"RestLongerThanTheQueue",
+     pool("rest_timeout: 3s"),
+     {"4:26: warning: rest_timeout is not below queue_timeout (who waits for a client that has "
+      "stalled is refused before that is ended)"}},
+    {"SpoolOfALittleBudget",
+     kGood + "spool: {max_size: 2GiB, budget: 1GiB}\n",
+     {"3:19: error: max_size is above budget, which is for all of them (raise budget or lower "
+      "max_size)"}},
+    {"SpoolThatIsOff",
+     kGood + "spool: off\nroutes:\n  - {upstream: app, request_body: spool}\n",
+     {"5:35: error: request_body: spool, and spool is off (turn spool on, or write request_body: "
+      "auto)"}},
+    {"SpoolInARelativeFolder",
+     kGood + "spool: {path: tmp}\n",
+     {"3:15: error: path: 'tmp' is not an absolute path (such as /var/spool/berth, or auto)"}},
     {"DuplicateRoute",
      kGood + "routes:\n  - {host: A.b, upstream: app}\n  - {host: a.B, path: /, upstream: app}\n",
      {"5:5: error: duplicate route for host 'a.b' and path '/' (first on line 4)"}},

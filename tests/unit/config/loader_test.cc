@@ -72,6 +72,7 @@ upstreams:
       queue_size: 34
       queue_timeout: 35ms
       close_timeout: 37ms
+      rest_timeout: 20ms
       max_upgraded: 36
     retry: {attempts: 4, budget_percent: 41, budget_min: 42, non_idempotent: fin_proved}
     ejection: {errors: 61, count: gateway_errors, time: 62s, max_time: 63s, max_percent: 64}
@@ -87,6 +88,7 @@ upstreams:
     response_timeout: 52s
     idle_timeout: 53s
     upgrade_timeout: 54s
+    request_body: spool
     request_buffer: 55KiB
     response_buffer: 56KiB
     max_response_head: 57KiB
@@ -95,6 +97,7 @@ routes:
   - host: "*.Example.com"
     path: /x
     upstream: a
+    request_body: stream
     request_headers: {set: {X-A: "1", X-B: ""}, remove: [Cookie]}
     response_headers: {remove: [Server, X-Powered-By]}
 forwarding: {trusted_proxies: [10.0.0.0/8, "::1"], forwarded: true, request_id: false}
@@ -102,6 +105,7 @@ admin: off
 access_log: {enabled: false, path: /var/log/berth.log, format: combined}
 resolver: {enabled: false, nameservers: [10.0.0.2, "[::1]:54"], min_ttl: 2s, max_ttl: 3m}
 shutdown: {grace: 0s}
+spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
 )");
   Config expected;
   expected.workers = 3;
@@ -129,7 +133,7 @@ shutdown: {grace: 0s}
   u.name = "a";
   u.servers = {{"127.0.0.1:3000"}, {"unix:/run/a.sock"}};
   u.balance = Balance::RoundRobin;
-  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 37ms, 36};
+  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 37ms, 20ms, 36};
   u.retry = {4, 41, 42, RetryNonIdempotent::FinProved};
   u.ejection = {true, 61, EjectFor::GatewayErrors, 62s, 63s, 64};
   u.health = {true, "/healthz", "a.test", 65s, 6s, 66, 67, {"204"}};
@@ -137,6 +141,7 @@ shutdown: {grace: 0s}
   u.response_timeout = 52s;
   u.idle_timeout = 53s;
   u.upgrade_timeout = 54s;
+  u.request_body = RequestBody::Spool;
   u.request_buffer = 55 * kKiB;
   u.response_buffer = 56 * kKiB;
   u.max_response_head = 57 * kKiB;
@@ -145,6 +150,7 @@ shutdown: {grace: 0s}
   r.host = "*.example.com";
   r.path = "/x";
   r.upstream = "a";
+  r.request_body = RequestBody::Stream;
   r.request_headers = {{{"X-A", "1"}, {"X-B", ""}}, {"Cookie"}};
   r.response_headers = {{}, {"Server", "X-Powered-By"}};
   expected.forwarding = {{"10.0.0.0/8", "::1"}, true, false};
@@ -152,6 +158,7 @@ shutdown: {grace: 0s}
   expected.access_log = {false, "/var/log/berth.log", LogFormat::Combined};
   expected.resolver = {false, {"10.0.0.2:53", "[::1]:54"}, 2s, 3min};
   expected.shutdown.grace = 0s;
+  expected.spool = {true, "/var/spool/berth", 2 * kMiB, 3 * kMiB};
   EXPECT_EQ(config, expected);
   EXPECT_EQ(loaded(print(config)), expected);
 }

@@ -77,6 +77,7 @@ TEST(ConfigPrinter, EveryKeyRoundTrips) {
   visit_keys(shifter, config);
   config.listeners[0].redirect_to_https = 0;  // not with TLS; in the second round
   config.upstreams[0].pool.min_idle = 0;      // not with a PROXY header; in the second round
+  config.spool.enabled = true;                // not off with request_body: spool; then neither is
   ASSERT_NE(config, smallest());
   config.upstreams[0].servers.push_back({"unix:/a.sock"});  // not all may be backups
   EXPECT_EQ(reloaded(config), config);

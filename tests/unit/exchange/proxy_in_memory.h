@@ -164,6 +164,7 @@ class FakeClient final : public ClientStream {
     upgraded = true;
   }
   size_t unsent() const override { return not_taken; }
+  uint64_t taken() const override { return body.size() - std::min(not_taken, body.size()); }
   void response_complete() override {
     EXPECT_FALSE(done());
     ++completions;
@@ -289,6 +290,12 @@ class ProxyInMemory : public testing::Test {
     end_turn();
   }
 
+  void drop_all() {
+    calls_.clear();
+    end_turn();
+  }
+  void use_spool(net::Spool* spool) { env_.spool = spool; }
+
   // --- The servers. `which`: the order in which the connections were made.
 
   ServerSide& server(size_t which = 0) { return *network.connections.at(which); }
@@ -338,7 +345,10 @@ class ProxyInMemory : public testing::Test {
   }
 
   TimePoint now() const { return time_.now(); }
-  void end_turn() { turn_.run(); }
+  void end_turn() {
+    turn_.begin();
+    turn_.run();
+  }
   void pass(Duration time) {
     time_.set_now(time_.now() + time);
     timers_.advance(time_.now());

@@ -230,6 +230,10 @@ const std::map<std::string, Taken>& how_taken() {
   static const std::map<std::string, Taken> kTaken = {
       {"workers", Taken::Restart},
       {"memory_budget", Taken::InUse},
+      {"spool.enabled", Taken::Applied},
+      {"spool.path", Taken::Applied},
+      {"spool.max_size", Taken::Applied},
+      {"spool.budget", Taken::Applied},
       {"listeners[].address", Taken::Applied},
       {"listeners[].name", Taken::Applied},
       {"listeners[].keepalive_timeout", Taken::Applied},
@@ -293,6 +297,7 @@ const std::map<std::string, Taken>& how_taken() {
       {"upstreams.*.pool.queue_size", Taken::Applied},
       {"upstreams.*.pool.queue_timeout", Taken::InUse},
       {"upstreams.*.pool.close_timeout", Taken::InUse},
+      {"upstreams.*.pool.rest_timeout", Taken::InUse},
       {"upstreams.*.pool.max_upgraded", Taken::Applied},
       {"upstreams.*.retry.attempts", Taken::InUse},
       {"upstreams.*.retry.budget_percent", Taken::InUse},
