@@ -39,6 +39,7 @@ inline constexpr std::array kSameSites = {
     Choice{SameSite::None, "none"},
 };
 inline constexpr std::array kReuses = {Choice{Reuse::Lifo, "lifo"}, Choice{Reuse::Fifo, "fifo"}};
+inline constexpr std::array kOnOrOff = {Choice{true, "on"}, Choice{false, "off"}};
 inline constexpr std::array kHalfCloses = {Choice{HalfClose::Serve, "serve"},
                                            Choice{HalfClose::Abort, "abort"}};
 inline constexpr std::array kLogFormats = {Choice{LogFormat::Json, "json"},

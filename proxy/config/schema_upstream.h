@@ -27,6 +27,7 @@ void visit_keys(V& v, Pool& p) {
   v.choice("reuse", p.reuse, kReuses);
   v.count("queue_size", p.queue_size, bounds::kFromNone);
   v.duration("queue_timeout", p.queue_timeout, bounds::kQueueTimeout);
+  v.choice("wait_while_down", p.wait_while_down, kOnOrOff);
   v.duration("close_timeout", p.close_timeout, bounds::kTimeout);
   v.duration_or("rest_timeout", p.rest_timeout, bounds::kTimeout, kOff);
   v.count("max_upgraded", p.max_upgraded, bounds::kFromNone);

@@ -51,7 +51,8 @@ struct Pool {
   Duration keepalive_time = 1h;
   Reuse reuse = Reuse::Lifo;
   uint32_t queue_size = 1024;  // of the whole upstream
-  Duration queue_timeout = 2s;
+  Duration queue_timeout = 3s;
+  bool wait_while_down = true;   // requests wait for servers that cannot be reached just now
   Duration close_timeout = 10s;  // for the server to let go of a connection that Berth closes
   // While others wait, one whose client moves nothing for so long is ended; none: off.
   std::optional<Duration> rest_timeout = 1s;

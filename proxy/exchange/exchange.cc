@@ -79,9 +79,10 @@ void Exchange::dispatch(std::string_view body) {
 // `body`: what has come of it and is not in body_ yet; a view into the worker's scratch.
 void Exchange::acquire(std::string_view body) {
   upstream::Cluster& cluster = *target_.cluster;
-  asked_at_ = context_.env.now();
+  if (!has_waited()) asked_at_ = context_.env.now();
   for (;;) {
-    upstream::Cluster::Wanted wanted{.tried = tried_, .affinity = affinity_};
+    upstream::Cluster::Wanted wanted{
+        .tried = tried_, .affinity = affinity_, .must_wait = attempts_ >= most_attempts()};
     if (met_stale_) {
       wanted.freshness = upstream::Freshness::New;
     } else if (!idempotent_) {
@@ -103,8 +104,7 @@ void Exchange::acquire(std::string_view body) {
       answer(tried_some ? failure_ : outcome.refused);
       return;
     }
-    failure_ = outcome.refused;
-    if (!retry(stats::RetryCause::ConnectFailed, outcome.server)) {
+    if (!retry_unsent(outcome.refused, *outcome.server)) {
       answer(outcome.refused);
       return;
     }
@@ -116,12 +116,22 @@ void Exchange::on_lease(upstream::Lease lease, stats::AcquireSource source) {
 }
 
 void Exchange::on_no_lease(CloseReason reason, const upstream::SharedServer* server) {
-  failure_ = reason;
-  if (server != nullptr && retry(stats::RetryCause::ConnectFailed, server)) {
+  if (server != nullptr && retry_unsent(reason, *server)) {
     acquire({});
     return;
   }
   answer(reason);
+}
+
+// No connection could be made for it.
+bool Exchange::retry_unsent(CloseReason reason, const upstream::SharedServer& server) {
+  failure_ = reason;
+  ++attempts_;
+  server_ = &server;
+  const bool waits = target_.cluster->waits_after(reason);
+  // A server that will be back is not ruled out: that it is away is known, and enough.
+  if (!waits) tried_.add(&server);
+  return retry(stats::RetryCause::ConnectFailed, waits);
 }
 
 void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body) {
@@ -216,7 +226,9 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   if (server_ == failed_on_ && some_server_left(server_)) tried_.add(server_);
   failed_on_ = server_;
   const auto cause = may_replay(failure, replayable());
-  const bool again = cause.has_value() && retry(*cause, nullptr);
+  if (!failure.sent_nothing) wait_anew();
+  const bool waits = failure.sent_nothing && target_.cluster->waits_after(failure.reason);
+  const bool again = cause.has_value() && retry(*cause, waits);
   if (failure.stale) {
     const auto outcome = again ? stats::StaleOutcome::Replayed : stats::StaleOutcome::Failed;
     server.stale_reuse[static_cast<size_t>(outcome)].add();
@@ -238,16 +250,15 @@ bool Exchange::some_server_left(const upstream::SharedServer* but) const {
   });
 }
 
-// Whether another attempt is allowed; counts it if so. `unreachable`: a server that is not to be
-// tried again.
-bool Exchange::retry(stats::RetryCause cause, const upstream::SharedServer* unreachable) {
+uint32_t Exchange::most_attempts() const {
+  return target_.cluster->settings().retry.attempts;
+}
+
+// Whether another attempt is allowed; counts it if so. `waits`: it may wait for a server, and has
+// nothing to lose by that; otherwise attempts are limited.
+bool Exchange::retry(stats::RetryCause cause, bool waits) {
   upstream::Cluster& cluster = *target_.cluster;
-  if (unreachable != nullptr) {
-    tried_.add(unreachable);
-    ++attempts_;
-    server_ = unreachable;
-  }
-  if (attempts_ >= cluster.settings().retry.attempts) return false;
+  if (!waits && attempts_ >= most_attempts()) return false;
   if (!some_server_left(nullptr)) return false;
   stats::ServerStats* stats = nullptr;
   for (upstream::ServerPool* pool : cluster.servers()) {

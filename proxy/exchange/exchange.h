@@ -114,7 +114,9 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void end_tunnel_side(bool& side);
   void finish_response();
   std::string own_cookie() const;
-  bool retry(stats::RetryCause cause, const upstream::SharedServer* unreachable);
+  bool retry(stats::RetryCause cause, bool waits);
+  bool retry_unsent(CloseReason reason, const upstream::SharedServer& server);
+  uint32_t most_attempts() const;
   bool some_server_left(const upstream::SharedServer* but) const;
   void answer(CloseReason reason, std::string_view location = {});
   Replayable replayable() const;

@@ -14,6 +14,7 @@ constexpr std::pair<CloseReason, std::string_view> kErrors[] = {
     {CloseReason::ServerTlsFailed, "tls_protocol_error"},
     {CloseReason::ServerCertificate, "tls_certificate_error"},
     {CloseReason::NoServer, "destination_unavailable"},
+    {CloseReason::ServerAway, "destination_unavailable"},
     {CloseReason::NoRoute, "destination_not_found"},
     {CloseReason::ServerClosed, "connection_terminated"},
     {CloseReason::ServerReset, "connection_terminated"},

@@ -124,6 +124,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::NoServer:
     case CloseReason::QueueFull:
     case CloseReason::QueueTimeout:
+    case CloseReason::ServerAway:
     case CloseReason::UpgradeLimit:
     case CloseReason::SpoolFull:
     case CloseReason::SpoolFailed:

@@ -39,7 +39,7 @@ Kind kind_of(const SharedServer& server, TimePoint now) {
   return Kind::None;
 }
 
-// For those who wait, what is idle of a server that is backing off is as good as any.
+// For those who wait, what is idle of a server that is away is as good as any.
 Kind kind_for_waiters(const SharedServer& server, TimePoint now) {
   const bool backup = server.backup.load(std::memory_order_relaxed);
   if (server.left_out(now)) return backup ? Kind::LeftOutBackup : Kind::LeftOut;
@@ -98,12 +98,13 @@ Balancer::Choice Balancer::pick(const config::Upstream& settings, const TriedSer
     }
   }
   const bool some_may_serve = gather(tried, now);
-  if (candidates_.empty()) return {.must_wait = some_may_serve};
+  if (candidates_.empty()) return {.must_wait = some_may_serve, .some_away = some_away_};
   Member& member = candidates_.size() == 1 ? static_cast<Member&>(*candidates_.front())
                                            : choose(settings, affinity, now);
   if (members_.size() > 1) rotation_.took(member);
   return {.pool = member.pool,
-          .bound = settings.balance == config::Balance::Hash && affinity.key.has_value()};
+          .bound = settings.balance == config::Balance::Hash && affinity.key.has_value(),
+          .some_away = some_away_};
 }
 
 Balancer::Member* Balancer::sticky_server(uint64_t tag, const TriedServers& tried, TimePoint now) {
@@ -117,11 +118,13 @@ Balancer::Member* Balancer::sticky_server(uint64_t tag, const TriedServers& trie
 
 bool Balancer::gather(const TriedServers& tried, TimePoint now) {
   candidates_.clear();
+  some_away_ = false;
   Kind best = Kind::None;
   for (const auto& member : members_) {
     const SharedServer& server = member->pool->server();
     if (tried.contains(&server)) continue;
     const Kind kind = kind_of(server, now);
+    some_away_ = some_away_ || kind == Kind::BackingOff || kind == Kind::BackupBackingOff;
     if (kind > best || kind == Kind::None) continue;
     if (kind < best) candidates_.clear();
     best = kind;

@@ -17,8 +17,8 @@ namespace berth::upstream {
 class ServerPool;
 
 // One for each upstream and worker. The one place that knows who may serve whom: first the servers
-// that are ready, then those that are left out (ejected, unhealthy), then those that back off from
-// failed connects, and of each kind the backups only if there is no other. Those that drain serve
+// that are ready, then those that are left out (ejected, unhealthy), then those that are away
+// (backing off), and of each kind the backups only if there is no other. Those that drain serve
 // their sessions only. Who may serve is one question, who has room another: a request waits for a
 // full server rather than go to a worse kind. Thread: the worker's.
 class Balancer {
@@ -32,6 +32,7 @@ class Balancer {
     ServerPool* pool = nullptr;  // none, and no waiting: every server has been tried
     bool must_wait = false;      // for `pool`, or if there is none, for whichever server has room
     bool bound = false;          // to `pool`, by cookie or hash
+    bool some_away = false;      // and are to be tried now and then
   };
   // Of the servers that have not been tried. A sticky session waits for its server as long as that
   // may serve at all; a hash passes over a full server.
@@ -58,6 +59,7 @@ class Balancer {
   Rotation rotation_;
   std::vector<std::unique_ptr<Member>> members_;
   std::vector<Candidate*> candidates_;  // kept for its capacity
+  bool some_away_ = false;              // of those that were looked at
   TimePoint loads_of_{};                // when `elsewhere` was looked at
 };
 

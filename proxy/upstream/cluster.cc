@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proxy/base/check.h"
 #include "proxy/upstream/worker_pools.h"
 
 namespace berth::upstream {
@@ -41,42 +42,77 @@ Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
   // Those who wait already come first. (Those who wait for one server are no reason to wait for the
   // others.)
   const bool queued = shared_->queue.waiting_for_any() > 0;
-  if (queued && !wanted.affinity) return enqueue(waiter, wanted, nullptr);
+  if (wanted.must_wait) return enqueue(waiter, wanted.tried, nullptr);
+  if (queued && !wanted.affinity) return enqueue(waiter, wanted.tried, nullptr);
   const Balancer::Choice choice =
       balancer_.pick(*settings_, wanted.tried, wanted.affinity, env_.now());
+  if (choice.some_away) try_those_that_are_away();
   ServerPool* const pool = choice.pool;
   ServerPool* const only = choice.bound ? pool : nullptr;
-  if (choice.must_wait || (queued && pool != nullptr)) return enqueue(waiter, wanted, only);
+  if (choice.must_wait || (queued && pool != nullptr)) return enqueue(waiter, wanted.tried, only);
   if (pool == nullptr) return {.lease = {}, .refused = CloseReason::NoServer};
   if (Lease lease = pool->take_idle(wanted.freshness)) {
     pool->stats().acquisitions[static_cast<size_t>(stats::AcquireSource::Idle)].add();
     return {.lease = std::move(lease)};
   }
+  // The best there is cannot be reached: whoever comes back first will do.
+  const Backoff& backoff = pool->server().backoff;
+  if (backoff.away() && waits_after(backoff.reason())) {
+    return enqueue(waiter, wanted.tried, nullptr);
+  }
   if (Slot slot = pool->server().slots.try_take()) {
     waiter.source_ = stats::AcquireSource::New;
+    if (waiter.arrival_ == 0) waiter.arrival_ = shared_->queue.arrive();
     const CloseReason failure = pool->connect(std::move(slot), &waiter);
     return {.lease = {}, .refused = failure, .server = &pool->server()};
   }
-  return enqueue(waiter, wanted, only);
+  return enqueue(waiter, wanted.tried, only);
 }
 
-Cluster::Outcome Cluster::enqueue(Waiter& waiter, const Wanted& wanted, ServerPool* only) {
+Cluster::Outcome Cluster::enqueue(Waiter& waiter, const TriedServers& tried, ServerPool* only) {
   auto ticket = std::make_unique<Ticket>();
   ticket->home = &pools_;
   ticket->waiter = &waiter;
-  ticket->tried = wanted.tried;
+  ticket->tried = tried;
   if (only != nullptr) ticket->only = only->shared_server();
+  ticket->arrival = waiter.arrival_;
   if (!shared_->queue.push(*ticket, settings_->pool.queue_size)) {
     stats_->rejected[static_cast<size_t>(stats::QueueReject::Full)].add();
     return {.lease = {}, .refused = CloseReason::QueueFull};
   }
+  BERTH_DCHECK(waiter.arrival_ == 0 || waiter.arrival_ == ticket->arrival);  // it keeps its place
   waiter.cluster_ = this;
+  waiter.arrival_ = ticket->arrival;
   waiter.ticket_ = ticket.release();
   waiter.since_ = env_.now();
+  if (waiter.deadline_ == TimePoint{}) {
+    waiter.deadline_ = waiter.since_ + settings_->pool.queue_timeout;
+  }
   stats_->length.add();
-  env_.runtime.arm(waiter.timer_, settings_->pool.queue_timeout);
-  look_again(wanted.tried);
+  env_.runtime.timers.arm(waiter.timer_, waiter.deadline_);
+  look_again(tried);
   return {};
+}
+
+// Not if it never worked, or will not work by itself: who waits then waits in vain.
+bool Cluster::waits_after(CloseReason reason) const {
+  const config::Pool& pool = settings_->pool;
+  return pool.wait_while_down && pool.queue_size > 0 && reason != CloseReason::NoLocalResources &&
+         reason != CloseReason::ServerCertificate &&
+         std::any_of(servers_.begin(), servers_.end(),
+                     [](ServerPool* server) { return server->server().seen_alive(); });
+}
+
+// Nobody waits for them, so it takes a request to look after them.
+void Cluster::try_those_that_are_away() {
+  for (ServerPool* pool : servers_) {
+    if (pool->server().backoff.due() <= env_.now()) pool->try_again();
+  }
+}
+
+bool Cluster::all_away() const {
+  return std::all_of(servers_.begin(), servers_.end(),
+                     [](ServerPool* server) { return server->server().backoff.away(); });
 }
 
 void Cluster::pump_those_that_stay() {
@@ -149,7 +185,7 @@ void Cluster::give_up(Waiter& waiter) {
 void Cluster::on_queue_timeout(Waiter& waiter) {
   give_up(waiter);
   stats_->rejected[static_cast<size_t>(stats::QueueReject::Timeout)].add();
-  waiter.on_no_lease(CloseReason::QueueTimeout, nullptr);
+  waiter.on_no_lease(all_away() ? CloseReason::ServerAway : CloseReason::QueueTimeout, nullptr);
 }
 
 void Waiter::on_timer(event::Timer&) {

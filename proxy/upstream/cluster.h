@@ -26,6 +26,7 @@ class Cluster {
     TriedServers tried;
     Freshness freshness = Freshness::Any;
     Affinity affinity{};
+    bool must_wait = false;  // joins the queue, whatever is free
   };
   // One of: a lease at once; a refusal (with the server that refused, if any did); neither: the
   // waiter will be called.
@@ -42,6 +43,10 @@ class Cluster {
   // The right to hold a connection while the request's body is still coming. Empty: as many do as
   // may.
   Slot take_upload_slot() { return shared_->uploads.try_take(); }
+
+  // Whether a request that could not be sent, because of `reason`, waits in the queue until some
+  // server can be reached.
+  bool waits_after(CloseReason reason) const;
 
   const config::Upstream& settings() const { return *settings_; }
   const std::string& name() const { return shared_->name; }
@@ -77,8 +82,10 @@ class Cluster {
   friend class Waiter;
   friend class WorkerPools;
   // `only`: the one server that it waits for; nullptr: any.
-  Outcome enqueue(Waiter& waiter, const Wanted& wanted, ServerPool* only);
+  Outcome enqueue(Waiter& waiter, const TriedServers& tried, ServerPool* only);
   void look_again(const TriedServers& tried);
+  void try_those_that_are_away();
+  bool all_away() const;
   // The ticket is gone: the waiter stops to wait. Returns how long it has.
   Duration left_queue(Waiter& waiter);
   void on_queue_timeout(Waiter& waiter);

@@ -80,12 +80,25 @@ Lease ServerPool::take_idle(Freshness wanted) {
   return Lease(*connection);
 }
 
-CloseReason ServerPool::connect(Slot slot, Waiter* waiter) {
+CloseReason ServerPool::connect(Slot slot, Waiter* waiter, Trial trial) {
   auto* connection = new UpstreamConnection(*this, std::move(slot));  // owned by its list
   stats_->connections_opened.add();
-  const CloseReason failure = connection->connect(waiter);
+  const CloseReason failure = connection->connect(waiter, std::move(trial));
   if (failure == CloseReason::None && waiter != nullptr) waiter->connecting_ = connection;
   return failure;
+}
+
+void ServerPool::try_again() {
+  if (!server_->backoff.away() || server_->facts->states.has(Availability::Draining)) return;
+  Slot slot = server_->slots.try_take();
+  if (!slot) return;  // one that closes looks at the queue
+  if (Trial trial = server_->backoff.begin_trial(env_.now())) {
+    connect(std::move(slot), nullptr, std::move(trial));
+    return;
+  }
+  // Another worker may have found no room for those who wait because of this slot.
+  slot.give_back();
+  if (!server_->backoff.away()) pump_later();
 }
 
 bool ServerPool::idle_elsewhere() const {
@@ -158,7 +171,7 @@ bool ServerPool::may_grant(const Ticket& ticket) const {
 
 bool ServerPool::someone_waits() const {
   WaiterQueue& queue = server_->cluster->queue;
-  return queue.waiting() > 0 &&
+  return queue.waiting() > 0 && !server_->backoff.away() &&
          queue.has([this](const Ticket& ticket) { return may_grant(ticket); });
 }
 
@@ -173,8 +186,8 @@ void ServerPool::serve_queue() {
     UpstreamConnection* idle = fresh_idle();
     Slot slot;
     if (idle == nullptr) {
-      if (server_->backing_off(env_.now())) {
-        wake_at(server_->down_until());
+      if (server_->backoff.away()) {
+        try_again_in_time();
         return;
       }
       slot = server_->slots.try_take();
@@ -184,6 +197,15 @@ void ServerPool::serve_queue() {
     // at again.
     Ticket* ticket = queue.pop_if(fits);
     if (ticket != nullptr) grant(*ticket, idle, std::move(slot));
+  }
+}
+
+// For those who wait: whoever connects first serves them, in their order.
+void ServerPool::try_again_in_time() {
+  if (env_.now() < server_->backoff.due()) {
+    wake_at(server_->backoff.due());
+  } else {
+    try_again();
   }
 }
 
@@ -300,7 +322,7 @@ void ServerPool::keep_warm() {
     case Availability::Ready:
       break;
     case Availability::BackingOff:
-      wake_at(server_->down_until());
+      try_again_in_time();
       return;
     case Availability::Ejected:
       wake_at(server_->ejector.until());
@@ -314,15 +336,12 @@ void ServerPool::keep_warm() {
   if (idle_count_ >= share) return;
   uint32_t warming = 0;
   others_.for_each([&](UpstreamConnection& c) { warming += static_cast<uint32_t>(c.warming()); });
-  // A server that was away is tried with one.
-  const bool on_trial = server_->facts->states.has(Availability::BackingOff);
   while (idle_count_ + warming < share) {
     // Another worker has more than its share. It may lose that.
     if (idle_everywhere() + warming >= wanted) {
       wake_at(env_.now() + kWarmAgainAfter);
       return;
     }
-    if (on_trial && warming > 0) return;
     Slot slot = server_->slots.try_take();
     if (!slot) return;
     if (connect(std::move(slot), nullptr) != CloseReason::None) {
@@ -379,9 +398,14 @@ void ServerPool::on_connected(Duration took, const net::Security* security) {
   if (server_->connect_succeeded(env_.now()) && server_->cluster->queue.waiting() > 0) pump_later();
 }
 
-void ServerPool::on_connect_failed(CloseReason reason) {
+void ServerPool::on_connect_failed(CloseReason reason, TimePoint began, Trial trial) {
   stats_->connect_failures[static_cast<size_t>(reason)].add();
-  if (reason == CloseReason::NoLocalResources || !server_->connect_failed(env_.now())) return;
+  // (What Berth lacks says nothing about the server, but a trial is over.)
+  if (reason == CloseReason::NoLocalResources && !trial) return;
+  if (!server_->connect_failed(reason, began, env_.now(), std::move(trial))) {
+    pump_later();
+    return;
+  }
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->look_for_servers();
   on_error();
 }

@@ -46,7 +46,9 @@ class ServerPool final : private event::TurnTask,
   // fit, or if a new one is wanted more and can be made.
   Lease take_idle(Freshness wanted);
   // Connects for the waiter. None if that has begun.
-  CloseReason connect(Slot slot, Waiter* waiter);
+  CloseReason connect(Slot slot, Waiter* waiter, Trial trial = {});
+  // The server is away: tries it with a connection for nobody, if it is time and nobody else does.
+  void try_again();
   bool has_idle() const { return idle_count_ > 0; }
   uint32_t idle_count() const { return idle_count_; }
   bool idle_elsewhere() const;
@@ -93,7 +95,7 @@ class ServerPool final : private event::TurnTask,
   void on_closed(UpstreamConnection& connection, ConnectionState before, ClosingConnection closing);
   // `security`: nullptr without TLS.
   void on_connected(Duration took, const net::Security* security);
-  void on_connect_failed(CloseReason reason);
+  void on_connect_failed(CloseReason reason, TimePoint began, Trial trial);
   void on_response(uint16_t status, Duration waited);
   void on_idle_limit(const IdleLimit& limit);
   // The server closed a connection that was idle, or that turned out to have been closed when it
@@ -115,6 +117,7 @@ class ServerPool final : private event::TurnTask,
   void on_let_go(CloseReason reason) override;
   void on_ejection_over();
   void serve_queue();
+  void try_again_in_time();
   bool may_grant(const Ticket& ticket) const;
   void wake_at(TimePoint at);
   UpstreamConnection* fresh_idle();

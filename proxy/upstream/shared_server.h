@@ -14,6 +14,7 @@
 #include "proxy/net/address.h"
 #include "proxy/net/tls_connector.h"
 #include "proxy/stats/registry.h"
+#include "proxy/upstream/backoff.h"
 #include "proxy/upstream/ejection.h"
 #include "proxy/upstream/keepalive_learner.h"
 #include "proxy/upstream/rest_board.h"
@@ -57,6 +58,7 @@ class SharedServer {
         upgraded(bound->upgraded),
         rests(workers),
         configured(address.to_string()),
+        backoff(facts->states),
         name_(configured),
         idle_(workers) {}
 
@@ -72,6 +74,7 @@ class SharedServer {
   // As the configuration in effect writes it: a host name and a port, maybe. Thread: the main
   // thread.
   std::string configured;
+  Backoff backoff;  // while it cannot be reached
   KeepaliveLearner learner;
   Ejector ejector;
   std::atomic<bool> retired{false};  // the configuration no longer names it
@@ -104,26 +107,17 @@ class SharedServer {
 
   // The one predicate that decides whether a new request may go to this server. (Whether there is
   // room for it is another question.) Ready: yes. Draining: no. Otherwise only when no server of
-  // the upstream is ready: one that is backing off after all others.
+  // the upstream is ready: one that is away (backing off) after all others.
   Availability availability(TimePoint now) const {
     return facts->states.none() ? Availability::Ready : look(now);
   }
 
-  // Ejected or unhealthy, whether or not it is backing off as well.
+  // Ejected or unhealthy, whether or not it is away as well.
   bool left_out(TimePoint now) const {
     return !facts->states.none() &&
            (facts->states.has(Availability::Unhealthy) || ejector.ejected(now));
   }
 
-  // A server that refuses connections is asked last, for a time that doubles up to kMaxBackoff.
-  // (Whoever makes a server unavailable publishes that and then looks at the queue: those who wait
-  // for it may go elsewhere now.)
-  bool backing_off(TimePoint now) const {
-    return now.time_since_epoch().count() < down_until_.load(std::memory_order_seq_cst);
-  }
-  TimePoint down_until() const {
-    return TimePoint(Duration(down_until_.load(std::memory_order_relaxed)));
-  }
   // The server is closing its idle connections: those that were idle by then are not to be used
   // (FIN burst).
   void drop_idle_until(TimePoint now) {
@@ -134,11 +128,13 @@ class SharedServer {
            idle_dropped_until_.load(std::memory_order_relaxed);
   }
 
-  // True if a back-off begins: connects that were under way together fail together, which is one
-  // failure.
-  bool connect_failed(TimePoint now);
-  // True if it was backing off.
+  // A connection that was begun at `began` could not be made, or was. True if that is news: the
+  // server is away from now on; it was away. (Whoever makes a server unavailable publishes that and
+  // then looks at the queue: those who wait for it may go elsewhere now.)
+  bool connect_failed(CloseReason reason, TimePoint began, TimePoint now, Trial trial = {});
   bool connect_succeeded(TimePoint now);
+  // A connection to its address has been made, at least once since the start.
+  bool seen_alive() const { return bound->seen_alive.load(std::memory_order_relaxed); }
 
   // When it came, or came back: slow start counts from here.
   TimePoint up_since() const {
@@ -161,9 +157,6 @@ class SharedServer {
   // Ends it before its time. True when this call has ended it.
   bool pardon(TimePoint now);
 
-  static constexpr Duration kFirstBackoff = std::chrono::milliseconds(500);
-  static constexpr Duration kMaxBackoff = std::chrono::seconds(10);
-
  private:
   Availability look(TimePoint now) const;
   bool come_back(TimePoint now);
@@ -173,11 +166,9 @@ class SharedServer {
   };
   const std::string name_;
   std::vector<IdleCount> idle_;
-  std::atomic<int64_t> down_until_{0};
   static constexpr int64_t kNever = INT64_MIN;
   std::atomic<int64_t> up_since_{kNever};
   std::atomic<int64_t> idle_dropped_until_{INT64_MIN};
-  std::atomic<uint32_t> failures_{0};
 };
 
 }  // namespace berth::upstream

@@ -77,6 +77,7 @@ class SlotCounter {
 struct ServerBound {
   SlotCounter slots;
   SlotCounter upgraded;
+  std::atomic<bool> seen_alive{false};  // a connection has been made, since the start
 };
 
 inline void Slot::leave() {

@@ -5,6 +5,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/net/connect_error.h"
+#include "proxy/net/proxy_header.h"
 #include "proxy/upstream/server_pool.h"
 #include "proxy/upstream/waiter.h"
 
@@ -53,18 +54,22 @@ void UpstreamConnection::set_state(ConnectionState next) {
   pool_->on_state(*this, before, next);
 }
 
-CloseReason UpstreamConnection::connect(Waiter* waiter) {
+CloseReason UpstreamConnection::connect(Waiter* waiter, Trial trial) {
   net::WorkerEnv& env = pool_->env();
   opened_ = env.now();
+  trial_ = std::move(trial);
   net::ConnectOptions options{.keepalive = pool_->settings().tcp_keepalive,
                               .tls = pool_->server().tls.get()};
-  if (pool_->settings().proxy_protocol != config::ProxyProtocol::Off && waiter != nullptr) {
-    options.first_bytes = waiter->proxy_header(pool_->settings().proxy_protocol);
+  if (const auto version = pool_->settings().proxy_protocol;
+      version != config::ProxyProtocol::Off) {
+    // What is nobody's is Berth's own.
+    options.first_bytes = waiter != nullptr ? waiter->proxy_header(version)
+                                            : net::write_proxy_header(version, {}, {});
   }
   auto transport = env.network.connect(pool_->server().address, options, *this);
   if (!transport) {
     const CloseReason reason = transport.error();
-    pool_->on_connect_failed(reason);
+    connect_failed(reason);
     close(reason);
     return reason;
   }
@@ -79,17 +84,18 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   if (result.status == net::IoStatus::Again) return;
   if (result.status == net::IoStatus::Reset) {
     if (net::never_connected(result.reason)) server_end_ = ServerEnd::Gone;
-    pool_->on_connect_failed(result.reason);
+    connect_failed(result.reason);
     fail(result.reason);
     return;
   }
   // A server that speaks or hangs up before it is asked.
   if ((ready.readable || ready.peer_closed) && transport_->probe() != net::Probe::Quiet) {
-    pool_->on_connect_failed(CloseReason::BytesWhileIdle);
+    connect_failed(CloseReason::BytesWhileIdle);
     fail(CloseReason::BytesWhileIdle);
     return;
   }
   pool_->on_connected(pool_->env().now() - opened_, transport_->security());
+  trial_.end();
   Waiter* waiter = std::exchange(waiter_, nullptr);
   if (waiter == nullptr) {
     give_back(CloseReason::None);
@@ -97,6 +103,10 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   }
   set_state(Busy);
   pool_->deliver(*waiter, *this);
+}
+
+void UpstreamConnection::connect_failed(CloseReason reason) {
+  pool_->on_connect_failed(reason, opened_, std::move(trial_));
 }
 
 // --- The request.
@@ -445,7 +455,7 @@ void UpstreamConnection::on_new_limits(const config::Upstream& before) {
 void UpstreamConnection::on_timer(event::Timer&) {
   switch (state_) {
     case Connecting:
-      pool_->on_connect_failed(CloseReason::ConnectTimeout);
+      connect_failed(CloseReason::ConnectTimeout);
       fail(CloseReason::ConnectTimeout);
       return;
     case Idle:
@@ -472,6 +482,7 @@ void UpstreamConnection::close(CloseReason reason) noexcept {
   handler_ = nullptr;
   env.runtime.cancel(timer_);
   event::TurnTask::unlink();
+  trial_.end();
   upgrade_slot_.give_back();
   out_.clear();
   head_bytes_.reset();

@@ -16,6 +16,7 @@
 #include "proxy/net/send_queue.h"
 #include "proxy/net/transport.h"
 #include "proxy/stats/stats.h"
+#include "proxy/upstream/backoff.h"
 #include "proxy/upstream/draining_connection.h"
 #include "proxy/upstream/keepalive_limit.h"
 #include "proxy/upstream/response_handler.h"
@@ -81,7 +82,7 @@ class UpstreamConnection final : public event::Disposable,
   // --- For the ServerPool.
 
   // None, or why connecting could not even begin; then the connection is closed.
-  CloseReason connect(Waiter* waiter);
+  CloseReason connect(Waiter* waiter, Trial trial);
   void abandon_connect() { waiter_ = nullptr; }
   // Idle, within its limits and, if idle for long, still open as far as the kernel knows. Otherwise
   // closes itself.
@@ -117,6 +118,7 @@ class UpstreamConnection final : public event::Disposable,
 
   void set_state(ConnectionState next);
   void finish_connect(net::Ready ready);
+  void connect_failed(CloseReason reason);
   void check_idle();
   void flush();
   void on_write_broken();
@@ -141,6 +143,7 @@ class UpstreamConnection final : public event::Disposable,
   Slot upgrade_slot_;  // held from begin() for a request that may upgrade
   std::unique_ptr<net::Transport> transport_;
   Waiter* waiter_ = nullptr;            // Connecting, if somebody still waits
+  Trial trial_;                         // Connecting, to find out whether the server is back
   ResponseHandler* handler_ = nullptr;  // while leased out and begun
   event::Timer timer_;
 

@@ -38,6 +38,14 @@ class Waiter : private event::TimerHandler {
 
   // Leaves the queue; a connection that is being made goes to the pool when it stands.
   void give_up();
+  // In the queue, since it was last served.
+  bool has_waited() const { return deadline_ != TimePoint{}; }
+  // What it has got counts as served: if it waits once more, it is at the end, and for
+  // queue_timeout.
+  void wait_anew() {
+    arrival_ = 0;
+    deadline_ = {};
+  }
 
  private:
   friend class Cluster;
@@ -50,8 +58,10 @@ class Waiter : private event::TimerHandler {
   Ticket* ticket_ = nullptr;
   UpstreamConnection* connecting_ = nullptr;
   stats::AcquireSource source_ = stats::AcquireSource::New;
+  uint64_t arrival_ = 0;  // its place in the queue, kept until it is served; 0: none yet
   TimePoint since_{};
-  event::Timer timer_;  // queue_timeout
+  TimePoint deadline_{};  // of all its waits until it is served
+  event::Timer timer_;    // queue_timeout
 };
 
 }  // namespace berth::upstream

@@ -18,8 +18,14 @@ void WaiterQueue::take_out(Ticket& ticket) {
 
 bool WaiterQueue::push(Ticket& ticket, size_t limit) {
   const std::lock_guard lock(mutex_);
-  if (waiting_.load(std::memory_order_relaxed) >= limit) return false;
-  ticket.arrival = ++arrivals_;
+  const bool full = waiting_.load(std::memory_order_relaxed) >= limit;
+  if (full && (ticket.arrival == 0 || limit == 0)) return false;
+  if (ticket.arrival != 0) {
+    insert(ticket);
+    return true;
+  }
+  // Numbered under the lock: whoever waits already arrived before.
+  ticket.arrival = arrive();
   tickets_.push_back(ticket);
   count(ticket, +1);
   return true;
@@ -27,6 +33,10 @@ bool WaiterQueue::push(Ticket& ticket, size_t limit) {
 
 void WaiterQueue::put_back(Ticket& ticket) {
   const std::lock_guard lock(mutex_);
+  insert(ticket);
+}
+
+void WaiterQueue::insert(Ticket& ticket) {
   // Those before it, few if any, came back as well.
   Ticket* next =
       tickets_.find_if([&](const Ticket& waiting) { return waiting.arrival > ticket.arrival; });

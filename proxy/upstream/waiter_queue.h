@@ -54,13 +54,16 @@ struct Ticket : ListHook<TicketTag> {
   Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
   TriedServers tried;
   std::shared_ptr<SharedServer> only;  // waits for this one, as long as it may serve
-  uint64_t arrival = 0;                // its number in the order of arrival, from the queue
+  uint64_t arrival = 0;                // its number in the order of arrival; 0: it has none yet
 };
 
 // Thread: any.
 class WaiterQueue {
  public:
-  // False when `limit` tickets wait already.
+  // A place in the order of arrival, for a request that need not wait yet.
+  uint64_t arrive() { return arrivals_.fetch_add(1, std::memory_order_relaxed) + 1; }
+  // False when `limit` tickets wait already. One that has its place in the order takes that,
+  // whatever the limit, unless nobody may wait at all.
   bool push(Ticket& ticket, size_t limit);
   // The oldest ticket that `fits` says yes to, or nullptr. Called under the lock: it looks at
   // nothing but the ticket and what is atomic.
@@ -97,10 +100,11 @@ class WaiterQueue {
  private:
   void count(const Ticket& ticket, int by);
   void take_out(Ticket& ticket);
+  void insert(Ticket& ticket);
 
   std::mutex mutex_;
   IntrusiveList<Ticket, TicketTag> tickets_;  // by arrival
-  uint64_t arrivals_ = 0;
+  std::atomic<uint64_t> arrivals_{0};
   std::atomic<size_t> waiting_{0};
   std::atomic<size_t> waiting_for_any_{0};
 };

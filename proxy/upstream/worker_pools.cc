@@ -197,6 +197,12 @@ void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> c
     put_back(ticket, *server);
     return;
   }
+  // It has gone away meanwhile, and is tried by one connection at a time.
+  if (!handed_over && server->backoff.away()) {
+    slot.give_back();
+    put_back(ticket, *server);
+    return;
+  }
   Waiter* waiter = take_waiter(
       ticket, handed_over ? stats::AcquireSource::Handover : stats::AcquireSource::Queue);
   if (waiter == nullptr) {

@@ -127,7 +127,8 @@ scenario('a server that refuses connections: the next one is asked', async (s) =
   const m = await berth.metrics();
   const failures = m.sum('berth_upstream_connect_failures_total', { reason: 'connect_refused' });
   assert.ok(failures >= 1 && failures < 20, `${failures} attempts: it is left alone for a while`);
-  assert.equal(m.sum('berth_upstream_retries_total', { reason: 'connect_failed' }), failures);
+  // After that, connections for nobody find out whether it is back.
+  assert.equal(m.sum('berth_upstream_retries_total', { reason: 'connect_failed' }), 1, 'one request met it');
 });
 
 scenario('all servers refuse: 502, with its reason', async (s) => {

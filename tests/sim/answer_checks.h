@@ -20,6 +20,7 @@ class AnswerChecks {
 
  private:
   void check_misdelivery(const RequestRecord& request, const AttemptRecord& attempt);
+  void check_patience(const RequestRecord& request, const std::string& label);
   void check_local(const RequestRecord& request, const Message& response);
   bool should_have_been_replayed(const RequestRecord& request, const std::string& label) const;
 

@@ -40,6 +40,9 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
     const bool close_call = s.upstream.connect_timeout < 1s && m.most_connect + s.most_lag > 20ms;
     return m.connect_silent > 0 || close_call;
   }
+  if (label == "server_away") {
+    return restarts || !m.polite || has_cause("connect_timeout", s, m);
+  }
   if (label == "no_server" && s.by_hand > 0) return true;
   if (label == "no_server") return restarts || !m.polite || s.reloads > 0;
   if (label == "response_timeout")
@@ -164,6 +167,28 @@ void AnswerChecks::check_misdelivery(const RequestRecord&, const AttemptRecord&)
   site_.ledger.count("misdelivered by the server's own doing");
 }
 
+// Nobody is refused before queue_timeout is over while a server that was once alive is away.
+void AnswerChecks::check_patience(const RequestRecord& request, const std::string& label) {
+  const Scenario& s = site_.scenario;
+  const config::Pool& pool = s.upstream.pool;
+  // (A worker reads the clock once per turn.)
+  const Duration waited = site_.world.now() - request.began + s.most_lag + 2ms;
+  const auto id = static_cast<unsigned long long>(request.id);
+  if ((label == "server_away" || label == "queue_timeout") && waited < pool.queue_timeout) {
+    site_.world.fail("client %u: request %llu was refused after %.3f s: %s", index_, id,
+                     to_seconds(waited), label.c_str());
+  }
+  const bool away =
+      label == "connect_refused" || label == "connect_unreachable" || label == "connect_timeout";
+  // (A reload may change the queue and the servers; servers that are drained by hand do not count.)
+  if (!away || !pool.wait_while_down || pool.queue_size == 0) return;
+  if (s.reloads > 0 || s.by_hand > 0) return;
+  if (site_.seen_alive(request.host) < request.began) {
+    site_.world.fail("client %u: request %llu did not wait for its server: %s", index_, id,
+                     label.c_str());
+  }
+}
+
 void AnswerChecks::check_local(const RequestRecord& request, const Message& response) {
   const std::string status = response.value("Proxy-Status");
   const size_t from = status.find("details=\"");
@@ -173,6 +198,7 @@ void AnswerChecks::check_local(const RequestRecord& request, const Message& resp
                    static_cast<unsigned long long>(request.id), response.status(), label.c_str());
   site_.ledger.count(label);
   if (label == "header_timeout" && crawls_) return;
+  check_patience(request, label);
   if (label == "body_too_slow") {
     if (!crawls_) {
       site_.world.fail("client %u: request %llu was not slow, and got 408", index_,

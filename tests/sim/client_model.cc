@@ -268,7 +268,9 @@ void ClientModel::send() {
 void ClientModel::note_sent() {
   const uint64_t sent = end_->written_total();
   for (Asked& asked : asked_) {
-    if (asked.begun == TimePoint::max() && sent > asked.begins) asked.begun = site_.world.now();
+    if (asked.begun == TimePoint::max() && sent > asked.begins) {
+      asked.begun = asked.request->began = site_.world.now();
+    }
     if (!asked.complete && sent >= asked.ends) {
       asked.complete = asked.request->sent = true;
       watch(asked.request->id);

@@ -230,6 +230,7 @@ void Http2Client::ask_one() {
   if (request.fill > 0) fields.push_back(pair_of("x-fill", fill));
   if (body && !request.chunked) fields.push_back(pair_of("content-length", size));
   nghttp2_data_provider provider{.source = {.ptr = &asked}, .read_callback = Callbacks::read};
+  asked.request->began = site_.world.now();
   asked.stream = nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(),
                                         body ? &provider : nullptr, &asked);
   --requests_here_;

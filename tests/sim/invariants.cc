@@ -7,6 +7,7 @@ namespace berth::sim {
 namespace {
 constexpr Duration kTimersMayBeLate = 2ms;
 constexpr Duration kSurplusAtMost = 3200ms;
+constexpr Duration kQueueTimersMayBeLate = 250ms;  // as a worker lags, and a grant travels
 }  // namespace
 
 void Invariants::know(const server::WorkerPlan& plan) {
@@ -14,7 +15,11 @@ void Invariants::know(const server::WorkerPlan& plan) {
   for (const upstream::ClusterPlan& cluster : plan.clusters) {
     if (std::none_of(queues_.begin(), queues_.end(),
                      [&](const Queue& q) { return q.cluster == cluster.cluster; })) {
-      queues_.push_back({cluster.cluster, {}, {}});
+      queues_.push_back({.cluster = cluster.cluster});
+    }
+    for (Queue& queue : queues_) {
+      if (queue.cluster != cluster.cluster) continue;
+      queue.patience = std::max(queue.patience, cluster.settings->pool.queue_timeout);
     }
     for (const auto& server : cluster.servers) {
       if (std::none_of(bounds_.begin(), bounds_.end(),
@@ -104,6 +109,19 @@ bool Invariants::some_left_out(const upstream::SharedCluster& cluster) const {
   });
 }
 
+// Nobody waits for longer than queue_timeout in all, also if it was refused meanwhile and came
+// back.
+void Invariants::check_patience(Queue& queue, uint64_t arrival) {
+  const bool here = std::any_of(queue.before.begin(), queue.before.end(),
+                                [&](const Waiting& w) { return w.arrival == arrival; });
+  Wait& wait = queue.waits.try_emplace(arrival, Wait{world_.now(), world_.now()}).first->second;
+  // (It may come back when its time is over: connecting took long.)
+  if (!here) wait.came = world_.now();
+  if (world_.now() > std::max(wait.began + queue.patience, wait.came) + kQueueTimersMayBeLate) {
+    world_.fail("one waits for longer than queue_timeout");
+  }
+}
+
 // First come, first served: the queue is in the order of arrival, and nobody is served while an
 // earlier one waits.
 void Invariants::check_queue(Queue& queue) {
@@ -113,6 +131,7 @@ void Invariants::check_queue(Queue& queue) {
     if (!after.empty() && after.back().arrival >= ticket.arrival) {
       world_.fail("the queue is not in the order of arrival");
     }
+    check_patience(queue, ticket.arrival);
     after.push_back({ticket.arrival, ticket.tried.size() > 0 || ticket.only != nullptr,
                      ticket.only != nullptr});
   });
@@ -124,11 +143,12 @@ void Invariants::check_queue(Queue& queue) {
   bool earlier = false;
   bool stayed = false;
   for (const Waiting& w : queue.before) {
-    const bool stays = std::any_of(after.begin(), after.end(),
-                                   [&](const Waiting& a) { return a.arrival == w.arrival; });
-    if (stays) {
+    const auto still = std::find_if(after.begin(), after.end(),
+                                    [&](const Waiting& a) { return a.arrival == w.arrival; });
+    if (still != after.end()) {
       stayed = stayed || !w.bound;
-      earlier = earlier || !(w.picky || backups);
+      // (It may have been refused, and have come back to its place.)
+      earlier = earlier || !(w.picky || still->picky || backups);
     } else if (earlier && !(w.picky && some_left_out(*queue.cluster))) {
       ++overtaken;
     }
@@ -264,7 +284,7 @@ void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
       if (server.cluster != queue.cluster || server.retired.load() || !may_use(ticket, server)) {
         continue;
       }
-      if (server.slots.has_room() && !server.backing_off(world_.now() - kTimersMayBeLate)) {
+      if (server.slots.has_room() && !server.backoff.away()) {
         world_.fail("one waits although %s has a free slot", server.name().c_str());
       }
     }

@@ -51,10 +51,16 @@ class Invariants {
     uint64_t idle_taken = 0;
     uint64_t generations = 0;  // of all workers: other servers are counted after a reload
   };
+  struct Wait {
+    TimePoint began{};  // the first time
+    TimePoint came{};   // the last time
+  };
   struct Queue {
     std::shared_ptr<upstream::SharedCluster> cluster;
-    std::vector<Waiting> before;
-    Counts counted;
+    std::vector<Waiting> before{};
+    Counts counted{};
+    Duration patience{};                         // the longest queue_timeout so far
+    std::unordered_map<uint64_t, Wait> waits{};  // by arrival
   };
   struct Bound {
     std::shared_ptr<upstream::SharedServer> server;
@@ -68,6 +74,7 @@ class Invariants {
   void check_bound(Bound& bound, Network& network);
   Counts count(const upstream::SharedCluster& cluster) const;
   void check_queue(Queue& queue);
+  void check_patience(Queue& queue, uint64_t arrival);
   void check_ejected(const Queue& queue);
   bool some_left_out(const upstream::SharedCluster& cluster) const;
   void check_nobody_waits_in_vain(const Queue& queue);

@@ -27,6 +27,7 @@ struct RequestRecord {
   bool garbage = false;  // must never reach a server
   uint64_t fill = 0;     // of X-Fill
   std::string host;
+  TimePoint began = TimePoint::max();  // when its first byte left the client
   uint64_t body_size = 0;
   uint32_t client = 0;
   std::string client_ip;

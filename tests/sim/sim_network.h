@@ -74,6 +74,7 @@ class SimTransport final : public net::Transport, private EndObserver {
    protected:
     ~Observer() = default;
   };
+  bool connecting() const { return stage_ == Stage::Connecting; }
   void observe(Observer* observer) { observer_ = observer; }
   // A report without a reason, as the kernel may make one.
   void disturb() { on_edge(link_.near()); }

@@ -81,7 +81,9 @@ std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReas
   Link& link = new_link(scenario.server_link);
   auto transport = std::make_unique<SimTransport>(link, SimTransport::Stage::Connecting);
   transport->observe(this);
-  dialled_.push_back({transport.get(), &*server});
+  const bool away = away_and_waited_for(to);
+  if (away) check_only_trial(to);
+  dialled_.push_back({transport.get(), &*server, away});
   world.note("connect to %s: #%u", server->name().c_str(), link.serial());
   if (fate.kind == ConnectFate::Kind::Silence) return transport;
   world.after(fate.after + link.delay(), [this, fate, model = &*server, at = &link] {
@@ -94,6 +96,27 @@ std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReas
     if (outcome.kind == ConnectFate::Kind::Stands) model->established(at->far());
   });
   return transport;
+}
+
+// Where nothing else connects to a server that is away: neither checks nor who will not wait.
+bool Simulation::away_and_waited_for(const net::Address& server) const {
+  const config::Upstream& upstream = scenario.upstream;
+  if (!upstream.pool.wait_while_down || upstream.pool.queue_size == 0) return false;
+  if (scenario.reloads > 0 || upstream.health.enabled) return false;
+  for (const upstream::ClusterPlan& cluster : clusters_) {
+    for (const auto& shared : cluster.servers) {
+      if (shared->address == server) return shared->backoff.away() && shared->seen_alive();
+    }
+  }
+  return false;
+}
+
+void Simulation::check_only_trial(const net::Address& server) {
+  for (const Dialled& dialled : dialled_) {
+    if (dialled.trial && dialled.server->address() == server && dialled.transport->connecting()) {
+      world.fail("a server that is away is tried by two connections at a time");
+    }
+  }
 }
 
 void Simulation::on_transport_gone(SimTransport& transport) {
@@ -300,6 +323,14 @@ bool Simulation::advance() {
 
 void Simulation::check() {
   if (!clusters_.empty()) holder_check_.look(servers_, clusters_[0].cluster->queue.waiting());
+  for (const upstream::ClusterPlan& cluster : clusters_) {
+    const std::string& host = cluster.cluster->name;
+    if (alive_since.find(host) == alive_since.end() &&
+        std::any_of(cluster.servers.begin(), cluster.servers.end(),
+                    [](const auto& server) { return server->seen_alive(); })) {
+      alive_since[host] = world.now();
+    }
+  }
   invariants_.check(*this);
   if (std::none_of(workers_.begin(), workers_.end(),
                    [](const auto& w) { return w->runnable() || !w->mailbox().empty(); }) &&

@@ -61,6 +61,8 @@ class Simulation final : public Site,
   void on_holder_ended(const upstream::SharedServer&, const net::Address&, Duration,
                        bool) override {}
 
+  bool away_and_waited_for(const net::Address& server) const;
+  void check_only_trial(const net::Address& server);
   config::Upstream draw_upstream(const std::string& name);
   void redraw_listener();
   void reload();
@@ -78,6 +80,7 @@ class Simulation final : public Site,
   struct Dialled {
     SimTransport* transport;
     const ServerModel* server;
+    bool trial = false;  // made while the server was known to be away
   };
 
   Dice dice_;

@@ -1,6 +1,9 @@
 // What the simulated clients and servers share.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "tests/sim/ledger.h"
 #include "tests/sim/link.h"
 #include "tests/sim/scenario.h"
@@ -18,12 +21,19 @@ class Site {
   }
   // A client calls one of the workers.
   virtual void call(Link& link, const std::string& ip) = 0;
+  // Since when the proxy knows that a server of `host` can be reached; TimePoint::max(): it does
+  // not.
+  TimePoint seen_alive(const std::string& host) const {
+    const auto at = alive_since.find(host);
+    return at == alive_since.end() ? TimePoint::max() : at->second;
+  }
 
   World& world;
   const Scenario& scenario;
   Ledger ledger;
   bool draining = false;  // the proxy stops: it may close what is idle, and refuse new clients
   std::deque<Link> links;
+  std::map<std::string, TimePoint> alive_since;  // by host
 
  protected:
   ~Site() = default;

@@ -54,7 +54,9 @@ class BalanceTest : public ProxyInMemory {
   // The pair "name=value" of a Set-Cookie.
   static std::string pair(const std::string& set) { return set.substr(0, set.find(';')); }
   std::string sticky(const std::string& set) { return "Cookie: " + pair(set) + "\r\n"; }
-  void take_down(size_t which) { servers[which]->connect_failed(now()); }
+  void take_down(size_t which) {
+    servers[which]->connect_failed(CloseReason::ConnectRefused, now(), now());
+  }
 
   std::string cookie;  // of the last answer
 

@@ -704,6 +704,8 @@ TEST_F(ExchangeTest, AServerThatFailsTwiceIsNotAskedAThirdTime) {
   EXPECT_EQ(server(2).address, server(1).address) << "once may have been a stale connection";
   accept(2);
   hang_up(2);
+  ASSERT_EQ(connections(), 3u) << "it waits for the one that is away";
+  pass(upstream::Backoff::kFirst);
   ASSERT_EQ(connections(), 4u);
   EXPECT_EQ(server(3).address, server(0).address);
   accept(3);

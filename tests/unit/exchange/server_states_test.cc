@@ -223,7 +223,8 @@ TEST_F(EjectionTest, FailedConnectsAreErrorsToo) {
       }
       drop(call);
     }
-    pass(upstream::SharedServer::kFirstBackoff);
+    pass(upstream::Backoff::kFirst);
+    servers[0]->connect_succeeded(now());
   }
   EXPECT_EQ(sum().ejections.value(), 1u);
 }
@@ -306,7 +307,7 @@ TEST_F(MinIdleTest, AServerThatIsAwayIsTriedWithOneAfterItsBackOff) {
   refuse(0);
   refuse(1);
   EXPECT_EQ(connections(), 2u);
-  pass(upstream::SharedServer::kFirstBackoff - 1ms);
+  pass(upstream::Backoff::kFirst - 1ms);
   EXPECT_EQ(connections(), 2u);
   pass(2ms);
   ASSERT_EQ(connections(), 3u);
