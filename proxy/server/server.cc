@@ -337,6 +337,15 @@ void Server::on_ejection_over(const upstream::SharedServer& server) {
       std::make_unique<LogMessage>(LogLevel::Info, "ejection", full_name(server) + " is back"));
 }
 
+void Server::on_low_idle_limit(const upstream::SharedServer& server, Duration closes_after,
+                               Duration limit) {
+  warn_later("keepalive",
+             full_name(server) + " closes idle connections after " +
+                 config::format_duration(closes_after) + ": they are not reused after " +
+                 config::format_duration(limit) +
+                 ", so many requests open a connection; a longer keep-alive timeout helps");
+}
+
 // At most one a second: where there is one, there may be many. (The metric counts them all.)
 void Server::on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
                              Duration rested, bool upload) {

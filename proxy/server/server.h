@@ -64,6 +64,8 @@ class Server final : public AdminContext,
   void on_worker_drained(uint32_t worker) override;
   void on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) override;
   void on_ejection_over(const upstream::SharedServer& server) override;
+  void on_low_idle_limit(const upstream::SharedServer& server, Duration closes_after,
+                         Duration limit) override;
   void on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
                        Duration rested, bool upload) override;
   // upstream::HealthObserver

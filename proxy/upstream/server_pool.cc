@@ -30,6 +30,9 @@ constexpr Duration kWarmAgainAfter = std::chrono::seconds(1);
 // connections than max_idle, and the next burst may need them a moment later.
 constexpr Duration kSurplusAfter = std::chrono::seconds(1);
 
+// A limit below this leaves little to reuse between requests.
+constexpr int64_t kLowIdleLimitMs = 500;
+
 bool is_active(ConnectionState state) {
   return state == ConnectionState::Connecting || state == ConnectionState::Busy;
 }
@@ -406,6 +409,7 @@ void ServerPool::on_connect_failed(CloseReason reason, TimePoint began, Trial tr
     pump_later();
     return;
   }
+  server_->learner.went_down(env_.now());
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->look_for_servers();
   on_error();
 }
@@ -427,13 +431,13 @@ void ServerPool::on_error() {
 }
 
 void ServerPool::on_ejection_over() {
-  if (EjectionObserver* observer = pools_.observer()) observer->on_ejection_over(*server_);
+  if (ServerObserver* observer = pools_.observer()) observer->on_ejection_over(*server_);
 }
 
 void ServerPool::on_ejected() {
   stats_->ejections.add();
   wake_at(server_->ejector.until());
-  if (EjectionObserver* observer = pools_.observer()) {
+  if (ServerObserver* observer = pools_.observer()) {
     observer->on_ejected(*server_, server_->ejector.until() - env_.now(),
                          settings_->ejection.errors);
   }
@@ -448,12 +452,18 @@ void ServerPool::on_response(uint16_t status, Duration waited) {
 void ServerPool::on_idle_limit(const IdleLimit& limit) {
   // Written only when it changes: the facts are shared by all workers.
   const int64_t ms = static_cast<int64_t>(stats::as_millis(limit.limit));
-  if (server_->facts->learned_keepalive_ms.load(std::memory_order_relaxed) == ms) return;
-  server_->facts->learned_keepalive_ms.store(ms, std::memory_order_relaxed);
+  std::atomic<int64_t>& known = server_->facts->learned_keepalive_ms;
+  if (known.load(std::memory_order_relaxed) == ms) return;
+  const int64_t before = known.exchange(ms, std::memory_order_relaxed);
   server_->facts->learned_source.store(static_cast<uint8_t>(limit.source),
                                        std::memory_order_relaxed);
   server_->facts->keepalive_margin_ms.store(static_cast<int64_t>(stats::as_millis(limit.margin)),
                                             std::memory_order_relaxed);
+  const bool was_low = before > 0 && before < kLowIdleLimitMs;
+  if (limit.source != stats::LearnedSource::Observed || ms >= kLowIdleLimitMs || was_low) return;
+  if (ServerObserver* observer = pools_.observer()) {
+    observer->on_low_idle_limit(*server_, limit.limit + limit.margin, limit.limit);
+  }
 }
 
 void ServerPool::on_peer_close(Duration idle_age, bool announced) {

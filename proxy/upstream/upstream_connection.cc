@@ -379,6 +379,20 @@ CloseReason UpstreamConnection::why_idle_for_too_long() const {
                                                             : CloseReason::LearnedLimit;
 }
 
+// At its limit. True if it stays open for a while to show whether the server closes it as learned.
+// (It is past its limit, so check_fresh() closes it when anybody looks for an idle one.)
+bool UpstreamConnection::test_what_was_learned() {
+  if (idle_limit_.source != stats::LearnedSource::Observed) return false;
+  const TimePoint now = pool_->env().now();
+  KeepaliveLearner& learner = pool_->server().learner;
+  learner.survived(now - idle_since_);
+  const Duration most = pool_->settings().pool.keepalive_timeout.value_or(kDefaultIdleLimit);
+  const auto until = learner.begin_test(most, now);
+  if (!until || idle_since_ + *until <= now) return false;
+  pool_->env().runtime.timers.arm(timer_, idle_since_ + *until);
+  return true;
+}
+
 bool UpstreamConnection::in_last_quarter() const {
   return pool_->env().now() - idle_since_ > idle_limit_.limit / 4 * 3;
 }
@@ -459,7 +473,7 @@ void UpstreamConnection::on_timer(event::Timer&) {
       fail(CloseReason::ConnectTimeout);
       return;
     case Idle:
-      close(why_idle_for_too_long());
+      if (!test_what_was_learned()) close(why_idle_for_too_long());
       return;
     case Busy:
       if (!out_.empty()) {

@@ -132,6 +132,7 @@ class UpstreamConnection final : public event::Disposable,
   void park();
   CloseReason why_idle_for_too_long() const;
   void set_idle_limit();
+  bool test_what_was_learned();
   std::optional<Duration> patience(const config::Upstream& limits) const;
   void arm_timer();
   std::optional<CloseReason> why_not_reusable() const;

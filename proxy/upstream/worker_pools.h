@@ -36,22 +36,26 @@ struct Peer {
 // Tells all workers that something has changed about a server. Thread: any.
 void tell_all(const std::vector<Peer>& peers, const std::shared_ptr<SharedServer>& server);
 
-// Hears of servers that are ejected and of those that are back. Thread: each worker's.
-class EjectionObserver {
+// Hears what people want to know of servers. Thread: each worker's.
+class ServerObserver {
  public:
   // `errors` in a row made it so.
   virtual void on_ejected(const SharedServer& server, Duration out_for, uint32_t errors) = 0;
   virtual void on_ejection_over(const SharedServer& server) = 0;
+  // It was seen to close idle connections after `closes_after`, so they are not reused after
+  // `limit`, which is so short that few are reused at all.
+  virtual void on_low_idle_limit(const SharedServer& server, Duration closes_after,
+                                 Duration limit) = 0;
 
  protected:
-  ~EjectionObserver() = default;
+  ~ServerObserver() = default;
 };
 
 // Thread: its worker's.
 class WorkerPools : private event::TurnTask, private OrphanObserver {
  public:
   // `observer`: may be nullptr.
-  WorkerPools(net::WorkerEnv& env, stats::Registry& registry, EjectionObserver* observer = nullptr)
+  WorkerPools(net::WorkerEnv& env, stats::Registry& registry, ServerObserver* observer = nullptr)
       : env_(env), registry_(registry), observer_(observer) {}
   WorkerPools(const WorkerPools&) = delete;
   WorkerPools& operator=(const WorkerPools&) = delete;
@@ -79,7 +83,7 @@ class WorkerPools : private event::TurnTask, private OrphanObserver {
   // A popped ticket goes home with a connection or a slot.
   void send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                   const std::shared_ptr<SharedServer>& server);
-  EjectionObserver* observer() const { return observer_; }
+  ServerObserver* observer() const { return observer_; }
   bool keeps_warm() const { return keeps_warm_; }
   // A pool has closed its last connection, or an upstream has ended its last request: if it has
   // left the configuration, it goes.
@@ -106,7 +110,7 @@ class WorkerPools : private event::TurnTask, private OrphanObserver {
 
   net::WorkerEnv& env_;
   stats::Registry& registry_;
-  EjectionObserver* const observer_;
+  ServerObserver* const observer_;
   const std::vector<Peer>* peers_ = nullptr;
   bool something_retired_ = false;
   bool keeps_warm_ = true;

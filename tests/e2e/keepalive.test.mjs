@@ -208,6 +208,7 @@ scenario('a server that announces nothing: Berth learns when it closes, and is e
   const m = await berth.metrics();
   const learned = m.sum('berth_upstream_learned_keepalive_seconds', { source: 'observed' });
   assert.ok(learned > 0 && learned < 0.6, `${learned} s`);
+  await berth.logged(/warn keepalive: app\/\S+ closes idle connections after \d+ms: they are not reused after \d+ms/);
 });
 
 // --- The race

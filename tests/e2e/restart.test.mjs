@@ -114,3 +114,33 @@ scenario('it was never there: 502 at once', async (s) => {
   const berth = await s.front(`127.0.0.1:${port}`, { pool: { queue_timeout: '1h' } });
   assert.equal((await s.request(berth, { body: 'x' })).status, 502);
 });
+
+scenario('a server without a Keep-Alive hint restarts, 22 connections close at once: that is not taken for its timeout', async (s) => {
+  let app = await prepare(s);
+  const port = await app.listen(0, false);
+  const berth = await s.front(`127.0.0.1:${port}`, { workers: 1 });
+  const agent = new http.Agent({ keepAlive: true });
+  s.client(() => agent.destroy());
+  const many = () => within(Promise.all(Array.from({ length: 22 }, () => s.request(berth, { agent }))), '22 answers');
+  const learned = async () => (await berth.metrics()).sum('berth_upstream_learned_keepalive_seconds', { source: 'observed' });
+  for (let i = 0; i < 3; ++i) {
+    await many();
+    await berth.measured((m) => m.sum('berth_upstream_connections', { state: 'idle' }) >= 2, 'idle connections');
+    await sleep(167);
+    const next = await prepare(s);
+    await app.crash();
+    await berth.measured((m) => m.sum('berth_upstream_connections', { state: 'idle' }) === 0, 'them to be closed');
+    app = next;
+    const first = s.request(berth, { agent });
+    await app.listen(port, false);
+    assert.equal((await first).status, 200);
+    assert.equal(await learned(), 0);
+  }
+  // Idle for as long as that, a connection is still used.
+  const before = (await berth.metrics()).sum('berth_upstream_connections_opened_total');
+  for (let i = 0; i < 3; ++i) {
+    await sleep(200);
+    assert.equal((await s.request(berth, { agent })).status, 200);
+  }
+  assert.equal((await berth.metrics()).sum('berth_upstream_connections_opened_total'), before);
+});

@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/upstream/keepalive_learner.h"
+
 namespace berth::sim {
 
 namespace {
+
+// Closes that come within this time may be one for the proxy.
+constexpr Duration kTogether = upstream::KeepaliveLearner::kTogether + 10ms;
 
 OnHalfClose draw_half_close(const ServerManners& manners, uint64_t seed, uint32_t index) {
   if (!manners.of_all_kinds) return OnHalfClose::Abort;
@@ -71,8 +76,19 @@ TimePoint ServerModel::rests_since() const {
 }
 
 int64_t ServerModel::idle_closes_told(TimePoint when) {
-  return std::count_if(connections_.begin(), connections_.end(),
-                       [&](ServerConnection& c) { return c.link().idle_close_told < when; });
+  std::vector<TimePoint> told;
+  for (ServerConnection& c : connections_) {
+    if (c.link().idle_close_told < when) told.push_back(c.link().idle_close_told);
+  }
+  std::sort(told.begin(), told.end());
+  int64_t count = 0;
+  TimePoint counted{};
+  for (const TimePoint at : told) {
+    if (count > 0 && at - counted <= kTogether) continue;
+    counted = at;
+    ++count;
+  }
+  return count;
 }
 
 void ServerModel::sleep(Duration duration) {

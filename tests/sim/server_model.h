@@ -133,7 +133,8 @@ class ServerModel {
   OnHalfClose on_half_close() const { return on_half_close_; }
   // What its machine holds.
   ServerSockets::Count open_sockets() { return sockets_.open(); }
-  // How often the proxy had been told before `when` that this server closes what is idle.
+  // How often the proxy had been told before `when` that this server closes what is idle. (Closes
+  // that come together are told once.)
   int64_t idle_closes_told(TimePoint when);
   // The earliest of its connections'.
   TimePoint rests_since() const;
