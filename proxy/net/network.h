@@ -8,6 +8,7 @@
 #include "proxy/base/result.h"
 #include "proxy/config/config.h"
 #include "proxy/net/address.h"
+#include "proxy/net/dial.h"
 #include "proxy/net/tls_connector.h"
 #include "proxy/net/transport.h"
 
@@ -18,6 +19,7 @@ struct ConnectOptions {
   const config::TcpKeepalive& keepalive;
   const TlsConnector* tls = nullptr;  // nullptr: plain
   std::string first_bytes = {};       // sent before all others, TLS included (a PROXY header)
+  OtherAddress* other = nullptr;      // the same server's, if it has one; outlives the transport
 };
 
 // Thread: its worker's.

@@ -1,27 +1,18 @@
 #include "proxy/net/socket_network.h"
 
-#include <sys/socket.h>
-
-#include <cerrno>
-
-#include "proxy/net/connect_error.h"
-#include "proxy/net/socket_options.h"
 #include "proxy/net/socket_transport.h"
 
 namespace berth::net {
 
 Result<std::unique_ptr<Transport>, CloseReason> SocketNetwork::connect(
     const Address& to, const ConnectOptions& options, TransportHandler& handler) {
-  UniqueFd fd(::socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return Failure{reason_for_connect_error(errno)};
-  if (to.kind() != AddressKind::Unix) set_tcp_options(fd.get(), options.keepalive);
-  sockaddr_storage address;
-  const socklen_t length = to.to_sockaddr(address);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0 &&
-      errno != EINPROGRESS) {
-    return Failure{reason_for_connect_error(errno)};
+  std::unique_ptr<Dial> dial;
+  if (options.other != nullptr) {
+    dial = std::make_unique<Dial>(to, *options.other, options.keepalive);
   }
-  auto transport = std::make_unique<SocketTransport>(std::move(fd));
+  auto fd = dial ? dial->next(CloseReason::None) : begin_connect(to, options.keepalive);
+  if (!fd) return Failure{fd.error()};
+  auto transport = std::make_unique<SocketTransport>(std::move(*fd), std::move(dial));
   transport->send_first(options.first_bytes);
   if (!transport->attach(loop_, handler)) return Failure{CloseReason::NoLocalResources};
   if (options.tls == nullptr) return std::unique_ptr<Transport>(std::move(transport));

@@ -19,7 +19,11 @@ bool SocketTransport::attach_again(event::Loop& loop) {
   loop_ = &loop;
   event_assign(&event_, loop.base(), fd_.get(), EV_ET | EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED,
                on_event, this);
-  attached_ = event_add(&event_, nullptr) == 0;
+  constexpr timeval kPatience{
+      .tv_sec = 0,
+      .tv_usec = std::chrono::duration_cast<std::chrono::microseconds>(Dial::kPatience).count()};
+  const bool impatient = dial_ != nullptr && dial_->impatient();
+  attached_ = event_add(&event_, impatient ? &kPatience : nullptr) == 0;
   return attached_;
 }
 
@@ -32,8 +36,10 @@ void SocketTransport::detach() {
 void SocketTransport::on_event(evutil_socket_t, short what, void* self) {
   auto& transport = *static_cast<SocketTransport*>(self);
   transport.loop_->begin_turn();
+  const bool timeout = (what & EV_TIMEOUT) != 0;
+  transport.out_of_patience_ = timeout;
   transport.handler_->on_ready({.readable = (what & (EV_READ | EV_CLOSED)) != 0,
-                                .writable = (what & EV_WRITE) != 0,
+                                .writable = (what & EV_WRITE) != 0 || timeout,
                                 .peer_closed = (what & EV_CLOSED) != 0});
 }
 
@@ -95,6 +101,37 @@ Probe SocketTransport::probe() {
 }
 
 Transport::ConnectResult SocketTransport::finish_connect() {
+  const ConnectResult result = look_at_connect();
+  switch (result.status) {
+    case IoStatus::Again:
+      return out_of_patience_ && dial_ != nullptr && dial_->impatient()
+                 ? connect_elsewhere(CloseReason::None)
+                 : result;
+    case IoStatus::Ok:
+      if (dial_ != nullptr) {
+        dial_->stands();
+        dial_.reset();
+        event_remove_timer(&event_);
+      }
+      return send_first_bytes();
+    case IoStatus::Eof:
+    case IoStatus::Reset:
+      break;
+  }
+  return dial_ != nullptr ? connect_elsewhere(result.reason) : result;
+}
+
+// Within a callback of its event, which libevent does not touch any more then.
+Transport::ConnectResult SocketTransport::connect_elsewhere(CloseReason failed) {
+  auto fd = dial_->next(failed);
+  if (!fd) return {IoStatus::Reset, fd.error()};
+  detach();
+  fd_ = std::move(*fd);
+  if (!attach_again(*loop_)) return {IoStatus::Reset, CloseReason::NoLocalResources};
+  return {IoStatus::Again, CloseReason::None};
+}
+
+Transport::ConnectResult SocketTransport::look_at_connect() const {
   int error = 0;
   socklen_t length = sizeof error;
   if (::getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
@@ -102,7 +139,7 @@ Transport::ConnectResult SocketTransport::finish_connect() {
   sockaddr_storage peer;
   socklen_t peer_length = sizeof peer;
   if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &peer_length) == 0) {
-    return send_first_bytes();
+    return {};
   }
   if (errno == ENOTCONN) return {IoStatus::Again, CloseReason::None};
   return {IoStatus::Reset, reason_for_connect_error(errno)};

@@ -10,14 +10,16 @@
 
 #include "proxy/base/unique_fd.h"
 #include "proxy/event/loop.h"
+#include "proxy/net/dial.h"
 #include "proxy/net/transport.h"
 
 namespace berth::net {
 
 class SocketTransport final : public Transport {
  public:
-  // `fd` is non-blocking. Not attached yet.
-  explicit SocketTransport(UniqueFd fd) : fd_(std::move(fd)) {}
+  // `fd` is non-blocking. Not attached yet. `dial`: where it connects to instead if that fails.
+  explicit SocketTransport(UniqueFd fd, std::unique_ptr<Dial> dial = nullptr)
+      : fd_(std::move(fd)), dial_(std::move(dial)) {}
   SocketTransport(const SocketTransport&) = delete;
   SocketTransport& operator=(const SocketTransport&) = delete;
   ~SocketTransport() override { detach(); }
@@ -46,11 +48,15 @@ class SocketTransport final : public Transport {
   int fd() const { return fd_.get(); }
 
  private:
+  ConnectResult look_at_connect() const;
+  ConnectResult connect_elsewhere(CloseReason failed);
   ConnectResult send_first_bytes();
   IoResult receive(char* into, size_t size, int flags);
   static void on_event(evutil_socket_t, short what, void* self);
 
   UniqueFd fd_;
+  std::unique_ptr<Dial> dial_;  // while connecting
+  bool out_of_patience_ = false;
   bool attached_ = false;
   event::Loop* loop_ = nullptr;
   TransportHandler* handler_ = nullptr;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@
 #include "proxy/config/suggest.h"
 #include "proxy/server/cli_help.h"
 #include "proxy/server/disk_spool.h"
+#include "proxy/server/inventory.h"
+#include "proxy/server/names.h"
 
 namespace berth::server {
 namespace {
@@ -214,6 +217,21 @@ std::string counted(size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
+// What the names of servers stand for, as far as it is known here.
+void print_names(const config::Config& config, std::ostream& out) {
+  for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      if (!server.address.is(config::AddressKind::HostName)) continue;
+      out << "upstreams." << upstream.name << ": " << server.address.text();
+      try {
+        out << describe_servers(resolve_server(server.address, config.resolver)) << '\n';
+      } catch (const std::runtime_error& error) {
+        out << " is not known here: " << error.what() << '\n';
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Command parse_cli(int argc, const char* const* argv) {
@@ -234,6 +252,7 @@ int run_check(const Check& check, std::ostream& out, std::ostream& err) {
   if (check.print) {
     out << config::print(*result.config);
   } else {
+    print_names(*result.config, out);
     out << check.file << ": ok\n";
   }
   return 0;

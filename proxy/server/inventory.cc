@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "proxy/net/dial.h"
+
 namespace berth::server {
 
 namespace {
@@ -48,6 +50,43 @@ std::vector<std::string> listener_keys(const config::Config& config) {
   return keys;
 }
 
+std::vector<ServerAddress> servers_of(const std::vector<net::Address>& resolved) {
+  using net::AddressKind;
+  std::vector<ServerAddress> v4;
+  std::vector<ServerAddress> v6;
+  std::vector<ServerAddress> all;
+  for (const net::Address& address : resolved) {
+    all.push_back({.address = address, .other = {}});
+    if (address.kind() == AddressKind::V4) v4.push_back(all.back());
+    if (address.kind() == AddressKind::V6) v6.push_back(all.back());
+  }
+  if (v4.empty() || v6.empty()) return all;
+  if (v4.size() == 1 && v6.size() == 1) {
+    return {{.address = v4.front().address, .other = v6.front().address}};
+  }
+  const bool reachable = std::any_of(
+      v4.begin(), v4.end(), [](const ServerAddress& one) { return net::has_route(one.address); });
+  return reachable ? v4 : v6;
+}
+
+std::string describe_servers(const std::vector<net::Address>& resolved) {
+  std::string out;
+  std::string unused;
+  const std::vector<ServerAddress> servers = servers_of(resolved);
+  for (const ServerAddress& server : servers) {
+    out += (out.empty() ? " is " : ", ") + server.address.to_string();
+    if (server.other.kind() == net::AddressKind::None) continue;
+    out += ", or " + server.other.to_string() + " if that does not answer";
+  }
+  for (const net::Address& address : resolved) {
+    const bool used = std::any_of(servers.begin(), servers.end(), [&](const ServerAddress& server) {
+      return server.address == address || server.other == address;
+    });
+    if (!used) unused += (unused.empty() ? "" : ", ") + address.to_string();
+  }
+  return unused.empty() ? out : out + " (one family is used: not " + unused + ")";
+}
+
 Inventory take_inventory(const config::Config& config, const AddressTable& addresses,
                          const TlsPlan& tls) {
   Inventory out;
@@ -60,14 +99,15 @@ Inventory take_inventory(const config::Config& config, const AddressTable& addre
     out.upstreams.push_back(item_of(upstream));
     const auto shared = std::make_shared<const config::Settings>(out.upstreams.back().settings);
     for (const config::Server& server : upstream.servers) {
-      for (const net::Address& address : addresses.at(server.address.text())) {
-        const std::string name = upstream.name + "/" + address.to_string();
+      for (const ServerAddress& at : servers_of(addresses.at(server.address.text()))) {
+        const std::string name = upstream.name + "/" + at.address.to_string();
         const auto same = [&name](const auto& item) { return item.key == name; };
         // Named twice, it still is one.
         if (std::any_of(out.servers.begin(), out.servers.end(), same)) continue;
         Inventory::Item& item = out.servers.emplace_back();
         item.key = item.name = name;
         item.made_of = tls.identity(i, server);
+        if (at.other.kind() != net::AddressKind::None) item.made_of += " " + at.other.to_string();
         item.settings = {{"weight", std::to_string(server.weight)},
                          {"backup", server.backup ? "true" : "false"}};
         item.shared = shared;

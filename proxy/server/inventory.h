@@ -16,6 +16,21 @@ namespace berth::server {
 // The addresses of each server, by its text in the configuration.
 using AddressTable = std::map<std::string, std::vector<net::Address>>;
 
+// One server of those that a name stands for.
+struct ServerAddress {
+  net::Address address;
+  net::Address other;  // of the other IP family, the same server's; None: it has none
+};
+
+// The servers behind the addresses of a name. Those of one family are the servers: a host with
+// addresses of both is not two. IPv4, if the machine has a route to one of them, for that reaches
+// what listens on 127.0.0.1, 0.0.0.0 and ::, or else IPv6. One of each is one server with two
+// addresses, of which the second is for when the first does not answer (net/dial.h).
+std::vector<ServerAddress> servers_of(const std::vector<net::Address>& resolved);
+
+// For people, after the name: " is 10.0.0.1:80, 10.0.0.2:80".
+std::string describe_servers(const std::vector<net::Address>& resolved);
+
 struct Inventory {
   struct Item {
     std::string key;            // equal for the same thing before and after

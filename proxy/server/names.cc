@@ -106,6 +106,11 @@ std::vector<net::Address> Names::resolve(const config::Endpoint& server,
   if (!server.is(config::AddressKind::HostName)) return {net::Address::of(server)};
   const auto known = table_.find(server.text());
   if (settings.enabled && known != table_.end()) return known->second;
+  return resolve_server(server, settings);
+}
+
+std::vector<net::Address> resolve_server(const config::Endpoint& server,
+                                         const config::Resolver& settings) {
   if (settings.nameservers.empty()) return net::resolve(server.text());
   const config::AddressSyntax& name = *server.syntax();
   net::Resolution found = net::resolve_now(settings.nameservers, name.host, name.port);

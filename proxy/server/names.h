@@ -16,6 +16,10 @@
 
 namespace berth::server {
 
+// Asks for the addresses of one server, which blocks if it is a name. Throws std::runtime_error.
+std::vector<net::Address> resolve_server(const config::Endpoint& server,
+                                         const config::Resolver& settings);
+
 class NamesObserver {
  public:
   // Some names have other addresses than before: see Names::table().

@@ -385,7 +385,9 @@ std::vector<std::string> Server::set_draining(std::string_view server, std::stri
   for (const upstream::ClusterPlan& cluster : clusters_) {
     if (!upstream.empty() && cluster.cluster->name != upstream) continue;
     for (const std::shared_ptr<upstream::SharedServer>& one : cluster.servers) {
-      const bool meant = one->configured == server || (address && one->address == *address);
+      const bool meant = one->configured == server ||
+                         (address && (one->address == *address ||
+                                      (one->other != nullptr && one->other->address == *address)));
       if (!meant) continue;
       found.push_back(cluster.cluster->name + "/" + one->name());
       stats::ServerStates& states = one->facts->states;

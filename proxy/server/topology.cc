@@ -242,11 +242,11 @@ std::vector<upstream::ClusterPlan> Topology::plan_clusters(const AddressTable& a
     plan.cluster = cluster;
     plan.settings = std::shared_ptr<const config::Upstream>(snapshot_, &settings);
     for (const config::Server& server : settings.servers) {
-      for (const net::Address& address : addresses.at(server.address.text())) {
-        const auto same = [&](const auto& other) { return other->address == address; };
+      for (const ServerAddress& at : servers_of(addresses.at(server.address.text()))) {
+        const auto same = [&](const auto& known) { return known->address == at.address; };
         // Named twice, it still has one bound.
         if (std::any_of(plan.servers.begin(), plan.servers.end(), same)) continue;
-        plan.servers.push_back(share_server(cluster, i, server, address));
+        plan.servers.push_back(share_server(cluster, i, server, at));
         named.insert(plan.servers.back().get());
       }
     }
@@ -293,16 +293,19 @@ std::shared_ptr<upstream::ServerBound> Topology::share_bound(const ServerKey& ke
 // servers.
 std::shared_ptr<upstream::SharedServer> Topology::share_server(
     const std::shared_ptr<upstream::SharedCluster>& cluster, size_t upstream,
-    const config::Server& configured, const net::Address& address) {
+    const config::Server& configured, const ServerAddress& at) {
   const config::Upstream& settings = snapshot_->config.upstreams[upstream];
-  const std::string text = address.to_string();
+  const std::string text = at.address.to_string();
+  const bool two = at.other.kind() != net::AddressKind::None;
+  const std::string both = two ? text + " " + at.other.to_string() : text;
   std::weak_ptr<upstream::SharedServer>& known =
-      servers_[{settings.name, text + " " + tls_->identity(upstream, configured)}];
+      servers_[{settings.name, both + " " + tls_->identity(upstream, configured)}];
   std::shared_ptr<upstream::SharedServer> server = known.lock();
   if (server == nullptr) {
     server = std::make_shared<upstream::SharedServer>(
-        cluster, address, workers_, registry_.server_facts(settings.name, text),
+        cluster, at.address, workers_, registry_.server_facts(settings.name, text),
         tls_->connector(upstream, configured), share_bound({settings.name, text}));
+    if (two) server->other = std::make_unique<net::OtherAddress>(at.other);
     known = server;
   }
   server->configured = configured.address.text();

@@ -109,7 +109,7 @@ class Topology {
   std::shared_ptr<upstream::ServerBound> share_bound(const ServerKey& key);
   std::shared_ptr<upstream::SharedServer> share_server(
       const std::shared_ptr<upstream::SharedCluster>& cluster, size_t upstream,
-      const config::Server& configured, const net::Address& address);
+      const config::Server& configured, const ServerAddress& at);
 
   stats::Registry& registry_;
   const uint32_t workers_;

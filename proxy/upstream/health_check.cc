@@ -80,7 +80,8 @@ void HealthCheck::begin() {
   const net::ConnectOptions options{
       .keepalive = settings_->tcp_keepalive,
       .tls = server_->tls.get(),
-      .first_bytes = net::write_proxy_header(settings_->proxy_protocol, {}, {})};
+      .first_bytes = net::write_proxy_header(settings_->proxy_protocol, {}, {}),
+      .other = server_->other.get()};
   auto transport = env_.network.connect(server_->address, options, *this);
   if (!transport) {
     finish(false, transport.error(), info(transport.error()).text);

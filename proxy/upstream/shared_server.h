@@ -12,6 +12,7 @@
 #include "proxy/base/hash.h"
 #include "proxy/base/time.h"
 #include "proxy/net/address.h"
+#include "proxy/net/dial.h"
 #include "proxy/net/tls_connector.h"
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/backoff.h"
@@ -71,6 +72,8 @@ class SharedServer {
   SlotCounter& slots;
   SlotCounter& upgraded;
   RestBoard rests;
+  // Its address of the other IP family; nullptr: none. Set before the first connection.
+  std::unique_ptr<net::OtherAddress> other;
   // As the configuration in effect writes it: a host name and a port, maybe. Thread: the main
   // thread.
   std::string configured;

@@ -59,7 +59,8 @@ CloseReason UpstreamConnection::connect(Waiter* waiter, Trial trial) {
   opened_ = env.now();
   trial_ = std::move(trial);
   net::ConnectOptions options{.keepalive = pool_->settings().tcp_keepalive,
-                              .tls = pool_->server().tls.get()};
+                              .tls = pool_->server().tls.get(),
+                              .other = pool_->server().other.get()};
   if (const auto version = pool_->settings().proxy_protocol;
       version != config::ProxyProtocol::Off) {
     // What is nobody's is Berth's own.

@@ -5,6 +5,7 @@ import https from 'node:https';
 import { Berth, runBerth } from './lib/berth.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { NameServer } from './lib/nameserver.mjs';
+import { KernelWatch } from './lib/kernel.mjs';
 import { readAll } from './lib/origin.mjs';
 import { config, scenario } from './lib/scenario.mjs';
 import { until, within } from './lib/wait.mjs';
@@ -169,4 +170,80 @@ scenario('a name without any address is an error at the start', async (s) => {
   const { code } = await berth.exited;
   assert.equal(code, 1);
   assert.match(berth.stderr, /error start: \S+berth\.yaml:\d+:\d+: error: cannot resolve 'app\.test'/);
+});
+
+// --- Names with addresses of both families
+
+const BOTH = ['127.0.0.1', '::1'];
+
+// An app of which the name server knows both addresses, and that listens on `host`.
+async function dual(s, host, handler = (request, response) => response.end(host)) {
+  const dns = await names(s);
+  dns.set('app.test', BOTH);
+  const app = await s.origin(handler, { where: { host, port: 0 } });
+  return { dns, app, port: app.server.address().port };
+}
+
+scenario('an app on :: whose name has an address of each family is one server: it sees no more than its bound', async (s) => {
+  const waiting = [];
+  const { dns, app, port } = await dual(s, '::', (request, response) => waiting.push(response));
+  const watch = await KernelWatch.start(port);
+  s.client(() => watch.close());
+  const berth = await s.berth(settings(dns, port, { upstream: { pool: { max_connections: 8 } } }));
+  const answers = Array.from({ length: 40 }, () => s.request(berth));
+  await until(() => waiting.length === 8, 'eight requests at the app');
+  await berth.measured((m) => m.sum('berth_upstream_queue_length') === 32, 'all others to wait');
+  assert.equal(app.open.size, 8);
+  const serve = setInterval(() => waiting.splice(0).forEach((response) => response.end('ok')), 5);
+  s.client(() => clearInterval(serve));
+  for (const answer of await within(Promise.all(answers), 'all answers')) assert.equal(answer.status, 200);
+  await watch.neverMoreThan(8);
+  const { servers } = (await berth.status()).upstreams[0];
+  assert.deepEqual(servers.map((one) => one.address), [`127.0.0.1:${port}`]);
+});
+
+for (const host of ['127.0.0.1', '::1', '0.0.0.0']) {
+  scenario(`an app that listens on ${host} only, by a name with an address of each family`, async (s) => {
+    const { dns, app, port } = await dual(s, host);
+    const berth = await s.berth(settings(dns, port, { upstream: { health: { path: '/', interval: '100ms' } } }));
+    for (let i = 0; i < 4; ++i) assert.equal((await s.request(berth, { body: 'x' })).body, host);
+    await berth.measured((m) => m.sum('berth_upstream_health_checks_total', { result: 'passed' }) >= 2, 'checks');
+    const m = await berth.metrics();
+    assert.equal(m.sum('berth_upstream_connect_failures_total'), 0, 'that the other address answers is no failure');
+    assert.equal(m.sum('berth_upstream_health_checks_total', { result: 'failed' }), 0);
+    assert.ok(app.open.size > 0);
+  });
+}
+
+scenario('the app moves from one family to the other, as when it restarts with other settings: no request fails', async (s) => {
+  const { dns, app, port } = await dual(s, '127.0.0.1');
+  const berth = await s.berth(settings(dns, port));
+  assert.equal((await s.request(berth)).body, '127.0.0.1');
+  await app.close();
+  await s.origin((request, response) => response.end('::1'), { where: { host: '::1', port } });
+  for (let i = 0; i < 3; ++i) assert.equal((await s.request(berth, { body: 'x' })).body, '::1');
+});
+
+scenario('neither address answers: 502 as for any server', async (s) => {
+  const { dns, app, port } = await dual(s, '127.0.0.1');
+  await app.close();
+  const berth = await s.berth(settings(dns, port));
+  const got = await s.request(berth);
+  assert.equal(got.status, 502);
+  assert.match(got.headers['proxy-status'], /details="connect_refused"/);
+});
+
+scenario('pods with addresses of both families: those of one are used; check says which', async (s) => {
+  const dns = await names(s);
+  const { all, port } = await pods(s, 2);
+  dns.set('app.test', [...ips(all), '::1', '::2']);
+  const berth = await s.berth(settings(dns, port));
+  assert.deepEqual(await answers(s, berth), ips(all));
+  assert.equal((await berth.status()).upstreams[0].servers.length, 2);
+  const check = async () => (await runBerth(['check', berth.file])).stdout;
+  assert.match(await check(), /^upstreams\.app: app\.test:\d+ is 127\.0\.0\.2:\d+, 127\.0\.0\.3:\d+ \(one family is used: not \[::1\]:\d+, \[::2\]:\d+\)\n/);
+  dns.set('app.test', BOTH);
+  assert.match(await check(), /^upstreams\.app: app\.test:\d+ is 127\.0\.0\.1:\d+, or \[::1\]:\d+ if that does not answer\n/);
+  dns.names.delete('app.test');
+  assert.match(await check(), /^upstreams\.app: app\.test:\d+ is not known here: .+\n.*: ok\n/);
 });

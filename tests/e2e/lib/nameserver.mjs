@@ -1,6 +1,13 @@
 // A small DNS server: A and AAAA records that the test changes as it likes.
 import dgram from 'node:dgram';
 
+// '::1' and the like: what is left out is zero.
+function ipv6(text) {
+  const [head, tail] = text.split('::').map((half) => half.split(':').filter(Boolean).map((word) => parseInt(word, 16)));
+  const words = [...head, ...Array(8 - head.length - tail.length).fill(0), ...tail];
+  return words.flatMap((word) => [word >> 8, word & 255]);
+}
+
 export class NameServer {
   names = new Map();   // name: {addresses, ttl}, or 'silent' or 'broken'
   queries = 0;
@@ -29,14 +36,16 @@ export class NameServer {
     const known = this.names.get(labels.join('.').toLowerCase());
     if (known === 'silent') return null;
     const type = query.readUInt16BE(at + 1);
-    const found = known === undefined || known === 'broken' || type !== 1 ? [] : known.addresses;
+    const all = known === undefined || known === 'broken' ? [] : known.addresses;
+    const found = type === 1 ? all.filter((one) => !one.includes(':')) : type === 28 ? all.filter((one) => one.includes(':')) : [];
     const code = known === 'broken' ? 2 : known === undefined ? 3 : 0;
     const head = Buffer.from(query.subarray(0, at + 5));
     head.writeUInt16BE(0x8180 | code, 2);
     head.writeUInt16BE(found.length, 6);
     head.writeUInt32BE(0, 8);
     const records = found.map((address) => {
-      const record = Buffer.from([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]);
+      const ip = address.includes(':') ? ipv6(address) : address.split('.').map(Number);
+      const record = Buffer.from([0xc0, 0x0c, 0, type, 0, 1, 0, 0, 0, 0, 0, ip.length, ...ip]);
       record.writeUInt32BE(known.ttl, 6);
       return record;
     });

@@ -31,7 +31,7 @@ class SocketNetworkTest : public testing::Test {
   // How connecting ends: None when it stands.
   CloseReason outcome(const Address& to, std::unique_ptr<Transport>* stands = nullptr) {
     handler.forget();
-    auto transport = network.connect(to, {.keepalive = keepalive}, handler);
+    auto transport = network.connect(to, {.keepalive = keepalive, .other = other}, handler);
     if (!transport) return transport.error();
     Transport::ConnectResult result{.status = IoStatus::Again, .reason = CloseReason::None};
     turn_until(loop, [&] {
@@ -47,7 +47,81 @@ class SocketNetworkTest : public testing::Test {
   SocketNetwork network{loop};
   Recorder handler;
   config::TcpKeepalive keepalive;
+  OtherAddress* other = nullptr;
 };
+
+// A server that has two addresses. (Which families they are of does not matter here.)
+class TwoAddressesTest : public SocketNetworkTest {
+ protected:
+  static Address nobody() { return local_address(listener_socket().get()); }
+  // Where a connection has been made to.
+  static Address peer(Transport& transport) {
+    sockaddr_storage storage;
+    socklen_t length = sizeof storage;
+    const int fd = static_cast<SocketTransport&>(transport).fd();
+    EXPECT_EQ(::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &length), 0);
+    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), length);
+  }
+  using Answers = OtherAddress::Answers;
+};
+
+TEST_F(TwoAddressesTest, TheOtherOneIsTriedIfTheFirstRefuses) {
+  const UniqueFd listener = listener_socket();
+  OtherAddress second(local_address(listener.get()));
+  other = &second;
+  for (int i = 0; i < 2; ++i) {
+    std::unique_ptr<Transport> transport;
+    ASSERT_EQ(outcome(nobody(), &transport), CloseReason::None);
+    EXPECT_EQ(peer(*transport), second.address);
+    EXPECT_EQ(second.answers, Answers::Other) << "from now on it is the first";
+  }
+}
+
+TEST_F(TwoAddressesTest, TheOneThatAnsweredIsLeftWhenItRefuses) {
+  const UniqueFd listener = listener_socket();
+  OtherAddress second(nobody());
+  second.answers = Answers::Other;
+  other = &second;
+  std::unique_ptr<Transport> transport;
+  ASSERT_EQ(outcome(local_address(listener.get()), &transport), CloseReason::None);
+  EXPECT_EQ(peer(*transport), local_address(listener.get()));
+  EXPECT_EQ(second.answers, Answers::First);
+}
+
+TEST_F(TwoAddressesTest, IfNeitherAnswersThatIsAllThatIsKnown) {
+  OtherAddress second(nobody());
+  second.answers = Answers::First;
+  other = &second;
+  EXPECT_EQ(outcome(nobody()), CloseReason::ConnectRefused);
+  EXPECT_EQ(second.answers, Answers::Unknown);
+}
+
+TEST_F(TwoAddressesTest, AFamilyThatTheMachineDoesNotKnowSaysNothing) {
+  OtherAddress second((Address()));
+  other = &second;
+  EXPECT_EQ(outcome(nobody()), CloseReason::ConnectRefused);
+  const UniqueFd listener = listener_socket();
+  EXPECT_EQ(outcome(local_address(listener.get())), CloseReason::None);
+}
+
+// A backlog that is full: the kernel does not answer.
+TEST_F(TwoAddressesTest, TheOtherOneIsTriedIfTheFirstIsSilent) {
+  const UniqueFd silent = listener_socket(0);
+  std::vector<std::unique_ptr<Transport>> pending;
+  for (int i = 0; i < 8; ++i) {
+    auto transport =
+        network.connect(local_address(silent.get()), {.keepalive = keepalive}, handler);
+    ASSERT_TRUE(transport.ok());
+    pending.push_back(std::move(*transport));
+  }
+  turn_until(loop, [this] { return handler.calls > 0; });
+  const UniqueFd listener = listener_socket();
+  OtherAddress second(local_address(listener.get()));
+  other = &second;
+  std::unique_ptr<Transport> transport;
+  ASSERT_EQ(outcome(local_address(silent.get()), &transport), CloseReason::None);
+  EXPECT_EQ(peer(*transport), second.address);
+}
 
 TEST_F(SocketNetworkTest, ConnectsOverTcp) {
   const UniqueFd listener = listener_socket();
