@@ -15,6 +15,8 @@ using enum ClientState;
 constexpr Duration kForever = std::chrono::hours(24);
 // How long a client is given to read its last response while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
+// What a client's kernel takes at the least before it has answered.
+constexpr size_t kFirstCredit = 64 * 1024;
 // How often within its send_timeout a client that does not take everything at once is looked at.
 constexpr int kLooksAtSlowClients = 4;
 
@@ -44,6 +46,7 @@ ClientConnection::ClientConnection(ClientListener& listener, const net::Address&
 
 void ClientConnection::open(std::unique_ptr<net::Transport> transport) {
   transport_ = std::move(transport);
+  transport_->charge_to(this);
   secure_ = transport_->security() != nullptr;
 }
 
@@ -233,6 +236,42 @@ void ClientConnection::check_taking() {
     return;
   }
   arm_at(std::min(now + settings.send_timeout / kLooksAtSlowClients, active.sending.deadline()));
+}
+
+// --- Memory.
+
+size_t ClientConnection::memory_credit() const {
+  return kFirstCredit;
+}
+
+bool ClientConnection::keeps_others_waiting() {
+  return active_ && active_->exchange.keeps_others_waiting();
+}
+
+void ClientConnection::on_memory() {
+  if (active_ && !broken_) active_->exchange.on_memory();
+}
+
+void ClientConnection::end_largest() {
+  switch (state()) {
+    case Reading:
+      refuse(CloseReason::MemoryShort, in_.size());
+      return;
+    case Active:
+      refuse_body(CloseReason::MemoryShort);
+      return;
+    case Writing:
+    case Upgraded:
+      abort(CloseReason::MemoryShort);
+      return;
+    case Idle:
+    case Lingering:
+    case Handshake:
+      close(CloseReason::MemoryShort);
+      return;
+    case Closed:
+      return;
+  }
 }
 
 // Bytes that the client has received, as far as the kernel knows: what lies in the kernel's own

@@ -57,13 +57,22 @@ class ClientConnection final : public Connection,
   net::Address local_address() const override { return transport_->local_address(); }
   size_t unsent() const override { return out_.size(); }
   uint64_t taken() const override;
+  bool must_wait_for_memory() override { return keeper().must_wait(*this); }
+  bool memory_refused() const override { return keeper().refuses(*this); }
   void response_complete() override;
   void abort(CloseReason reason) override;
   void pause_request_body() override;
   void resume_request_body() override;
 
+  // net::MemoryAccount
+  size_t memory_credit() const override;
+  bool keeps_others_waiting() override;
+  void end_largest() override;
+  void on_memory() override;
+
   // Input (client_request.cc)
   void pump_input();
+  void keep_input(std::string_view bytes);
   void read_head();
   void parse_head(char* data, size_t size);
   void start_exchange(const http::RequestHead& head, size_t head_size, char* rest, size_t size);
@@ -103,7 +112,7 @@ class ClientConnection final : public Connection,
   event::Timer timer_;
   http::HeadProgress progress_;
   net::ByteBuffer in_;  // a head that has not come whole, or pipelined requests
-  net::SendQueue out_;
+  net::SendQueue out_{this};
   CloseReason pending_close_ = CloseReason::None;  // why, when lingering is over
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   bool fin_seen_ = false;

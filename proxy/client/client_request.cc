@@ -49,6 +49,11 @@ void ClientConnection::pump_input() {
   }
 }
 
+void ClientConnection::keep_input(std::string_view bytes) {
+  in_ = net::ByteBuffer::copy_of(bytes);
+  in_.charge_to(this);
+}
+
 void ClientConnection::read_head() {
   net::Scratch& scratch = listener_.env().scratch;
   for (int rounds = 0; state() == Idle || state() == Reading; ++rounds) {
@@ -99,7 +104,7 @@ void ClientConnection::parse_head(char* data, size_t size) {
       }
       return;
     case http::ParseStatus::Incomplete:
-      in_ = net::ByteBuffer::copy_of({data, size});
+      keep_input({data, size});
       if (state() == Idle) {
         set_state(Reading);
         arm(settings.header_timeout);
@@ -153,7 +158,7 @@ void ClientConnection::start_exchange(const http::RequestHead& head, size_t head
   active.received = head_size + step->consumed;
   active.body_received = step->payload;
   if (step->consumed < size) {
-    in_ = net::ByteBuffer::copy_of({rest + step->consumed, size - step->consumed});
+    keep_input({rest + step->consumed, size - step->consumed});
   }
   if (step->complete) {
     arm(kFirstLook);
@@ -185,7 +190,9 @@ void ClientConnection::open_exchange() {
                             .subject_header = listener_.settings().tls.client_subject_header,
                             .subject = secure_
                                            ? std::string_view(transport_->security()->peer_subject)
-                                           : std::string_view()});
+                                           : std::string_view(),
+                            .memory = this,
+                            .memory_short = keeper().refuses(*this)});
   active_->began = env.now();
   active_->began_wall_us = env.runtime.time.wall_micros();
 }
@@ -200,6 +207,7 @@ void ClientConnection::expect_body() {
 void ClientConnection::note_progress(size_t bytes) {
   const config::Listener& settings = listener_.settings();
   const bool holds = active_->exchange.holds_connection();
+  moved(bytes);
   active_->receiving.moved(
       listener_.env().now(), bytes,
       {.patience = settings.body_timeout, .rate = holds ? settings.min_body_rate : 0});
@@ -248,7 +256,7 @@ bool ClientConnection::decode_body(char* data, size_t size) {
     return false;
   }
   if (step->consumed < size) {
-    in_ = net::ByteBuffer::copy_of({data + step->consumed, size - step->consumed});
+    keep_input({data + step->consumed, size - step->consumed});
   }
   if (step->complete && out_.empty()) arm(kFirstLook);
   active_->exchange.on_request_body({data, step->payload}, step->complete,

@@ -6,8 +6,27 @@ namespace berth::client {
 
 Connection::Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
                        ClientState first)
-    : listener_(listener), peer_(peer), opened_(opened), state_(first) {
+    : net::MemoryAccount(listener.context().memory),
+      listener_(listener),
+      peer_(peer),
+      opened_(opened),
+      state_(first) {
   listener_.on_state(*this, ClientState::Closed, first);
+}
+
+uint64_t Connection::memory_budget() const {
+  return listener_.context().router->config().memory_budget;
+}
+
+const net::Address* Connection::counted_address() const {
+  const bool one_client =
+      peer_.kind() == net::AddressKind::V4 || peer_.kind() == net::AddressKind::V6;
+  if (!one_client || listener_.context().router->trusted().contains(peer_)) return nullptr;
+  return &peer_;
+}
+
+net::MemoryKeeper& Connection::keeper() const {
+  return listener_.context().memory;
 }
 
 void Connection::move_to(ClientState next) {

@@ -10,6 +10,7 @@
 #include "proxy/config/listener.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/net/address.h"
+#include "proxy/net/memory_keeper.h"
 
 namespace berth::client {
 
@@ -39,7 +40,7 @@ inline constexpr Duration kFirstRequestWithin = std::chrono::seconds(1);
 
 // Owned by its ClientListener, in whose lists it is from its construction to its end. Thread: its
 // worker's.
-class Connection : public event::Disposable, public ListHook<ClientTag> {
+class Connection : public event::Disposable, public ListHook<ClientTag>, public net::MemoryAccount {
  public:
   ClientState state() const { return state_; }
   const net::Address& peer() const { return peer_; }
@@ -58,6 +59,11 @@ class Connection : public event::Disposable, public ListHook<ClientTag> {
   // `opened`: when the client connected.
   Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
              ClientState first = ClientState::Idle);
+
+  // net::MemoryAccount. Each kind of connection says what it has to end, and who waits.
+  uint64_t memory_budget() const override;
+  const net::Address* counted_address() const override;
+  net::MemoryKeeper& keeper() const;
 
   // Gauges and lists follow. Each kind of connection checks its own transitions.
   void move_to(ClientState next);

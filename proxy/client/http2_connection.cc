@@ -19,6 +19,8 @@ constexpr Duration kGoawayWithin = std::chrono::seconds(1);
 constexpr Duration kPause = std::chrono::seconds(1);
 // How long a client is given to read our GOAWAY while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
+// What a client takes at the least before it has answered.
+constexpr size_t kFirstCredit = 64 * 1024;
 // How often within its send_timeout a client that does not take everything at once is looked at.
 constexpr int kLooksAtSlowClients = 4;
 
@@ -71,6 +73,7 @@ Http2Connection::~Http2Connection() = default;
 
 void Http2Connection::open(std::unique_ptr<net::Transport> transport, std::string_view received) {
   transport_ = std::move(transport);
+  transport_->charge_to(this);
   listener_.env().runtime.arm(guard_, listener_.settings().header_timeout);
   readable_ = true;
   wake();
@@ -93,15 +96,18 @@ void Http2Connection::arm(Duration after) {
   listener_.env().runtime.arm(timer_, after);
 }
 
-exchange::ClientFacts Http2Connection::facts() const {
+exchange::ClientFacts Http2Connection::facts() {
+  net::MemoryAccount* const memory = this;
   return {.peer = peer_,
           .stats = listener_.stats(),
           .secure = secure_,
           .trusted = listener_.context().router->trusted().contains(peer_),
           .https_port = listener_.settings().redirect_to_https,
           .subject_header = listener_.settings().tls.client_subject_header,
-          .subject = secure_ ? std::string_view(transport_->security()->peer_subject)
-                             : std::string_view()};
+          .subject =
+              secure_ ? std::string_view(transport_->security()->peer_subject) : std::string_view(),
+          .memory = memory,
+          .memory_short = memory_refused()};
 }
 
 std::string_view Http2Connection::hsts() const {
@@ -318,6 +324,36 @@ void Http2Connection::check_taking() {
 uint64_t Http2Connection::taken() const {
   const uint64_t acked = transport_->bytes_acked();
   return acked != UINT64_MAX ? acked : sent_ - out_.size();
+}
+
+// --- Memory.
+
+// A client that says that it takes nothing is believed at once.
+size_t Http2Connection::memory_credit() const {
+  return std::min(kFirstCredit, session_.initial_window());
+}
+
+bool Http2Connection::keeps_others_waiting() {
+  return open_.find_if(
+             [](const Http2Request& request) { return request.keeps_others_waiting(); }) != nullptr;
+}
+
+void Http2Connection::on_memory() {
+  if (state() == Closed || state() == Lingering) return;
+  open_.for_each([this](Http2Request& request) { request.try_again(); });
+}
+
+// The response or upload of which most is here; the whole connection if it is none of them.
+void Http2Connection::end_largest() {
+  Http2Request* largest = nullptr;
+  open_.for_each([&](Http2Request& request) {
+    if (largest == nullptr || request.buffered() > largest->buffered()) largest = &request;
+  });
+  if (largest != nullptr && largest->buffered() > 0) {
+    largest->end_for_memory();
+  } else {
+    close(CloseReason::MemoryShort);
+  }
 }
 
 // --- The end.

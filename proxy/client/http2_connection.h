@@ -44,7 +44,7 @@ class Http2Connection final : public Connection,
   // --- For its requests.
   ClientListener& listener() { return listener_; }
   http::Http2Session& session() { return session_; }
-  exchange::ClientFacts facts() const;
+  exchange::ClientFacts facts();
   net::Address local_address() const { return transport_->local_address(); }
   // Strict-Transport-Security, where it is to be sent; "": nowhere.
   std::string_view hsts() const;
@@ -57,6 +57,8 @@ class Http2Connection final : public Connection,
   uint64_t taken() const;
   // The client does not take what it is sent.
   bool blocked() const { return !out_.empty(); }
+  bool must_wait_for_memory() { return keeper().must_wait(*this); }
+  bool memory_refused() const { return keeper().refuses(*this); }
 
  private:
   // What comes next when the listener or the connection's age asks for its end (RFC 9113
@@ -68,6 +70,12 @@ class Http2Connection final : public Connection,
   void run() override;
   http::Http2Stream& open_stream() override;
   void on_ping_answered() override;
+
+  // net::MemoryAccount
+  size_t memory_credit() const override;
+  bool keeps_others_waiting() override;
+  void end_largest() override;
+  void on_memory() override;
 
   void pump_input();
   void receive(std::string_view bytes);
@@ -90,7 +98,7 @@ class Http2Connection final : public Connection,
   event::Timer timer_;  // keep-alive, sending, lingering: whichever the state has
   event::Timer guard_;  // a header block, or the answer to our SETTINGS
   event::Timer goaway_timer_;
-  net::SendQueue out_;
+  net::SendQueue out_{this};
   Pace sending_;                             // while out_ holds something
   std::optional<uint64_t> taken_before_;     // at the last look at a client that is slow
   uint64_t sent_ = 0;                        // bytes, those in out_ included

@@ -37,9 +37,11 @@ Http2Fields& end_to_end_fields(const http::HeaderList& list) {
 }  // namespace
 
 Http2Request::Http2Request(Http2Connection& connection)
-    : connection_(connection),
+    : http::Http2Stream(&connection),
+      connection_(connection),
       exchange_(connection.listener().context(), *this, connection.facts()),
       timer_(*this),
+      early_(&connection),
       began_(connection.listener().env().now()),
       began_wall_us_(connection.listener().env().runtime.time.wall_micros()) {
   connection_.listener().stats().streams.add(1);
@@ -73,6 +75,7 @@ void Http2Request::on_refused(CloseReason reason, http::Method method, size_t si
 }
 
 void Http2Request::on_content(std::string_view bytes) {
+  connection_.moved(bytes.size());
   received_ += bytes.size();
   content_received_ += bytes.size();
   const config::Listener& settings = connection_.listener().settings();
@@ -107,8 +110,7 @@ void Http2Request::take_content(size_t size) {
     return;
   }
   withheld_ += size;
-  const uint64_t budget = connection_.listener().context().router->config().memory_budget;
-  if (net::buffered_memory() > budget) {
+  if (connection_.must_wait_for_memory()) {
     withheld_connection_ += size;
   } else {
     session.consume_connection(size);
@@ -311,7 +313,38 @@ void Http2Request::run() {
     end_told_ = true;
     exchange_.on_request_body({}, true, {});
   }
-  if (unsent() == 0 && state_ != State::Done) exchange_.on_response_drained();
+  if (state_ == State::Done) return;
+  if (unsent() == 0) {
+    exchange_.on_response_drained();
+  } else {
+    exchange_.on_memory();
+  }
+}
+
+// --- Memory.
+
+bool Http2Request::must_wait_for_memory() {
+  return connection_.must_wait_for_memory();
+}
+
+bool Http2Request::memory_refused() const {
+  return connection_.memory_refused();
+}
+
+void Http2Request::try_again() {
+  if (state_ != State::Done) connection_.listener().env().runtime.turn.later(*this);
+}
+
+void Http2Request::end_for_memory() {
+  if (state_ != State::Done) {
+    refuse_content(CloseReason::MemoryShort);
+    return;
+  }
+  // All of the response is here, but not with the client.
+  exchange_.set_failure(CloseReason::MemoryShort);
+  early_.clear();
+  connection_.session().reset(*this, Http2Error::EnhanceYourCalm);
+  connection_.wake();
 }
 
 // --- Time.

@@ -28,6 +28,13 @@ class Http2Request final : public event::Disposable,
   ~Http2Request() override;
 
   bool holds_connection() const { return exchange_.holds_connection(); }
+  bool keeps_others_waiting() const { return exchange_.keeps_others_waiting(); }
+  // Bytes of it that wait, in either direction.
+  size_t buffered() const { return unsent() + exchange_.buffered() + early_.size(); }
+  // Memory is short, and this is what holds most: 503, or the response breaks off.
+  void end_for_memory();
+  // There is memory again: soon, but not from within this call.
+  void try_again();
   // The connection ends: gives everything back, counted and logged.
   void close(CloseReason reason) noexcept;
   // As Connection's.
@@ -58,6 +65,8 @@ class Http2Request final : public event::Disposable,
   net::Address local_address() const override;
   size_t unsent() const override { return http::Http2Stream::unsent(); }
   uint64_t taken() const override;
+  bool must_wait_for_memory() override;
+  bool memory_refused() const override;
   void response_complete() override;
   void abort(CloseReason reason) override;
   void pause_request_body() override;

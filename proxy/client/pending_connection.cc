@@ -17,6 +17,7 @@ PendingConnection::PendingConnection(ClientListener& listener, const net::Addres
 
 void PendingConnection::open(std::unique_ptr<net::Transport> transport) {
   transport_ = std::move(transport);
+  transport_->charge_to(this);
   if (stage_ == Stage::Handshake) secure();
 }
 
@@ -82,7 +83,11 @@ void PendingConnection::read_header() {
 void PendingConnection::secure() {
   net::TransportHandler& handler = *this;
   transport_ = listener_.tls()->accept(std::move(transport_), handler);
-  if (transport_ == nullptr) fail(CloseReason::NoLocalResources);
+  if (transport_ == nullptr) {
+    fail(CloseReason::NoLocalResources);
+  } else {
+    transport_->charge_to(this);
+  }
 }
 
 void PendingConnection::shake_hands() {

@@ -32,6 +32,11 @@ class PendingConnection final : public Connection,
 
   void on_ready(net::Ready ready) override;
   void on_timer(event::Timer& timer) override;
+  // net::MemoryAccount
+  size_t memory_credit() const override { return 0; }
+  bool keeps_others_waiting() override { return false; }
+  void end_largest() override { close(CloseReason::MemoryShort); }
+  void on_memory() override {}
   void read_header();
   void secure();
   void shake_hands();

@@ -11,6 +11,7 @@
 #include "proxy/http/body.h"
 #include "proxy/http/head.h"
 #include "proxy/net/address.h"
+#include "proxy/net/byte_buffer.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::exchange {
@@ -44,6 +45,8 @@ struct ClientFacts {
   uint32_t https_port = 0;               // not 0: it is to come back there, over TLS
   std::string_view subject_header = {};  // what its certificate's subject is told in
   std::string_view subject = {};         // "": it has no verified certificate
+  net::MemoryAccount* memory = nullptr;  // whose buffers are the client's
+  bool memory_short = false;             // it holds too much memory to begin anything
 };
 
 // Thread: the worker's. Nothing here calls back into the Exchange: a send that fails ends the
@@ -65,6 +68,11 @@ class ClientStream {
   virtual size_t unsent() const = 0;
   // Bytes that it has taken, as far as is known; only differences mean something.
   virtual uint64_t taken() const = 0;
+  // Whether memory is so short that no more is to be read for the client until it has taken what is
+  // here. Exchange::on_memory() follows when that has changed.
+  virtual bool must_wait_for_memory() { return false; }
+  // Whether its client holds so much memory, and takes so little, that it is to have no more.
+  virtual bool memory_refused() const { return false; }
 
   // The response's last byte has been given to send_*(), and the exchange uses no upstream any
   // more. Always the last call.

@@ -5,6 +5,7 @@
 #include "proxy/exchange/access_record.h"
 #include "proxy/exchange/holders.h"
 #include "proxy/exchange/router.h"
+#include "proxy/net/memory_keeper.h"
 #include "proxy/net/worker_env.h"
 
 namespace berth::exchange {
@@ -16,6 +17,7 @@ struct Context {
   AccessLogSink* access_log = nullptr;        // nullptr: off
   HolderObserver* holder_observer = nullptr;  // may be nullptr
   Holders holders{env};
+  net::MemoryKeeper memory{env.runtime};  // of its clients
 };
 
 }  // namespace berth::exchange

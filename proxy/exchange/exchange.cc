@@ -15,6 +15,7 @@ Exchange::Exchange(Context& context, ClientStream& stream, const ClientFacts& cl
       stream_(stream),
       client_(client),
       router_(context.router),
+      body_(client.memory),
       feeder_(*this) {}
 
 // Counted in its upstream until it is destroyed: what it names lives as long.
@@ -55,6 +56,10 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   }
   if (!target) {
     answer(target.error());
+    return;
+  }
+  if (client_.memory_short) {
+    answer(CloseReason::MemoryShort);
     return;
   }
   const config::Upstream& settings = target_.cluster->settings();
@@ -139,6 +144,11 @@ void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std:
   source_ = source;
   server_ = &lease_->pool().server();
   leased_at_ = context_.env.now();
+  // While it waited, what it waits beside has filled up.
+  if (source != stats::AcquireSource::Idle && stream_.memory_refused()) {
+    answer(CloseReason::MemoryShort);
+    return;
+  }
   ++attempts_;
   const bool prove_fin = !idempotent_ && target_.cluster->settings().retry.non_idempotent ==
                                              config::RetryNonIdempotent::FinProved;
@@ -304,6 +314,10 @@ void Exchange::cancel() {
   upload_slot_.give_back();
   lease_.give_back(CloseReason::None);
   body_.clear();
+}
+
+bool Exchange::keeps_others_waiting() const {
+  return holds_connection() && target_.cluster->shared()->queue.waiting() > 0;
 }
 
 void Exchange::describe(AccessRecord& record) const {

@@ -50,11 +50,17 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void on_request_body(std::string_view bytes, bool complete, std::string_view trailers);
   // The client has taken everything that it was sent.
   void on_response_drained();
+  // What was held back because memory was short may go on.
+  void on_memory();
   // Gives up: connection, place in the queue. Nothing is sent to the client any more.
   void cancel();
 
   // One of the pool's, for which others may be waiting. (A tunnel's is counted apart.)
   bool holds_connection() const { return lease_ && response_ != ResponseProgress::Tunnel; }
+  // And for which others wait now.
+  bool keeps_others_waiting() const;
+  // Bytes of the request that wait, or are kept to be sent again.
+  size_t buffered() const { return body_.buffered(); }
   bool response_started() const { return response_ != ResponseProgress::None; }
   std::string_view request_id() const { return request_.request_id; }
 

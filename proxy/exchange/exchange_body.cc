@@ -177,7 +177,7 @@ bool Exchange::request_buffer_full(size_t size) const {
 }
 
 bool Exchange::memory_is_short() const {
-  return net::buffered_memory() > router_->config().memory_budget;
+  return net::buffered_memory() > net::MemoryKeeper::short_from(router_->config().memory_budget);
 }
 
 // Passes on what is stored, a block at a time, as fast as the server takes it. `head`: goes before.

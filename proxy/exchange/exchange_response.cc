@@ -66,14 +66,21 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
 }
 
 // Reading ahead of the client stops at response_buffer; when memory is short, at the first byte
-// that the client does not take. It goes on when the client has taken everything, so a shortage
-// slows transfers down and never stops them.
+// that the client does not take. It goes on when the client has taken everything, or when there is
+// room again: those who take nothing lose (net/memory_keeper.h).
 void Exchange::hold_back_server() {
   const size_t unsent = stream_.unsent();
   if (unsent == 0) return;
-  if (unsent <= target_.cluster->settings().response_buffer && !memory_is_short()) return;
+  if (unsent <= target_.cluster->settings().response_buffer && !stream_.must_wait_for_memory()) {
+    return;
+  }
   lease_->pause();
   if (response_ == ResponseProgress::Body) context_.holders.watch(*this);
+}
+
+void Exchange::on_memory() {
+  if (!lease_ || !response_started()) return;
+  if (stream_.unsent() <= target_.cluster->settings().response_buffer) lease_->resume();
 }
 
 void Exchange::on_response_drained() {

@@ -18,7 +18,7 @@ char* block() {
 }  // namespace
 
 void RequestBody::keep(std::string_view bytes, net::Scratch& scratch) {
-  if (scratch.contains(bytes.data()) && bytes.size() >= net::Scratch::kSize / 4) {
+  if (scratch.gives(bytes)) {
     memory_.push(scratch.take(bytes));
   } else {
     memory_.append(bytes);

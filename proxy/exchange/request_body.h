@@ -16,12 +16,17 @@ namespace berth::exchange {
 // in the file, the rest is in memory. Thread: its worker's.
 class RequestBody {
  public:
+  // What is in memory is charged to `account`; nullptr: to nobody.
+  explicit RequestBody(net::MemoryAccount* account = nullptr) : memory_(account) {}
+
   // What is written or read at once, at most: a bound on how long the disk may stop a worker.
   static constexpr size_t kBlock = 64 * 1024;
 
   uint64_t size() const { return written_ + memory_.size(); }
   bool empty() const { return size() == 0; }
   bool in_file() const { return file_ != nullptr; }
+  // Bytes in memory.
+  size_t buffered() const { return memory_.size(); }
 
   // --- In memory alone.
 

@@ -163,6 +163,10 @@ void Http2Session::consume_stream(Http2Stream& stream, size_t bytes) {
   nghttp2_session_consume_stream(session_.get(), static_cast<int32_t>(stream.id_), bytes);
 }
 
+size_t Http2Session::initial_window() const {
+  return nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+}
+
 void Http2Session::consume_connection(size_t bytes) {
   nghttp2_session_consume_connection(session_.get(), bytes);
 }
@@ -232,7 +236,7 @@ void Http2Session::send_head(Http2Stream& stream, uint16_t status, const Http2Fi
 
 void Http2Session::send_content(Http2Stream& stream, std::string_view bytes, net::Scratch& scratch,
                                 bool complete, std::string_view trailers) {
-  if (bytes.size() >= net::Scratch::kSize / 4 && scratch.contains(bytes.data())) {
+  if (scratch.gives(bytes)) {
     stream.out_.push(scratch.take(bytes));
   } else {
     stream.out_.append(bytes);

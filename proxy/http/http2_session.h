@@ -105,6 +105,8 @@ class Http2Session {
   bool settings_acknowledged() const { return settings_acknowledged_; }
   bool in_header_block() const { return meter_.in_header_block(); }
   size_t streams() const { return streams_; }
+  // How many bytes of a response the client takes before it has said that it takes more.
+  size_t initial_window() const;
 
  private:
   struct Callbacks;

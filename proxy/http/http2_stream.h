@@ -41,6 +41,8 @@ class Http2Stream {
   bool reset_by_us() const { return reset_by_us_; }
 
  protected:
+  // `memory`: whose the response's bytes are while they wait; nullptr: nobody's.
+  explicit Http2Stream(net::MemoryAccount* memory = nullptr) : out_(memory) {}
   ~Http2Stream() = default;
 
  private:

@@ -1,12 +1,15 @@
 #include "proxy/net/byte_buffer.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/net/memory_account.h"
 
 namespace berth::net {
 
@@ -31,38 +34,63 @@ struct Cache {
   }
 };
 
-thread_local Cache<256> head_blocks;
-thread_local Cache<16> scratch_blocks;
+// Shared by all workers, so each tells what it has taken and freed in lots.
+std::atomic<int64_t> told{0};
 
-// Shared by all workers, but touched only when a connection cannot pass its bytes on at once.
-std::atomic<size_t> large_blocks{0};
+// One thread's.
+struct Local {
+  Cache<256> head_blocks;
+  Cache<16> scratch_blocks;
+  int64_t untold = 0;
+
+  ~Local() { tell(); }
+  void count(int64_t bytes) {
+    untold += bytes;
+    if (untold > kLot || untold < -kLot) tell();
+  }
+  void tell() { told.fetch_add(std::exchange(untold, 0), std::memory_order_relaxed); }
+  static constexpr auto kLot = static_cast<int64_t>(kUntold);
+};
+
+thread_local Local local;
 
 }  // namespace
 
 size_t buffered_memory() {
-  return large_blocks.load(std::memory_order_relaxed);
+  const int64_t sum = told.load(std::memory_order_relaxed) + local.untold;
+  return sum > 0 ? static_cast<size_t>(sum) : 0;
 }
 
-ByteBuffer ByteBuffer::with_capacity(size_t capacity) {
+ByteBuffer::Block* ByteBuffer::make_block(size_t capacity) {
   void* memory = nullptr;
   if (capacity <= kHeadBlock) {
     capacity = kHeadBlock;
-    memory = head_blocks.take();
+    memory = local.head_blocks.take();
   } else if (capacity == Scratch::kSize) {
-    memory = scratch_blocks.take();
+    memory = local.scratch_blocks.take();
   }
   if (memory == nullptr) memory = std::malloc(sizeof(Block) + capacity);
   if (memory == nullptr) throw std::bad_alloc();
-  if (capacity > kHeadBlock) large_blocks.fetch_add(capacity, std::memory_order_relaxed);
-  return ByteBuffer(new (memory) Block{nullptr, static_cast<uint32_t>(capacity), 0, 0});
+  return new (memory) Block{nullptr, nullptr, static_cast<uint32_t>(capacity), 0, 0};
+}
+
+ByteBuffer ByteBuffer::with_capacity(size_t capacity) {
+  Block* block = make_block(capacity);
+  local.count(static_cast<int64_t>(block->footprint()));
+  return ByteBuffer(block);
+}
+
+void ByteBuffer::charge(Block& block, MemoryAccount* account) {
+  if (block.account != nullptr) block.account->give_back(block.footprint());
+  block.account = account;
+  if (account != nullptr) account->take(block.footprint());
 }
 
 void ByteBuffer::release(Block* block) {
-  if (block->capacity > kHeadBlock) {
-    large_blocks.fetch_sub(block->capacity, std::memory_order_relaxed);
-  }
-  if (block->capacity == kHeadBlock && head_blocks.give(block)) return;
-  if (block->capacity == Scratch::kSize && scratch_blocks.give(block)) return;
+  if (block->account != nullptr) block->account->give_back(block->footprint());
+  if (block->counted) local.count(-static_cast<int64_t>(block->footprint()));
+  if (block->capacity == kHeadBlock && local.head_blocks.give(block)) return;
+  if (block->capacity == Scratch::kSize && local.scratch_blocks.give(block)) return;
   std::free(block);
 }
 
@@ -82,6 +110,7 @@ void ByteBuffer::append(std::string_view bytes) {
   if (bytes.empty()) return;
   if (room() < bytes.size()) {
     ByteBuffer larger = with_capacity((size() + bytes.size()) * 3 / 2);
+    larger.charge_to(block_ ? block_->account : nullptr);
     if (!empty()) {
       std::memcpy(larger.tail(), data(), size());
       larger.grow(size());
@@ -94,6 +123,7 @@ void ByteBuffer::append(std::string_view bytes) {
 
 void Chain::push(ByteBuffer buffer) {
   if (buffer.empty()) return;
+  buffer.charge_to(account_);
   size_ += buffer.size();
   ByteBuffer::Block* block = buffer.block_.release();
   block->next = nullptr;
@@ -109,10 +139,15 @@ void Chain::append(std::string_view bytes) {
     size_ += bytes.size();
     return;
   }
-  // The first block is small, as most of what has to wait is; further ones are large, so that
-  // memory_budget sees them.
-  constexpr size_t kSpare = 16 * 1024;
-  push(ByteBuffer::copy_of(bytes, empty() ? 0 : kSpare));
+  // The first block is small, as most of what has to wait is; the others grow with what waits
+  // already, so that there are few of
+  // them and little of each is empty.
+  constexpr size_t kMostSpare = 16 * 1024;
+  push(ByteBuffer::copy_of(bytes, std::min(kMostSpare, size_ / 8)));
+}
+
+void Chain::account_moved(size_t bytes) const {
+  if (account_ != nullptr) account_->moved(bytes);
 }
 
 ByteBuffer Chain::pop() {
@@ -126,6 +161,7 @@ ByteBuffer Chain::pop() {
 }
 
 void Chain::consume(size_t n) {
+  account_moved(n);
   while (n > 0) {
     const size_t here = first_->end - first_->begin;
     if (n < here) {
@@ -142,16 +178,23 @@ void Chain::clear() {
   while (!empty()) pop();
 }
 
+ByteBuffer Scratch::fresh() {
+  ByteBuffer buffer(ByteBuffer::make_block(kSize));
+  buffer.block_->counted = false;
+  return buffer;
+}
+
 ByteBuffer Scratch::take(std::string_view part) {
-  ByteBuffer taken = std::move(buffer_);
-  buffer_ = ByteBuffer::with_capacity(kSize);
+  ByteBuffer taken = std::exchange(buffer_, fresh());
+  taken.block_->counted = true;
+  local.count(static_cast<int64_t>(taken.block_->footprint()));
   taken.keep(part);
   taken.block_->sealed = true;
   return taken;
 }
 
 ByteBuffer Scratch::keep(std::string_view part) {
-  return part.size() >= kSize / 4 ? take(part) : ByteBuffer::copy_of(part);
+  return gives(part) ? take(part) : ByteBuffer::copy_of(part);
 }
 
 }  // namespace berth::net

@@ -8,6 +8,9 @@
 // Events are edge-triggered and added once. A read that does not fill the block has drained the
 // socket, except that an incomplete message is read once more, because a reset that came with the
 // data is reported only then.
+//
+// Every block is counted at the size of its memory, whatever is in it, for memory_budget; one that
+// is charged to a client's account is counted there too, until it is freed.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +19,8 @@
 #include <string_view>
 
 namespace berth::net {
+
+class MemoryAccount;
 
 class ByteBuffer {
  public:
@@ -34,6 +39,11 @@ class ByteBuffer {
   bool empty() const { return size() == 0; }
   std::string_view view() const { return {data(), size()}; }
   size_t capacity() const { return block_ ? block_->capacity : 0; }
+  // Whose memory this is from now on, what it grows to included; nullptr: nobody's. The account
+  // outlives the block.
+  void charge_to(MemoryAccount* account) {
+    if (block_ != nullptr && block_->account != account) charge(*block_, account);
+  }
 
   // Room behind the unread bytes; none in a block that was taken over from a scratch.
   char* tail() { return block_->bytes() + block_->end; }
@@ -54,33 +64,41 @@ class ByteBuffer {
   friend class Chain;
   friend class Scratch;
   struct Block {
-    Block* next;  // Chain
+    Block* next;             // Chain
+    MemoryAccount* account;  // nullptr: nobody's
     uint32_t capacity;
     uint32_t begin;
     uint32_t end;
     // The bytes behind `end` may still be looked at by whoever read them into the scratch.
     bool sealed = false;
+    bool counted = true;  // in buffered_memory()
     size_t room() const { return sealed ? 0 : capacity - end; }
+    size_t footprint() const { return sizeof(Block) + capacity; }
     char* bytes() { return reinterpret_cast<char*>(this + 1); }
     const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
   };
   struct Release {
     void operator()(Block* block) const { release(block); }
   };
+  static Block* make_block(size_t capacity);
+  static void charge(Block& block, MemoryAccount* account);
   static void release(Block* block);
   explicit ByteBuffer(Block* block) : block_(block) {}
 
   std::unique_ptr<Block, Release> block_;
 };
 
-// Bytes of memory in buffers of the whole process, less the small ones of request heads. What
-// memory_budget is held against. Thread: any.
+// Bytes of memory in buffers of the whole process: what memory_budget is held against. Exact for
+// the calling thread; the others have told all but kUntold of theirs. Thread: any.
 size_t buffered_memory();
+inline constexpr size_t kUntold = 128 * 1024;
 
 // A queue of buffers.
 class Chain {
  public:
-  Chain() = default;
+  // What is in it is charged to `account`, and what is consumed tells that its owner moves.
+  // nullptr: nobody's.
+  explicit Chain(MemoryAccount* account = nullptr) : account_(account) {}
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
   ~Chain() { clear(); }
@@ -102,9 +120,12 @@ class Chain {
   }
 
  private:
+  void account_moved(size_t bytes) const;
+
   ByteBuffer::Block* first_ = nullptr;
   ByteBuffer::Block* last_ = nullptr;
   size_t size_ = 0;
+  MemoryAccount* account_ = nullptr;
 };
 
 // A worker's read buffer. Thread: its worker's.
@@ -114,16 +135,24 @@ class Scratch {
   // One connection's reads in one turn: then the others have theirs.
   static constexpr int kReadsPerTurn = 16;
 
-  Scratch() : buffer_(ByteBuffer::with_capacity(kSize)) {}
+  // Not counted in buffered_memory(): it is empty after every call.
+  Scratch() : buffer_(fresh()) {}
 
   char* data() { return buffer_.tail(); }
   bool contains(const char* at) const { return buffer_.contains(at); }
+  // Whether `part` lies in it and fills so much of it that the block is better taken over than
+  // copied: what is taken over wastes no more than it holds.
+  bool gives(std::string_view part) const {
+    return part.size() >= kSize / 2 && contains(part.data());
+  }
   // The block, with `part` (a view into it) as its unread bytes; the scratch gets a fresh one.
   ByteBuffer take(std::string_view part);
   // `part` in a buffer of its own: takes the block over or copies, whichever wastes less.
   ByteBuffer keep(std::string_view part);
 
  private:
+  static ByteBuffer fresh();
+
   ByteBuffer buffer_;
 };
 

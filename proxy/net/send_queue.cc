@@ -22,7 +22,7 @@ void SendQueue::keep(const iovec* parts, int count, size_t skip, Scratch& scratc
     }
     part.remove_prefix(skip);
     skip = 0;
-    if (part.size() >= Scratch::kSize / 4 && scratch.contains(part.data())) {
+    if (scratch.gives(part)) {
       chain_.push(scratch.take(part));
     } else {
       chain_.append(part);

@@ -13,6 +13,9 @@ namespace berth::net {
 // Thread: its worker's.
 class SendQueue {
  public:
+  // What is kept is charged to `account`; nullptr: to nobody.
+  explicit SendQueue(MemoryAccount* account = nullptr) : chain_(account) {}
+
   // Sends the parts in order behind what is queued. What the kernel does not take now is kept:
   // bytes in `scratch` by taking its block over when they are many, others by copying. Ok (all sent
   // or kept) or Reset. `sent` is what the kernel accepted during this call.

@@ -110,7 +110,7 @@ class TlsTransport::Operation {
     } else if (t.cipher_in_.contains(t.input_.data())) {
       t.cipher_in_.keep(t.input_);
     } else {
-      t.cipher_in_ = workspace().in.keep(t.input_);
+      t.keep_input(workspace().in.keep(t.input_));
     }
     t.input_ = {};
     t.send_collected();
@@ -200,10 +200,10 @@ bool TlsTransport::collect(std::string_view bytes) {
   Workspace& space = workspace();
   if (space.collected + bytes.size() > space.out->size()) {
     if (cipher_out_.size() + space.collected + bytes.size() > kMostPending) return false;
-    cipher_out_.append({space.out->data(), space.collected});
+    keep_output({space.out->data(), space.collected});
     space.collected = 0;
     if (bytes.size() > space.out->size()) {
-      cipher_out_.append(bytes);
+      keep_output(bytes);
       return true;
     }
   }
@@ -220,7 +220,7 @@ bool TlsTransport::send_collected() {
   std::string_view out(space.out->data(), std::exchange(space.collected, 0));
   if (out.empty() || broken()) return !broken();
   if (cipher_out_) {
-    cipher_out_.append(out);
+    keep_output(out);
     if (cipher_out_.size() > kMostPending) state_ = State::Broken;
     return flush_pending();
   }
@@ -231,7 +231,7 @@ bool TlsTransport::send_collected() {
     return false;
   }
   out.remove_prefix(sent.bytes);
-  if (!out.empty()) cipher_out_ = ByteBuffer::copy_of(out);
+  if (!out.empty()) keep_output(out);
   return true;
 }
 
@@ -323,6 +323,27 @@ void TlsTransport::shutdown_write() {
     }
   }
   lower_->shutdown_write();
+}
+
+void TlsTransport::charge_to(MemoryAccount* account) {
+  account_ = account;
+  cipher_in_.charge_to(account);
+  cipher_out_.charge_to(account);
+}
+
+void TlsTransport::keep_input(ByteBuffer cipher) {
+  cipher_in_ = std::move(cipher);
+  cipher_in_.charge_to(account_);
+}
+
+// Behind what is pending.
+void TlsTransport::keep_output(std::string_view cipher) {
+  if (!cipher_out_) {
+    cipher_out_ = ByteBuffer::copy_of(cipher);
+  } else {
+    cipher_out_.append(cipher);
+  }
+  cipher_out_.charge_to(account_);
 }
 
 void TlsTransport::abort_on_close() {

@@ -45,6 +45,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   bool peer_broke_rules() const override { return rules_broken_; }
   Address local_address() const override { return lower_->local_address(); }
   void hand_to(TransportHandler& handler) override { handler_ = &handler; }
+  void charge_to(MemoryAccount* account) override;
   Transport& lowest() override { return lower_->lowest(); }
   void abort_on_close() override;
   void detach() override { lower_->detach(); }
@@ -68,12 +69,15 @@ class TlsTransport final : public Transport, private TransportHandler {
   bool flush_pending();
   size_t newly_accepted();
   size_t encrypt(const iovec* parts, int count, size_t skip);
+  void keep_input(ByteBuffer cipher);
+  void keep_output(std::string_view cipher);
   bool broken() { return state_ == State::Broken; }
 
   std::unique_ptr<Transport> lower_;
   TransportHandler* handler_;
   std::shared_ptr<const void> owner_;
   SslPtr ssl_;
+  MemoryAccount* account_ = nullptr;
   ByteBuffer cipher_in_;    // ciphertext that has been read, and not yet used
   ByteBuffer cipher_out_;   // ciphertext that the transport below has not taken yet
   std::string_view input_;  // during an Operation: ciphertext at hand

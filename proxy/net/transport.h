@@ -14,6 +14,8 @@
 
 namespace berth::net {
 
+class MemoryAccount;
+
 enum class IoStatus : uint8_t {
   Ok,
   Again,  // nothing now; readiness will be reported
@@ -104,6 +106,9 @@ class Transport {
   // From now on `handler` is told, on the same loop. What had been reported to the one before is
   // not reported again.
   virtual void hand_to(TransportHandler& handler) = 0;
+
+  // Whose memory its buffers are from now on; nullptr: nobody's.
+  virtual void charge_to(MemoryAccount*) {}
 
   // The one at the bottom, whose events the loop knows.
   virtual Transport& lowest() { return *this; }

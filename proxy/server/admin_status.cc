@@ -143,6 +143,14 @@ Json upstreams(const stats::Snapshot& now) {
   return out;
 }
 
+Json memory(const stats::ProcessStats& process, const stats::WorkerStats& workers) {
+  Json out;
+  out["buffered"] = process.buffered_memory != nullptr ? process.buffered_memory() : 0;
+  out["budget"] = process.memory_budget.value();
+  out["ended_for_memory"] = workers.memory_losses.value();
+  return out;
+}
+
 }  // namespace
 
 std::string admin_status(const AdminContext& context) {
@@ -154,6 +162,7 @@ std::string admin_status(const AdminContext& context) {
   out["generation"] = context.generation();
   out["last_reload"] = last_reload(context);
   out["workers"] = now.worker_count;
+  out["memory"] = memory(context.registry().process(), *now.workers);
   out["listeners"] = Json::array();
   for (const auto& one : now.listeners) out["listeners"].push_back(listener(one));
   out["upstreams"] = upstreams(now);

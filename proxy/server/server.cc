@@ -163,6 +163,8 @@ ReloadReport Server::put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls)
   Applied applied = topology_->apply(snapshot, addresses, std::move(tls));
   snapshot_ = std::move(snapshot);
   registry_.process().last_reload_success_ms.set(wall_ms());
+  registry_.process().buffered_memory = net::buffered_memory;
+  registry_.process().memory_budget.set(static_cast<int64_t>(snapshot_->config.memory_budget));
   hand_out(std::move(applied.plans));
   names_.follow(snapshot_->config, std::move(addresses));
   return std::move(applied.report);
@@ -358,6 +360,12 @@ void Server::on_holder_ended(const upstream::SharedServer& server, const net::Ad
                          " was ended that held a connection and moved nothing for " +
                          config::format_duration(ms) +
                          (upload ? ": its body did not come" : ": its response was not read"));
+}
+
+void Server::on_memory_short(uint64_t losses, const std::string& client) {
+  warn_later("memory",
+             "memory_budget, or a client's share of it, is used up: " + std::to_string(losses) +
+                 " requests or connections were ended, the last of " + client);
 }
 
 void Server::warn_later(std::string_view topic, std::string line) {

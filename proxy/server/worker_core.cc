@@ -6,7 +6,8 @@ namespace berth::server {
 
 namespace {
 constexpr Duration kLogFlushEvery = std::chrono::seconds(1);
-}
+constexpr Duration kTellLossesEvery = std::chrono::seconds(10);
+}  // namespace
 
 class ApplyMessage final : public event::Message {
  public:
@@ -33,6 +34,7 @@ WorkerCore::WorkerCore(const Host& host, uint32_t index, stats::Registry& regist
     : host_(host),
       index_(index),
       observer_(observer),
+      stats_(registry.worker(index)),
       access_log_(std::move(log)),
       random_(seed),
       env_{host.runtime, host.network, scratch_, random_, index},
@@ -102,12 +104,23 @@ void WorkerCore::close_all() {
 }
 
 void WorkerCore::end_turn() {
+  if (context_.memory.losses() != losses_told_) tell_losses();
   if (closing_.empty() && !draining_) return;
   std::erase_if(closing_, [](const auto& port) { return port->clients().empty(); });
   if (draining_ && closing_.empty() && !drained_) {
     drained_ = true;
     observer_.on_worker_drained(index_);
   }
+}
+
+void WorkerCore::tell_losses() {
+  const net::MemoryKeeper& memory = context_.memory;
+  stats_->memory_losses.add(memory.losses() - std::exchange(losses_counted_, memory.losses()));
+  const TimePoint now = env_.now();
+  if (losses_told_ > 0 && now - losses_told_at_ < kTellLossesEvery) return;
+  losses_told_at_ = now;
+  const uint64_t news = memory.losses() - std::exchange(losses_told_, memory.losses());
+  observer_.on_memory_short(news, memory.last_loser());
 }
 
 void WorkerCore::on_timer(event::Timer& timer) {

@@ -27,6 +27,9 @@ class WorkerObserver : public upstream::ServerObserver, public exchange::HolderO
   virtual void on_worker_ready(uint32_t worker) = 0;
   // After drain(): its last client connection is gone.
   virtual void on_worker_drained(uint32_t worker) = 0;
+  // So many requests or connections were ended because memory ran short, since it was last told;
+  // the last was `client`'s. At most once in ten seconds.
+  virtual void on_memory_short(uint64_t /*losses*/, const std::string& /*client*/) {}
 
  protected:
   ~WorkerObserver() = default;
@@ -78,12 +81,14 @@ class WorkerCore final : private event::TimerHandler, private Eviction {
   void take(WorkerPlan plan);
   void take_listeners(std::vector<ListenerPlan> plans);
   void drain();
+  void tell_losses();
   void on_timer(event::Timer& timer) override;
   size_t evict_idle(size_t most) override;
 
   const Host host_;
   const uint32_t index_;
   WorkerObserver& observer_;
+  const std::shared_ptr<stats::WorkerStats> stats_;
   const std::unique_ptr<exchange::AccessLogSink> access_log_;
   net::Scratch scratch_;
   Random random_;
@@ -94,6 +99,9 @@ class WorkerCore final : private event::TimerHandler, private Eviction {
   std::unordered_map<std::string, std::unique_ptr<Port>> ports_;
   std::vector<std::unique_ptr<Port>> closing_;
   event::Timer flush_timer_;  // of the access log
+  uint64_t losses_counted_ = 0;
+  uint64_t losses_told_ = 0;
+  TimePoint losses_told_at_{};
   bool draining_ = false;
   bool drained_ = false;
 };

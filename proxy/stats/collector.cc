@@ -243,6 +243,16 @@ void berth_process(Families& out, const ProcessStats& process, const WorkerStats
   add_value(out.counter("berth_access_log_dropped_total",
                         "Access-log lines dropped because they could not be written in time."),
             {}, workers.access_log_dropped);
+  const size_t buffered = process.buffered_memory != nullptr ? process.buffered_memory() : 0;
+  add_value(out.gauge("berth_memory_buffered_bytes",
+                      "Memory in buffers: heads and bodies that wait for a slow side."),
+            {}, static_cast<double>(buffered));
+  add_value(out.gauge("berth_memory_budget_bytes", "Upper bound of it (memory_budget)."), {},
+            static_cast<double>(process.memory_budget.value()));
+  add_value(out.counter("berth_memory_short_total",
+                        "Requests, responses and connections that were ended because memory ran "
+                        "short."),
+            {}, workers.memory_losses);
 }
 
 void spool(Families& out, const SpoolStats& stats) {

@@ -52,9 +52,9 @@ inline void merge(QueueStats& into, const QueueStats& from) {
 }
 
 inline void merge(WorkerStats& into, const WorkerStats& from) {
-  auto& [a0, a1] = into;
-  auto& [b0, b1] = from;
-  merge(a0, b0), merge(a1, b1);
+  auto& [a0, a1, a2] = into;
+  auto& [b0, b1, b2] = from;
+  merge(a0, b0), merge(a1, b1), merge(a2, b2);
 }
 
 }  // namespace berth::stats

@@ -38,6 +38,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::EarlyResponse:
     case CloseReason::Evicted:
     case CloseReason::ConnectionLimit:
+    case CloseReason::MemoryShort:
     case CloseReason::ResponseAborted:
     case CloseReason::TlsBroken:
     case CloseReason::Http2Error:

@@ -136,6 +136,7 @@ struct QueueStats {
 struct WorkerStats {
   LatencyHistogram loop_lag;  // time that one turn of the loop took
   Counter access_log_dropped;
+  Counter memory_losses;  // clients that lost something because memory was short
 };
 
 // The process. Written by the main thread only.
@@ -144,6 +145,9 @@ struct ProcessStats {
   Gauge last_reload_success_ms;  // milliseconds since 1970; the first load counts
   std::array<Counter, kPoolActions> reload_pools;
   std::array<Counter, kNameResults> name_resolutions;
+  Gauge memory_budget;  // bytes
+  // Bytes in buffers now; nullptr: nobody knows. Thread: any.
+  size_t (*buffered_memory)() = nullptr;
 };
 
 // Request bodies in files. Thread: any.

@@ -44,7 +44,7 @@ scenario('min_send_rate: a reader that holds a connection and is too slow is cut
   const origin = await s.origin((request, response) => response.end(Buffer.alloc(64 << 20)));
   // (More than the client takes in a second: who empties the buffer within send_timeout begins anew.)
   const berth = await s.front(origin, {
-    listener: { send_timeout: '1s', min_send_rate: '1GiB/s' }, upstream: { response_buffer: '32MiB' } });
+    memory_budget: '1GiB', listener: { send_timeout: '1s', min_send_rate: '1GiB/s' }, upstream: { response_buffer: '32MiB' } });
   const wire = await s.wire(berth);
   wire.pause();
   wire.write(GET);
@@ -108,10 +108,11 @@ scenario('a hundred slow uploads hold none of four connections', async (s) => {
 });
 
 scenario('twenty slow readers of 8 MiB hold none of four connections', async (s) => {
-  // Twice what Linux takes off a writer (tcp_wmem): the rest lies in Berth, within the memory budget.
+  // Twice what Linux takes off a writer (tcp_wmem): the rest lies in Berth, within what one address gets of the budget.
   const body = Buffer.alloc(8 << 20, 'x');
   const origin = await s.origin((request, response) => response.end(request.url === '/big' ? body : 'small'));
-  const berth = await s.front(origin, { pool: { max_connections: 4, queue_timeout: '20s' }, upstream: { response_buffer: '16MiB' } });
+  const berth = await s.front(origin, {
+    memory_budget: '1GiB', pool: { max_connections: 4, queue_timeout: '20s' }, upstream: { response_buffer: '16MiB' } });
   const readers = await Promise.all(Array.from({ length: 20 }, () => s.wire(berth)));
   for (const wire of readers) {
     wire.pause();

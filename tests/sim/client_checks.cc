@@ -25,6 +25,7 @@ bool has_cause(const std::string& label, const Scenario& s, const ServerManners&
        label == "response_stalled" || label == "response_timeout")) {
     return true;
   }
+  if (label == "memory_short") return s.memory_short();
   if (label == "no_route") return s.upstreams > 1 && s.reloads > 0;
   const bool restarts = s.restarts > 0;
   const bool faulty_end = m.fin_before + m.rst_before + m.fin_within + m.rst_within + m.early > 0;
@@ -70,7 +71,7 @@ bool AnswerChecks::should_have_been_replayed(const RequestRecord& request,
   const bool may_retry = s.upstream.retry.attempts >= 3 &&
                          s.upstream.retry.budget_min >= s.client.count && s.by_hand == 0;
   // Who is short of memory keeps no body to send it again.
-  const bool keeps_bodies = s.memory_budget >= Scenario{}.memory_budget && s.reloads == 0;
+  const bool keeps_bodies = !s.memory_short();
   const bool streams = s.upstream.request_body == config::RequestBody::Stream;
   return only_idle_closes && may_retry && request.idempotent &&
          (keeps_bodies || request.body_size == 0) &&
@@ -244,6 +245,10 @@ void ClientModel::judge_end(bool reset) {
 
 bool ClientModel::may_be_closed(const Asked& front) const {
   if (stalled_ || site_.draining) return true;
+  if (site_.scenario.memory_short()) {
+    site_.ledger.count("closed, maybe for its memory");
+    return true;
+  }
   if (crawls_ && reader_.started()) {
     site_.ledger.count("cut off for reading too slowly");
     return true;

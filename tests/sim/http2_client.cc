@@ -329,7 +329,7 @@ void Http2Client::on_over(Asked& asked, uint32_t error) {
 
 bool Http2Client::may_be_lost(const Asked& asked) const {
   const Scenario& s = site_.scenario;
-  if (site_.draining || s.listener.max_connections != 0) return true;
+  if (site_.draining || s.listener.max_connections != 0 || s.memory_short()) return true;
   const Duration travel = 2 * s.client_link.most_delay + s.most_lag + 5ms;
   return asked.idle_before && asked.idle_for + travel >= s.listener.keepalive_timeout;
 }

@@ -101,7 +101,10 @@ struct Scenario {
   bool backups = false;       // the last server of each upstream, if there is more than one
   uint32_t upstreams = 1;     // two: the second one for another host, with as many servers
   SpoolManners spool;
-  uint64_t memory_budget = 256 * config::kMiB;  // a reload may change it
+  uint64_t memory_budget = kAmple;  // a reload may change it, if it is less
+  static constexpr uint64_t kAmple = 256 * config::kMiB;
+  // Somebody may lose something for it.
+  bool memory_short() const { return memory_budget < kAmple; }
   uint32_t reloads = 0;
   Duration reload_within = 3s;
   uint32_t restarts = 0;

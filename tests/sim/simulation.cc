@@ -193,7 +193,8 @@ void Simulation::reload() {
   if (draining) return;  // as the server does
   redraw_listener();
   config::Config config;
-  config.memory_budget = generation_ > 0 && dice_.percent(30) ? 0 : scenario.memory_budget;
+  config.memory_budget = scenario.memory_budget;
+  if (generation_ > 0 && scenario.memory_short() && dice_.percent(30)) config.memory_budget /= 2;
   for (const char* const name : {"app", "web"}) {
     if (std::string(name) == "web" &&
         (scenario.upstreams == 1 || (generation_ > 0 && dice_.percent(40)))) {

@@ -378,23 +378,10 @@ TEST_F(ExchangeTest, ASlowClientHoldsTheServerBack) {
 
 // --- When memory is short
 
-TEST_F(ExchangeTest, WhenMemoryIsShortABodyIsNotCollected) {
-  config.memory_budget = 0;
-  apply();
-  Call& call = post(10, "01");
-  ASSERT_EQ(connections(), 1u);
-  EXPECT_TRUE(call.client.paused);
-  accept();
-  EXPECT_FALSE(call.client.paused);
-  EXPECT_EQ(heard_body(), "01");
-  body(call, "23456789", true);
-  EXPECT_EQ(heard(), "23456789");
-}
-
 TEST_F(ExchangeTest, WhenMemoryIsShortAResponseIsNotReadAhead) {
-  config.memory_budget = 0;
   apply();
   Call& call = get();
+  call.client.memory_short = true;
   accept();
   say(0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n012");
   say(0, "345");
@@ -403,10 +390,22 @@ TEST_F(ExchangeTest, WhenMemoryIsShortAResponseIsNotReadAhead) {
   say(0, "67");
   say(0, "8");
   EXPECT_EQ(call.client.body, "01234567");
-  call.client.not_taken = 0;
-  call.exchange.on_response_drained();
+  call.exchange.on_memory();
   end_turn();
-  EXPECT_EQ(call.client.body, "012345678");
+  EXPECT_EQ(call.client.body, "012345678") << "there is memory again";
+}
+
+TEST_F(ExchangeTest, WhoHoldsTooMuchMemoryGetsNoConnection) {
+  pool().max_connections = 1;
+  apply();
+  get();
+  Call& waiting = get();
+  waiting.client.memory_refused_now = true;
+  accept();
+  say(0, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(waiting.client.status, 503);
+  EXPECT_EQ(waiting.client.reason, CloseReason::MemoryShort);
+  EXPECT_FALSE(server(0).closed) << "the connection serves others";
 }
 
 // --- What Berth answers itself

@@ -165,6 +165,8 @@ class FakeClient final : public ClientStream {
   }
   size_t unsent() const override { return not_taken; }
   uint64_t taken() const override { return body.size() - std::min(not_taken, body.size()); }
+  bool must_wait_for_memory() override { return memory_short; }
+  bool memory_refused() const override { return memory_refused_now; }
   void response_complete() override {
     EXPECT_FALSE(done());
     ++completions;
@@ -205,6 +207,8 @@ class FakeClient final : public ClientStream {
   CloseReason reason = CloseReason::None;
   CloseReason aborted = CloseReason::None;
   size_t not_taken = 0;
+  bool memory_short = false;
+  bool memory_refused_now = false;
 };
 
 // A client with its exchange.

@@ -335,13 +335,13 @@ TEST(Scratch, TakingThePartGivesTheBlockAwayAndAFreshOneComes) {
 TEST(Scratch, TakesManyBytesOverAndCopiesFew) {
   Scratch scratch;
   const std::string_view all = fill(scratch, std::string(Scratch::kSize, 'x'));
-  const ByteBuffer few = scratch.keep(all.substr(0, Scratch::kSize / 4 - 1));
-  EXPECT_EQ(few.size(), Scratch::kSize / 4 - 1);
+  const ByteBuffer few = scratch.keep(all.substr(0, Scratch::kSize / 2 - 1));
+  EXPECT_EQ(few.size(), Scratch::kSize / 2 - 1);
   EXPECT_FALSE(few.contains(all.data()));
   EXPECT_TRUE(scratch.contains(all.data()));
-  const ByteBuffer many = scratch.keep(all.substr(5, Scratch::kSize / 4));
+  const ByteBuffer many = scratch.keep(all.substr(5, Scratch::kSize / 2));
   EXPECT_EQ(many.view().data(), all.data() + 5);
-  EXPECT_EQ(many.size(), Scratch::kSize / 4);
+  EXPECT_EQ(many.size(), Scratch::kSize / 2);
   EXPECT_FALSE(scratch.contains(all.data()));
 }
 

@@ -206,13 +206,13 @@ TEST_F(SendQueueTest, ManyBytesOfTheScratchTakeItsBlockOver) {
 }
 
 TEST_F(SendQueueTest, FewBytesOfTheScratchAreCopied) {
-  const std::string_view body = read_into_scratch('b', Scratch::kSize / 4 - 1);
+  const std::string_view body = read_into_scratch('b', Scratch::kSize / 2 - 1);
   full();
   send({body});
   EXPECT_TRUE(scratch.contains(body.data()));
   read_into_scratch('z', Scratch::kSize);
   queue.flush(peer);
-  EXPECT_EQ(peer.received, std::string(Scratch::kSize / 4 - 1, 'b'));
+  EXPECT_EQ(peer.received, std::string(Scratch::kSize / 2 - 1, 'b'));
 }
 
 TEST_F(SendQueueTest, FewBytesThatAreLeftOfManyAreCopied) {
