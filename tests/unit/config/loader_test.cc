@@ -71,6 +71,7 @@ upstreams:
       reuse: fifo
       queue_size: 34
       queue_timeout: 35ms
+      wait_while_down: off
       close_timeout: 37ms
       rest_timeout: 20ms
       max_upgraded: 36
@@ -133,7 +134,7 @@ spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
   u.name = "a";
   u.servers = {{"127.0.0.1:3000"}, {"unix:/run/a.sock"}};
   u.balance = Balance::RoundRobin;
-  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, 37ms, 20ms, 36};
+  u.pool = {31, 30, 29, 3s, 32, 33min, Reuse::Fifo, 34, 35ms, false, 37ms, 20ms, 36};
   u.retry = {4, 41, 42, RetryNonIdempotent::FinProved};
   u.ejection = {true, 61, EjectFor::GatewayErrors, 62s, 63s, 64};
   u.health = {true, "/healthz", "a.test", 65s, 6s, 66, 67, {"204"}};
