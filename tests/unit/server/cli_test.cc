@@ -169,7 +169,8 @@ TEST(CliCheck, AGoodFile) {
   std::ostringstream out;
   std::ostringstream err;
   EXPECT_EQ(run_check({file.path(), false}, out, err), 0);
-  EXPECT_EQ(out.str(), file.path() + ": ok\n");
+  // Before it: what the names of its servers stand for on this machine.
+  EXPECT_TRUE(out.str().ends_with(file.path() + ": ok\n")) << out.str();
   EXPECT_TRUE(err.str().starts_with(file.path() + ":2:61: warning: keepalive_timeout 9s"))
       << err.str();
 }

@@ -296,6 +296,7 @@ const std::map<std::string, Taken>& how_taken() {
       {"upstreams.*.pool.reuse", Taken::InUse},
       {"upstreams.*.pool.queue_size", Taken::Applied},
       {"upstreams.*.pool.queue_timeout", Taken::InUse},
+      {"upstreams.*.pool.wait_while_down", Taken::InUse},
       {"upstreams.*.pool.close_timeout", Taken::InUse},
       {"upstreams.*.pool.rest_timeout", Taken::InUse},
       {"upstreams.*.pool.max_upgraded", Taken::Applied},
