@@ -106,7 +106,9 @@ bool Cluster::waits_after(CloseReason reason) const {
 // Nobody waits for them, so it takes a request to look after them.
 void Cluster::try_those_that_are_away() {
   for (ServerPool* pool : servers_) {
-    if (pool->server().backoff.due() <= env_.now()) pool->try_again();
+    const SharedServer& server = pool->server();
+    if (server.facts->states.has(Availability::Draining)) continue;
+    if (server.backoff.due() <= env_.now()) pool->try_again();
   }
 }
 

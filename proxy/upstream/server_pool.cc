@@ -92,7 +92,7 @@ CloseReason ServerPool::connect(Slot slot, Waiter* waiter, Trial trial) {
 }
 
 void ServerPool::try_again() {
-  if (!server_->backoff.away() || server_->facts->states.has(Availability::Draining)) return;
+  if (!server_->backoff.away()) return;
   Slot slot = server_->slots.try_take();
   if (!slot) return;  // one that closes looks at the queue
   if (Trial trial = server_->backoff.begin_trial(env_.now())) {

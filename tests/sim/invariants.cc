@@ -7,6 +7,7 @@ namespace berth::sim {
 namespace {
 constexpr Duration kTimersMayBeLate = 2ms;
 constexpr Duration kSurplusAtMost = 3200ms;
+constexpr Duration kTrialsMayBeLate = 150ms;
 constexpr Duration kQueueTimersMayBeLate = 250ms;  // as a worker lags, and a grant travels
 }  // namespace
 
@@ -280,12 +281,15 @@ void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
   if (queue.cluster->queue.waiting() == 0) return;
   queue.cluster->queue.for_each([&](const upstream::Ticket& ticket) {
     for (const Bound& bound : bounds_) {
-      const upstream::SharedServer& server = *bound.server;
+      upstream::SharedServer& server = *bound.server;
       if (server.cluster != queue.cluster || server.retired.load() || !may_use(ticket, server)) {
         continue;
       }
-      if (server.slots.has_room() && !server.backoff.away()) {
+      if (!server.slots.has_room()) continue;
+      if (!server.backoff.away()) {
         world_.fail("one waits although %s has a free slot", server.name().c_str());
+      } else if (server.backoff.begin_trial(world_.now() - kTrialsMayBeLate)) {
+        world_.fail("one waits, and nobody tries whether %s is back", server.name().c_str());
       }
     }
     for (const auto& worker : workers_) {
