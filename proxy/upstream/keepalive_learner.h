@@ -21,8 +21,9 @@ class KeepaliveLearner {
   static constexpr Duration kMemory = std::chrono::minutes(10);
   // Closes that come within this time belong together.
   static constexpr Duration kTogether = std::chrono::milliseconds(250);
-  // What came so shortly before the server went away was part of that.
-  static constexpr Duration kLastWords = std::chrono::seconds(1);
+  // What came so shortly before the server was found to be away was part of that. (It may have been
+  // closed long before a request came.)
+  static constexpr Duration kLastWords = std::chrono::seconds(10);
   // How often a connection that is given up stays open unused to test what was learned, and how
   // long after it was learned the first one does.
   static constexpr Duration kTestEvery = std::chrono::seconds(10);

@@ -132,6 +132,7 @@ scenario('a server without a Keep-Alive hint restarts, 22 connections close at o
     await berth.measured((m) => m.sum('berth_upstream_connections', { state: 'idle' }) === 0, 'them to be closed');
     app = next;
     const first = s.request(berth, { agent });
+    await berth.measured((m) => m.sum('berth_upstream_server_state', { state: 'backing_off' }) === 1, 'it to be away');
     await app.listen(port, false);
     assert.equal((await first).status, 200);
     assert.equal(await learned(), 0);
