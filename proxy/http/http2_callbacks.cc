@@ -176,9 +176,10 @@ int Http2Session::Callbacks::write_data(nghttp2_session* session, nghttp2_frame*
   if (stream_of(session, frame->hd.stream_id) == nullptr) {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
-  if (at.produced_ >= kEnough) return NGHTTP2_ERR_WOULDBLOCK;
   at.write_data(*static_cast<Http2Stream*>(source->ptr), frame_header, size);
-  return 0;
+  // Enough ends here and not before the next frame: a frame whose length is settled has to be
+  // written before the stream can be reset.
+  return at.produced_ >= kEnough ? NGHTTP2_ERR_PAUSE : 0;
 }
 
 nghttp2_session_callbacks* Http2Session::Callbacks::make() {

@@ -223,6 +223,19 @@ TEST_F(Http2SessionTest, AForgottenStreamHearsNothingMore) {
   EXPECT_EQ(content_heard(1), "");
 }
 
+TEST_F(Http2SessionTest, AStreamIsResetBetweenTwoRoundsOfItsOutput) {
+  say(hello() + headers(1, get()));
+  const std::string content(60'000, 'x');
+  session().send_head(stream(1), 200, {}, false);
+  session().send_content(stream(1), content, scratch, true, {});
+  ASSERT_GE(produce_once(), Http2Session::kEnough) << "and some of it is left";
+  session().reset(stream(1), Http2Error::InternalError);
+  hear();
+  EXPECT_EQ(reset_error(1), 2);
+  EXPECT_TRUE(stream(1).closed);
+  EXPECT_TRUE(content.starts_with(content_heard(1)));
+}
+
 TEST_F(Http2SessionTest, AResetOfTheClientEndsTheStream) {
   say(hello() + headers(1, get()) + rst(1));
   EXPECT_TRUE(stream(1).closed);
