@@ -5,21 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { runBerth } from './lib/berth.mjs';
 import { Authority } from './lib/certificates.mjs';
 import { serverSockets } from './lib/kernel.mjs';
-import { get, giveUp, leavers } from './lib/leavers.mjs';
+import { get, giveUp, leavers, served, upstreams } from './lib/leavers.mjs';
 import { config, scenario } from './lib/scenario.mjs';
-import { Sleeper } from './lib/sleeper.mjs';
+import { sleeper } from './lib/sleeper.mjs';
 import { until, within } from './lib/wait.mjs';
-
-async function sleeper(s, options) { return s.behind(await Sleeper.start(options)); }
-
-const upstreams = (state) => (m) => m.sum('berth_upstream_connections', { state });
-
-// A patient client, on a connection of its own.
-async function served(s, berth, path = '/') {
-  const got = await s.request(berth, { agent: false, path });
-  assert.equal(got.status, 200, got.headers['proxy-status']);
-  return got;
-}
 
 // The app wakes up, lets go of what nobody waits for, and serves.
 async function wakesAndServes(s, berth, app, bound) {

@@ -2,21 +2,10 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { get, leavers } from './lib/leavers.mjs';
+import { get, leavers, served, upstreams } from './lib/leavers.mjs';
 import { scenario } from './lib/scenario.mjs';
-import { Sleeper } from './lib/sleeper.mjs';
+import { sleeper } from './lib/sleeper.mjs';
 import { until } from './lib/wait.mjs';
-
-async function sleeper(s, options) { return s.behind(await Sleeper.start(options)); }
-
-const upstreams = (state) => (m) => m.sum('berth_upstream_connections', { state });
-
-// A patient client, on a connection of its own.
-async function served(s, berth, path = '/') {
-  const got = await s.request(berth, { agent: false, path });
-  assert.equal(got.status, 200, got.headers['proxy-status']);
-  return got;
-}
 
 scenario('130 clients open an event stream, read one event and leave', async (s) => {
   const app = await sleeper(s);

@@ -1,15 +1,9 @@
 // Servers that do not let go of a connection when Berth does: bare sockets, so that nothing closes unless the test says so.
 import assert from 'node:assert/strict';
 import { KernelWatch, serverSockets } from './lib/kernel.mjs';
-import { get } from './lib/leavers.mjs';
+import { get, served } from './lib/leavers.mjs';
 import { scenario } from './lib/scenario.mjs';
 import { deferred, until, within } from './lib/wait.mjs';
-
-async function served(s, berth, path = '/') {
-  const got = await s.request(berth, { agent: false, path });
-  assert.equal(got.status, 200, got.headers['proxy-status']);
-  return got;
-}
 
 // `handler(wire, nth, asked)`: it calls `asked` when it has read the request from which the client shall leave. A client that
 // leaves before that leaves Berth with a connection on which nothing was sent, and the next request goes there.

@@ -1,4 +1,5 @@
-// Clients that ask for something and leave before it is there, in every way in which clients leave.
+// Clients that leave before their answer is there, in every way in which clients leave, and the patient one that comes after.
+import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { within } from './wait.mjs';
@@ -6,6 +7,16 @@ import { within } from './wait.mjs';
 export async function get(s, berth, path) {
   const wire = await s.wire(berth);
   return wire.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+}
+
+// Berth's connections to app servers in this state, by its metrics.
+export const upstreams = (state) => (m) => m.sum('berth_upstream_connections', { state });
+
+// A patient client, on a connection of its own.
+export async function served(s, berth, path = '/') {
+  const got = await s.request(berth, { agent: false, path });
+  assert.equal(got.status, 200, got.headers['proxy-status']);
+  return got;
 }
 
 async function session(s, berth) {

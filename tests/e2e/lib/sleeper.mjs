@@ -7,7 +7,7 @@ import { within } from './wait.mjs';
 
 const program = path.join(path.dirname(fileURLToPath(import.meta.url)), 'sleepy_app.mjs');
 
-export class Sleeper {
+class Sleeper {
   // `options`: see sleepy_app.mjs.
   static async start(options = {}) {
     const app = new Sleeper();
@@ -51,3 +51,6 @@ export class Sleeper {
     return within(new Promise((resolve) => this.child.once('message', resolve)), () => `word of the app (${this.child.exitCode ?? this.child.signalCode ?? 'running'})`);
   }
 }
+
+// One for a scenario, which stops it at its end.
+export async function sleeper(s, options) { return s.behind(await Sleeper.start(options)); }
