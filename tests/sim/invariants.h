@@ -39,6 +39,9 @@ class Invariants {
   // Everything is over.
   void check_end(const stats::Registry& registry);
 
+  // From here on the proxy closes what it has and waits for no server to let go.
+  void process_ends() { process_ends_ = true; }
+
  private:
   struct Waiting {
     uint64_t arrival;
@@ -88,6 +91,7 @@ class Invariants {
   std::vector<Queue> queues_;
   std::vector<Bound> bounds_;
   uint64_t generation_ = 0;
+  bool process_ends_ = false;
 };
 
 }  // namespace berth::sim

@@ -384,7 +384,10 @@ void Simulation::wind_down() {
   if (scenario.upstream.health.enabled || scenario.upstream.pool.min_idle > 0 ||
       scenario.seed % 7 == 0) {
     reload();
-    if (draining) main_thread_->close_all();
+    if (draining) {
+      main_thread_->close_all();
+      invariants_.process_ends();
+    }
   }
   const TimePoint latest = world.now() + kWindDown;
   while (!world.failed() && world.now() < latest && step()) check();
