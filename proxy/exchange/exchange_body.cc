@@ -12,8 +12,8 @@ namespace {
 // More than this unsent to the server: the client waits.
 constexpr size_t kUnsentToServer = 64 * 1024;
 
-// An upload that has come at this speed so far (bytes a second) may hold a connection while the
-// rest comes. One that is slower is collected first.
+// Bytes a second. An upload that has arrived at least this fast so far may hold a connection while
+// the rest arrives. A slower one is collected first.
 constexpr double kFast = 1024 * 1024;
 
 // Blocks that one exchange reads from its file in a turn: then the others have theirs.
@@ -171,7 +171,8 @@ void Exchange::give_up_body(CloseReason reason) {
   stream_.abort(reason);
 }
 
-// So much of the body has come that no more of it is kept in memory, or that is short.
+// Returns whether no more of the body may stay in memory: request_buffer is full, or memory is
+// short.
 bool Exchange::request_buffer_full(size_t size) const {
   return size >= target_.cluster->settings().request_buffer || memory_is_short();
 }

@@ -65,9 +65,9 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
   }
 }
 
-// Reading ahead of the client stops at response_buffer; when memory is short, at the first byte
-// that the client does not take. It goes on when the client has taken everything, or when there is
-// room again: those who take nothing lose (net/memory_keeper.h).
+// Stops reading ahead of the client at response_buffer, or at the first byte that the client does
+// not take when memory is short. Reading resumes when the client has taken everything, or when
+// memory is free again: net/memory_keeper.h ends the clients that take nothing.
 void Exchange::hold_back_server() {
   const size_t unsent = stream_.unsent();
   if (unsent == 0) return;

@@ -22,8 +22,8 @@ class SharedServer;
 
 namespace berth::exchange {
 
-// How long a transfer has rested. A byte now and then is no movement: each makes up for its share
-// of a second at kRate, so what is slower than that rests most of the time.
+// Measures how long a transfer has rested. A single byte does not end a rest: it shortens it by the
+// time that the byte takes at kRate. So a transfer slower than kRate rests most of the time.
 class Rest {
  public:
   static constexpr uint64_t kRate = 1024;  // bytes a second

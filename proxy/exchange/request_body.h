@@ -1,4 +1,5 @@
-// What has come of a request's body and is still needed: at first in memory, beyond that in a file.
+// The part of a request's body that has arrived and is still needed: first in memory, then in a
+// file.
 #pragma once
 
 #include <cstddef>

@@ -8,12 +8,13 @@
 // response_buffer ahead; a quarter is as much for the few connections that a browser opens to a
 // site, and lets four addresses that take nothing share what there is, and no fewer.
 //
-// Whose share is used up, or everybody when seven eighths of the budget are, is read ahead no
-// further: bytes from a server wait until the client has taken all that is here. That slows down
-// those who move. Those who do not would keep a connection to a server for it: so whoever would
-// need more than a moment to take what it holds, at the pace at which it moves, loses: the slowest
-// first, and of those who take nothing whoever holds most, until the share suffices again. The
-// nearer the whole is to the budget, the shorter that moment; at the budget somebody always loses.
+// When a share is used up, Berth reads no further ahead for its owner: bytes from the server wait
+// until the client has taken all that is here. When seven eighths of the budget are used up, this
+// holds for everybody. It slows down the clients that move. A client that does not move would keep
+// a connection to a server busy, so clients lose that would need too long to take what they hold at
+// their pace: the slowest first, and among those that take nothing the one that holds most, until
+// the share suffices again. The closer the total is to the budget, the shorter the time allowed; at
+// the budget somebody always loses.
 //
 // The bound is exact but for what one turn of a worker's loop reads, and for what workers have not
 // told each other (byte_buffer.cc, address_totals.h).
@@ -56,17 +57,17 @@ class MemoryKeeper final : private event::TimerHandler, private event::TurnTask 
   static uint64_t address_share(uint64_t budget) { return budget / 4; }
   static uint64_t connection_share(uint64_t budget) { return budget / 8; }
 
-  // Whether no more is to be read for this account now. If so, on_memory() follows when there is
-  // room, or somebody loses.
+  // Returns whether nothing more may be read for this account now. If so, on_memory() follows when
+  // there is room; otherwise somebody loses.
   bool must_wait(MemoryAccount& account);
-  // Whether it holds so much, and moves so little, that it is to begin nothing new.
+  // Returns whether the account holds so much, and moves so little, that it may begin nothing new.
   bool refuses(const MemoryAccount& account) const {
     return account.linked() && holds_too_much(account);
   }
 
-  // How often somebody has lost, since the start.
+  // Returns how many clients have lost since the start.
   uint64_t losses() const { return losses_; }
-  // Whose the last one was; "many clients": of a proxy or a Unix socket.
+  // Returns the address of the last client that lost, or "many clients" for a proxy or Unix socket.
   std::string last_loser() const;
 
  private:

@@ -29,6 +29,15 @@ class WaitingTest : public ProxyInMemory {
     return from == std::string::npos ? ""
                                      : head.substr(from + 1, head.find(' ', from + 1) - from - 1);
   }
+  // Its second connection is refused; the third, a trial, finds the server back.
+  void expect_wait_until_back(Call& call) {
+    refuse(1);
+    EXPECT_FALSE(call.client.done());
+    pass(kFirst);
+    accept(2);
+    say(2, kOk);
+    EXPECT_EQ(call.client.status, 200);
+  }
   bool away(size_t which = 0) { return servers[which]->backoff.away(); }
 };
 
@@ -210,12 +219,7 @@ TEST_F(WaitingTest, ClosedBeforeAByteWasSentIsLikeRefused) {
   server(0).rst = true;  // the proxy does not know yet
   Call& call = post();
   ASSERT_EQ(connections(), 2U);
-  refuse(1);
-  EXPECT_FALSE(call.client.done());
-  pass(kFirst);
-  accept(2);
-  say(2, kOk);
-  EXPECT_EQ(call.client.status, 200);
+  expect_wait_until_back(call);
 }
 
 // It was sent, so it spends the retry budget; then it waits like any other.
@@ -225,12 +229,7 @@ TEST_F(WaitingTest, ARequestThatWasUnderWayIsSentAgainIfItMayBe) {
   Call& get_call = get();
   hang_up(0);
   ASSERT_EQ(connections(), 2U);
-  refuse(1);
-  EXPECT_FALSE(get_call.client.done());
-  pass(kFirst);
-  accept(2);
-  say(2, kOk);
-  EXPECT_EQ(get_call.client.status, 200);
+  expect_wait_until_back(get_call);
   Call& post_call = post();
   hang_up(2);
   EXPECT_EQ(post_call.client.status, 502);
