@@ -39,7 +39,8 @@ Kind kind_of(const SharedServer& server, TimePoint now) {
   return Kind::None;
 }
 
-// For those who wait, what is idle of a server that is away is as good as any.
+// Returns the kind in which a server serves waiters: to them, an idle connection to a server that
+// is away is as good as any other.
 Kind kind_for_waiters(const SharedServer& server, TimePoint now) {
   const bool backup = server.backup.load(std::memory_order_relaxed);
   if (server.left_out(now)) return backup ? Kind::LeftOutBackup : Kind::LeftOut;

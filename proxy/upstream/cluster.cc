@@ -94,7 +94,8 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const TriedServers& tried, Ser
   return {};
 }
 
-// Not if it never worked, or will not work by itself: who waits then waits in vain.
+// A request waits only for a server that has worked before and may come back by itself; otherwise
+// it would wait in vain.
 bool Cluster::waits_after(CloseReason reason) const {
   const config::Pool& pool = settings_->pool;
   return pool.wait_while_down && pool.queue_size > 0 && reason != CloseReason::NoLocalResources &&

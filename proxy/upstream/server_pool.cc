@@ -203,7 +203,7 @@ void ServerPool::serve_queue() {
   }
 }
 
-// For those who wait: whoever connects first serves them, in their order.
+// Tries the server again when its pause is over, so that waiters need no new request for that.
 void ServerPool::try_again_in_time() {
   if (env_.now() < server_->backoff.due()) {
     wake_at(server_->backoff.due());
