@@ -28,6 +28,7 @@ struct ActiveExchange final : event::Disposable {
   bool body_paused = false;  // the exchange takes no more of it for now
   bool keep_alive = false;   // decided with the response's head
   bool chunked = false;      // the response
+  bool break_shows = false;  // the client can tell when the response breaks off
   bool head_sent = false;
   bool response_complete = false;
   CloseReason close_reason = CloseReason::None;  // !keep_alive: why

@@ -341,11 +341,20 @@ void ClientConnection::record(uint16_t status) const {
                   .sent = active_->sent - out_.size()});
 }
 
+// Where the response's framing shows that it is not whole, the client gets what has come of it and
+// a FIN, as from the server itself; otherwise only RST tells it from a whole one.
 void ClientConnection::abort(CloseReason reason) {
   if (state() == Closed) return;
-  // RST: neither a close-delimited nor a chunked body must look complete.
-  transport_->abort_on_close();
   if (active_) active_->exchange.set_failure(reason);
+  const bool server_broke_off = reason == CloseReason::ResponseAborted && state() == Active;
+  if (server_broke_off && active_->break_shows && !broken_) {
+    active_->keep_alive = false;
+    active_->close_reason = reason;
+    set_state(Writing);
+    if (out_.empty()) end_exchange();
+    return;
+  }
+  transport_->abort_on_close();
   close(reason);
 }
 

@@ -93,7 +93,9 @@ void ClientConnection::read_head() {
 void ClientConnection::parse_head(char* data, size_t size) {
   const config::Listener& settings = listener_.settings();
   http::RequestHead& head = shared_head();
-  const http::HeadLimits limits{.max_head = settings.max_head, .max_target = settings.max_target};
+  const http::HeadLimits limits{.max_head = settings.max_head,
+                                .max_target = settings.max_target,
+                                .max_fields = settings.max_fields};
   const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
   switch (outcome.status) {
     case http::ParseStatus::Refused:

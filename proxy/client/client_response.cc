@@ -94,6 +94,7 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
   const bool known_end =
       start.framing.kind == http::BodyKind::None || start.framing.kind == http::BodyKind::Length;
   active.chunked = !known_end && !active.http10;
+  active.break_shows = active.chunked || start.framing.kind == http::BodyKind::Length;
   active.status = start.head.status;
   active.head_sent = true;
   decide_keep_alive(known_end || active.chunked);
@@ -190,7 +191,7 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
   std::array<char, kUsualHead> usual;
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
-    writer.status_line(response.status, {});
+    writer.status_line(response.status, http::reason_phrase(response.status));
     for (const auto& [name, value] : answer) writer.field(name, value);
     if (wants_hsts()) writer.field(kHstsField, listener_.hsts());
     writer.append(connection_fields());

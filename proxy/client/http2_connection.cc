@@ -52,7 +52,9 @@ constexpr std::array<uint8_t, 8> kTransitions = {
 };
 
 http::Http2Limits limits_of(const config::Listener& settings) {
-  return {.head = {.max_head = settings.max_head, .max_target = settings.max_target},
+  return {.head = {.max_head = settings.max_head,
+                   .max_target = settings.max_target,
+                   .max_fields = settings.max_fields},
           .max_streams = settings.http2.max_streams};
 }
 

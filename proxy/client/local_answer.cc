@@ -36,6 +36,10 @@ LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, int64_t wall_u
     status.append(exchange::proxy_status_error(response.reason));
     status.append("; details=\"");
     status.append(info(response.reason).label);
+    if (!response.detail.empty()) {
+      status.append(": ");
+      status.append(response.detail.substr(0, 128));
+    }
     status.append("\"");
     add("Proxy-Status", status.text());
   } else {

@@ -33,7 +33,7 @@ class LocalAnswer {
   std::array<char, 256> body_;
   std::array<char, 40> date_;
   std::array<char, 24> length_;
-  std::array<char, 160> status_;
+  std::array<char, 320> status_;
 };
 
 }  // namespace berth::client

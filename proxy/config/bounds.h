@@ -61,6 +61,7 @@ inline constexpr NumberBounds kEjectPercent{1, 100, "to leave none out, write ej
 inline constexpr NumberBounds kPercent{0, 100, ""};
 inline constexpr NumberBounds kHead{1 * kKiB, 1 * kMiB, ""};
 inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
+inline constexpr NumberBounds kFields{16, 10'000, ""};
 inline constexpr NumberBounds kBody{1, 1024 * kGiB, "write unlimited for no limit"};
 inline constexpr NumberBounds kRate{1, 1 * kGiB, "write off for no limit"};
 inline constexpr NumberBounds kBuffer{4 * kKiB, 64 * kMiB, ""};

@@ -45,6 +45,7 @@ struct Listener {
   uint64_t min_send_rate = 240;
   uint64_t max_head = 32 * kKiB;
   uint64_t max_target = 8 * kKiB;
+  uint32_t max_fields = 128;     // of a request's head
   uint64_t max_body = 1 * kGiB;  // 0: no limit
   uint32_t max_connections = 0;  // over all workers; 0: as many as file descriptors allow
   uint32_t backlog = 4096;

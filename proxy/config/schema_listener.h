@@ -67,6 +67,7 @@ void visit_keys(V& v, Listener& l) {
   v.rate("min_send_rate", l.min_send_rate, bounds::kRate, kOff);
   v.size("max_head", l.max_head, bounds::kHead);
   v.size("max_target", l.max_target, bounds::kTarget);
+  v.count("max_fields", l.max_fields, bounds::kFields);
   v.size("max_body", l.max_body, bounds::kBody, &kUnlimited);
   v.count("max_connections", l.max_connections, bounds::kClientConnections, &kAuto);
   v.count("backlog", l.backlog, bounds::kBacklog);

@@ -106,6 +106,7 @@ void visit_keys(V& v, Upstream& u) {
   v.size("request_buffer", u.request_buffer, bounds::kBuffer);
   v.size("response_buffer", u.response_buffer, bounds::kBuffer);
   v.size("max_response_head", u.max_response_head, bounds::kHead);
+  v.count("max_fields", u.max_fields, bounds::kFields);
   v.switchable("tcp_keepalive", u.tcp_keepalive);
   v.switchable("tls", u.tls);
   v.choice("proxy_protocol", u.proxy_protocol, kProxyProtocols);

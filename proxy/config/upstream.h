@@ -105,6 +105,7 @@ struct Upstream {
   uint64_t request_buffer = 64 * kKiB;
   uint64_t response_buffer = 256 * kKiB;
   uint64_t max_response_head = 64 * kKiB;
+  uint32_t max_fields = 1000;  // of a response's head
   TcpKeepalive tcp_keepalive;
   UpstreamTls tls;
   ProxyProtocol proxy_protocol = ProxyProtocol::Off;

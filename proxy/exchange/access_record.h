@@ -37,6 +37,7 @@ struct AccessRecord {
   bool reused = false;                         // the connection had carried a request before
 
   CloseReason reason = CloseReason::None;  // why the request failed; None: it did not
+  std::string_view detail;                 // what was wrong with a malformed response, and where
   std::string_view user_agent;
   std::string_view referer;
   std::string_view request_id;

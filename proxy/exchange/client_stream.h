@@ -34,6 +34,7 @@ struct LocalResponse {
   CloseReason reason = CloseReason::None;
   std::string_view request_id;
   std::string_view location = {};  // of a redirect
+  std::string_view detail = {};    // more than the reason says, in words for people
 };
 
 // What is known of the client; lives as long as the stream.

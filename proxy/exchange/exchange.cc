@@ -223,6 +223,7 @@ Replayable Exchange::replayable() const {
 void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   stats::ServerStats& server = lease_->pool().stats();
   lease_.forget();
+  detail_ = failure.detail;
   if (response_started()) {
     set_failure(failure.reason);
     upload_slot_.give_back();
@@ -300,7 +301,8 @@ void Exchange::answer(CloseReason reason, std::string_view location) {
   stream_.send_local({.status = status != 0 ? status : uint16_t{502},
                       .reason = reason,
                       .request_id = request_.request_id,
-                      .location = location});
+                      .location = location,
+                      .detail = detail_});
   stream_.response_complete();
 }
 
@@ -328,6 +330,7 @@ void Exchange::describe(AccessRecord& record) const {
   record.referer = request_.referer;
   record.request_id = request_.request_id;
   record.reason = failure_;
+  record.detail = detail_;
   if (target_.route == nullptr) return;
   record.upstream = target_.route->upstream;
   record.attempts = attempts_;

@@ -159,6 +159,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool client_done_ = false;  // tunnel: FIN from the client
   bool server_done_ = false;  // tunnel: FIN from the server
   CloseReason failure_ = CloseReason::None;
+  std::string detail_;  // what was wrong with a malformed response
 
   RequestBody body_;            // what waits for a connection, or is kept for a replay
   uint64_t received_ = 0;       // bytes of a body that did not come with its head

@@ -14,6 +14,7 @@ void Exchange::on_interim(const http::ResponseHead& head) {
 void Exchange::on_response(const http::ResponseHead& head, std::string_view body, bool complete) {
   answered_at_ = context_.env.now();
   failure_ = CloseReason::None;  // what earlier servers did no longer matters
+  detail_.clear();
   if (!feeding()) body_.clear();
   body_kept_ = false;
   response_ = ResponseProgress::Body;

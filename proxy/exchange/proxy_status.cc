@@ -23,6 +23,7 @@ constexpr std::pair<CloseReason, std::string_view> kErrors[] = {
     {CloseReason::ResponseStalled, "http_response_timeout"},
     {CloseReason::RequestStalled, "connection_write_timeout"},
     {CloseReason::ResponseHeadTooLarge, "http_response_header_section_size"},
+    {CloseReason::ResponseTooManyFields, "http_response_header_section_size"},
     {CloseReason::UnexpectedUpgrade, "http_upgrade_failed"},
     {CloseReason::BadResponse, "http_protocol_error"},
     {CloseReason::BytesWhileIdle, "http_protocol_error"},

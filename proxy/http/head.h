@@ -1,11 +1,11 @@
 // A parsed message head: views into the buffer that it was parsed from, valid while that buffer is.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proxy/http/header_id.h"
 #include "proxy/http/method.h"
@@ -23,16 +23,20 @@ struct HeaderField {
   uint32_t line_size = 0;
 };
 
-// The fields of one head in the order of arrival. Fixed capacity: a head never allocates.
+// The fields of one head in the order of arrival. Whoever parses many heads keeps one of these:
+// only a head with more fields than any before it allocates.
 class HeaderList {
  public:
-  static constexpr size_t kCapacity = 128;
+  static constexpr size_t kUsual = 128;  // room from the beginning
 
-  bool push(const HeaderField& field) {
-    if (size_ == kCapacity) return false;
+  HeaderList() : fields_(kUsual) {}
+  void push(const HeaderField& field) {
+    if (size_ == room()) grow();
     fields_[size_++] = field;
-    return true;
   }
+  size_t room() const { return fields_.size(); }
+  // Doubles the room; what is there stays, at another place.
+  void grow() { fields_.resize(2 * room()); }
   // For the parser, which fills the fields in place: after begin()[0, size) has been written.
   void set_size(size_t size) { size_ = size; }
   void clear() { size_ = 0; }
@@ -57,7 +61,7 @@ class HeaderList {
 
  private:
   size_t size_ = 0;
-  std::array<HeaderField, kCapacity> fields_;
+  std::vector<HeaderField> fields_;
 };
 
 // What the fields say about the message's framing and its connection; filled by the parser.
@@ -65,12 +69,13 @@ struct HeadSummary {
   static constexpr uint64_t kNoLength = UINT64_MAX;
 
   uint64_t content_length = kNoLength;
-  uint8_t minor_version = 1;  // 0 or 1: what is newer is taken for 1.1 (RFC 9110 section 2.5)
-  bool chunked = false;       // the final (and only) transfer coding
-  bool close = false;         // Connection: close
-  bool keep_alive = false;    // Connection: keep-alive
-  bool upgrade = false;       // Connection: upgrade, and Upgrade names one protocol to tunnel
-  bool te_trailers = false;   // TE: trailers
+  uint8_t minor_version = 1;      // 0 or 1: what is newer is taken for 1.1 (RFC 9110 section 2.5)
+  bool chunked = false;           // the final (and only) transfer coding
+  bool close = false;             // Connection: close
+  bool keep_alive = false;        // Connection: keep-alive
+  bool upgrade = false;           // Connection: upgrade, and Upgrade names one protocol to tunnel
+  bool te_trailers = false;       // TE: trailers
+  bool ambiguous_length = false;  // response: chunked, and Content-Length too, which does not count
 
   bool has_length() const { return content_length != kNoLength; }
   // RFC 9112 section 9.3.

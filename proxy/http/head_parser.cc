@@ -5,6 +5,16 @@
 
 namespace berth::http {
 
+namespace {
+
+CloseReason as_response(CloseReason refusal) {
+  if (refusal == CloseReason::HeadTooLarge) return CloseReason::ResponseHeadTooLarge;
+  if (refusal == CloseReason::TooManyHeaders) return CloseReason::ResponseTooManyFields;
+  return CloseReason::BadResponse;
+}
+
+}  // namespace
+
 ParseOutcome HeadParser::parse(std::string_view bytes, const HeadLimits& limits,
                                HeadProgress& progress, RequestHead& head) {
   const ParseOutcome outcome = HeadParserImpl<DefaultScan>::parse(bytes, limits, progress.scanned_,
@@ -19,9 +29,7 @@ ParseOutcome HeadParser::parse(std::string_view bytes, const HeadLimits& limits,
                                                             progress.line_start_, head);
   if (outcome.status != ParseStatus::Incomplete) progress.reset();
   if (outcome.status == ParseStatus::Refused) {
-    const bool too_large = outcome.refusal == CloseReason::HeadTooLarge ||
-                           outcome.refusal == CloseReason::TooManyHeaders;
-    outcome.refusal = too_large ? CloseReason::ResponseHeadTooLarge : CloseReason::BadResponse;
+    outcome.refusal = as_response(outcome.refusal);
   }
   return outcome;
 }

@@ -21,6 +21,9 @@ struct ParseOutcome {
   ParseStatus status = ParseStatus::Incomplete;
   size_t head_size = 0;                     // Complete: bytes up to and with the empty line
   CloseReason refusal = CloseReason::None;  // Refused: why (its table entry has the status)
+  // Refused: the rule that was broken, and the line that broke it (0: the start line, or several).
+  CloseReason rule = CloseReason::None;
+  size_t line_at = 0;
 };
 
 // Interim responses to one request: more is a server gone wild.
@@ -29,6 +32,7 @@ inline constexpr uint8_t kMaxInterims = 64;
 struct HeadLimits {
   size_t max_head = size_t{32} * 1024;   // bytes, with the empty line: more is 431
   size_t max_target = size_t{8} * 1024;  // bytes: more is 414
+  size_t max_fields = 128;               // more is 431
 };
 
 // Where the parsing of one head stands between two reads. Eight bytes, one per connection.
@@ -56,7 +60,9 @@ class HeadParser {
   static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits,
                             HeadProgress& progress, RequestHead& head);
 
-  // Refuses with BadResponse or ResponseHeadTooLarge.
+  // Some empty lines before the status line are skipped: apps send one behind a 100, as browsers
+  // once did behind a form. Refuses with BadResponse, ResponseHeadTooLarge or
+  // ResponseTooManyFields.
   static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits,
                             HeadProgress& progress, ResponseHead& head);
 };

@@ -47,7 +47,13 @@ class HeadParserImpl {
     const HeadLimits& limits;
   };
 
-  static ParseOutcome refuse(CloseReason reason) { return {ParseStatus::Refused, 0, reason}; }
+  static ParseOutcome refuse(CloseReason reason, size_t line_at = 0) {
+    return {ParseStatus::Refused, 0, reason, reason, line_at};
+  }
+
+  // Empty lines before the start line that are skipped, in bytes.
+  template <class Head>
+  static constexpr uint32_t kMaxSkipped = std::is_same_v<Head, RequestHead> ? 2 : 8;
 
   // Has a line ended since the last call?
   static bool line_ended(const Input& in, uint32_t scanned) {
@@ -55,9 +61,9 @@ class HeadParserImpl {
     return std::memchr(from, '\n', static_cast<size_t>(in.end - from)) != nullptr;
   }
 
-  // The start line is line 0, or line 1 behind an empty one: no other line begins at 0 or 2.
+  // Only empty lines are before the start line, and no other line can begin so soon behind them.
   static bool in_start_line(const Input& in, uint32_t line_start) {
-    return line_start == 0 || (line_start == 2 && in.begin[0] == '\r');
+    return line_start == 0 || (line_start <= 8 && in.begin[0] == '\r');
   }
 
   // No acceptable request line is longer, so the part that is there can be refused already.
@@ -77,8 +83,9 @@ class HeadParserImpl {
     const bool whole = in_start_line(in, line_start);
     const char* at = in.begin + line_start;
     if (whole) {
-      if constexpr (std::is_same_v<Head, RequestHead>) {
-        if (line_start == 0 && in.end - at >= 2 && at[0] == '\r' && at[1] == '\n') at += 2;
+      while (at - in.begin < kMaxSkipped<Head> && in.end - at >= 2 && at[0] == '\r' &&
+             at[1] == '\n') {
+        at += 2;
       }
       line_start = static_cast<uint32_t>(at - in.begin);
       CloseReason refusal = CloseReason::None;
@@ -93,18 +100,24 @@ class HeadParserImpl {
     return parse_from(in, line_start, head);
   }
 
-  // Lines beyond the capacity are checked like all others, and then make the head too large. The
+  // Lines beyond max_fields are checked like all others, and then make the head too large. The
   // rules are applied only to a whole head.
   template <class Head>
   static ParseOutcome parse_fields(const Input& in, const char* at, bool whole,
                                    uint32_t& line_start, Head& head) {
     const char* const end = in.end;
-    HeaderField* const fields = head.fields.begin();
+    HeaderField* fields = head.fields.begin();
+    size_t room = std::min(head.fields.room(), in.limits.max_fields);
     size_t count = 0;
     FieldIndex index;
     HeaderField surplus;
     for (;;) {
-      HeaderField* const field = count < HeaderList::kCapacity ? fields + count : &surplus;
+      if (count == room && room < in.limits.max_fields) [[unlikely]] {
+        head.fields.grow();
+        fields = head.fields.begin();
+        room = std::min(head.fields.room(), in.limits.max_fields);
+      }
+      HeaderField* const field = count < room ? fields + count : &surplus;
       LineShape shape;
       if (Scan::plain_line(at, end, shape)) {
         at = take_plain_line(at, shape, *field);
@@ -118,7 +131,7 @@ class HeadParserImpl {
         }
         if (step != LineStep::Line) {
           line_start = static_cast<uint32_t>(at - in.begin);
-          return step == LineStep::Partial ? ParseOutcome{} : refuse(refusal);
+          return step == LineStep::Partial ? ParseOutcome{} : refuse(refusal, line_start);
         }
         at = next;
       }
@@ -127,7 +140,7 @@ class HeadParserImpl {
       index.add(field->id);
       ++count;
     }
-    if (count > HeaderList::kCapacity) return refuse(CloseReason::TooManyHeaders);
+    if (count > in.limits.max_fields) return refuse(CloseReason::TooManyHeaders);
     head.fields.set_size(count);
     if (whole) {
       const CloseReason refusal = apply_rules(index, head);

@@ -71,6 +71,55 @@ CloseReason apply_framing(FieldIndex index, const HeaderList& fields, HeadSummar
   return CloseReason::None;
 }
 
+// All Content-Length fields of a response as one, if they say the same (RFC 9112 section 6.3): apps
+// set it twice.
+bool unite_lengths(HeaderList& fields, uint64_t& length) {
+  bool first = true;
+  for (HeaderField& field : fields) {
+    if (field.id != ContentLength) continue;
+    std::string_view rest = field.value;
+    do {
+      const std::string_view part = next_part(rest, ',');
+      uint64_t value = 0;
+      if (!parse_content_length(part, value) || (!first && value != length)) return false;
+      if (first) {
+        field.line_size = part.size() == field.value.size() ? field.line_size : 0;
+        field.value = part;
+      } else if (part.data() == field.value.data()) {
+        field.hop_by_hop = true;
+      }
+      length = value;
+      first = false;
+    } while (!rest.empty());
+  }
+  return true;
+}
+
+// More lenient than a request's: nothing that a server says can be meant for another one, and
+// connections on which it was unclear are not used again.
+CloseReason apply_response_framing(FieldIndex index, ResponseHead& head) {
+  HeadSummary& summary = head.summary;
+  const bool coded = index.seen(TransferEncoding);
+  const bool both = coded && index.seen(ContentLength);
+  if (coded) {
+    const std::string_view value = head.fields.find(TransferEncoding)->value;
+    if (index.repeated(TransferEncoding) || summary.minor_version == 0 ||
+        !equals_nocase<"chunked">(value)) {
+      return CloseReason::BadTransferEncoding;
+    }
+    summary.chunked = true;
+    summary.ambiguous_length = both;
+  } else if (!unite_lengths(head.fields, summary.content_length)) {
+    return CloseReason::BadContentLength;
+  }
+  if (both || (summary.has_length() && (head.status < 200 || head.status == 204))) {
+    for (HeaderField& field : head.fields) {
+      if (field.id == ContentLength) field.hop_by_hop = true;
+    }
+  }
+  return CloseReason::None;
+}
+
 // More options than any real message has; it bounds the work of looking for each.
 constexpr int kMaxConnectionOptions = 32;
 
@@ -237,11 +286,8 @@ CloseReason apply_rules(FieldIndex index, RequestHead& head) {
 CloseReason apply_rules(FieldIndex index, ResponseHead& head) {
   HeadSummary& summary = head.summary;
   if (index.any(kFraming)) {
-    const CloseReason refusal = apply_framing(index, head.fields, summary);
+    const CloseReason refusal = apply_response_framing(index, head);
     if (refusal != CloseReason::None) return refusal;
-    if (summary.has_length() && (head.status < 200 || head.status == 204)) {
-      head.fields.find(ContentLength)->hop_by_hop = true;
-    }
   }
   if (index.seen(Connection)) {
     bool upgrade = false;

@@ -104,7 +104,6 @@ void HeadWriter::request_line(std::string_view method, std::string_view target) 
 
 void HeadWriter::status_line(uint16_t status, std::string_view reason) {
   constexpr std::string_view kVersion = "HTTP/1.1 ";
-  if (reason.empty()) reason = reason_phrase(status);
   char* to = take(kVersion.size() + 4 + reason.size() + 2);
   if (to == nullptr) return;
   to = copy(to, kVersion);

@@ -22,7 +22,7 @@ class HeadWriter {
 
   // "METHOD target HTTP/1.1\r\n"
   void request_line(std::string_view method, std::string_view target);
-  // "HTTP/1.1 200 OK\r\n"; an empty reason is replaced by the standard phrase.
+  // "HTTP/1.1 200 OK\r\n"
   void status_line(uint16_t status, std::string_view reason);
   // "Name: value\r\n"
   void field(std::string_view name, std::string_view value) {

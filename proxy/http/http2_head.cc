@@ -205,9 +205,11 @@ Http2HeadBuilder::Outcome Http2HeadBuilder::finish(bool ends, std::string_view w
   if (outcome.refusal != CloseReason::None) return outcome;
   HeadProgress progress;
   // The lines that we have added are not the client's fault.
-  constexpr size_t kOwnLines = 256;
-  const HeadLimits limits{.max_head = limits_.max_head + kOwnLines,
-                          .max_target = limits_.max_target};
+  constexpr size_t kOwnBytes = 256;
+  constexpr size_t kOwnLines = 4;
+  const HeadLimits limits{.max_head = limits_.max_head + kOwnBytes,
+                          .max_target = limits_.max_target,
+                          .max_fields = limits_.max_fields + kOwnLines};
   const ParseOutcome parsed = HeadParser::parse(text_.view(), limits, progress, head);
   outcome.refusal = parsed.refusal;
   if (parsed.status == ParseStatus::Incomplete) outcome.refusal = CloseReason::BadHeaderValue;

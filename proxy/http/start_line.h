@@ -106,13 +106,15 @@ inline LineStep read_start_line(const char* at, const char* end, const HeadLimit
   constexpr std::string_view kVersion = "HTTP/1.";
   constexpr std::ptrdiff_t kStatusEnd = sizeof("HTTP/1.1 200") - 1;
   refusal = CloseReason::BadResponse;
+  if (*at == '\r' && end - at == 1) return LineStep::Partial;  // of an empty line, maybe
   if (end - at <= kStatusEnd) {
     const std::string_view part{at, std::min(static_cast<size_t>(end - at), kVersion.size())};
     return kVersion.starts_with(part) ? LineStep::Partial : LineStep::Refused;
   }
   if (!starts_with<"HTTP/1.">(at)) return LineStep::Refused;
   if (!is_class(at[7], kDigit) || at[8] != ' ') return LineStep::Refused;
-  if (at[9] < '1' || at[9] > '5' || !is_class(at[10], kDigit) || !is_class(at[11], kDigit)) {
+  // RFC 9110 section 15: 600 and more are somebody's own, and count as 5xx.
+  if (at[9] < '1' || at[9] > '9' || !is_class(at[10], kDigit) || !is_class(at[11], kDigit)) {
     return LineStep::Refused;
   }
   const char* reason = at + kStatusEnd;

@@ -106,7 +106,7 @@ size_t access_line_bound(const AccessRecord& record) {
   const size_t texts = record.listener.size() + record.client.size() + record.method.size() +
                        record.host.size() + record.target.size() + record.protocol.size() +
                        record.upstream.size() + record.server.size() + record.user_agent.size() +
-                       record.referer.size() + record.request_id.size();
+                       record.referer.size() + record.request_id.size() + record.detail.size();
   return std::min(kFixed + kWorstEscape * texts, kMaxAccessLine);
 }
 
@@ -131,6 +131,7 @@ size_t write_json_line(char* out, const AccessRecord& record, AccessTime& time) 
     out = put(put_literal(out, ",\"reason\":\""), info(record.reason).label);
     *out++ = '"';
   }
+  if (!record.detail.empty()) out = put_field(out, ",\"detail\":\"", record.detail, kMaxName);
   if (!record.user_agent.empty())
     out = put_field(out, ",\"user_agent\":\"", record.user_agent, kMaxUserAgent);
   if (!record.referer.empty()) out = put_field(out, ",\"referer\":\"", record.referer, kMaxReferer);

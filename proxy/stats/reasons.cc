@@ -105,6 +105,8 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::RequestStalled:
     case CloseReason::BadResponse:
     case CloseReason::ResponseHeadTooLarge:
+    case CloseReason::ResponseTooManyFields:
+    case CloseReason::AmbiguousLength:
     case CloseReason::UnexpectedUpgrade:
     case CloseReason::ResponseBodyUntilClose:
     case CloseReason::UnfinishedRequest:

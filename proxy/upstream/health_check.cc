@@ -4,6 +4,7 @@
 
 #include "proxy/http/head.h"
 #include "proxy/net/connect_error.h"
+#include "proxy/http/malformed.h"
 #include "proxy/net/proxy_header.h"
 
 namespace berth::upstream {
@@ -146,12 +147,16 @@ void HealthCheck::read_answer() {
 // True when the check is over.
 bool HealthCheck::understand() {
   http::ResponseHead head;
-  const http::HeadLimits limit{.max_head = settings_->max_response_head, .max_target = 0};
+  const http::HeadLimits limit{.max_head = settings_->max_response_head,
+                               .max_target = 0,
+                               .max_fields = settings_->max_fields};
   for (;;) {
     const auto outcome = http::HeadParser::parse(answer_, limit, progress_, head);
     if (outcome.status == http::ParseStatus::Incomplete) return false;
     if (outcome.status == http::ParseStatus::Refused) {
-      finish(false, outcome.refusal, info(outcome.refusal).text);
+      finish(false, outcome.refusal,
+             std::string(info(outcome.refusal).text) + ": " +
+                 http::describe_refusal(answer_, outcome));
       return true;
     }
     if (head.status >= 200 || head.status == 101) break;

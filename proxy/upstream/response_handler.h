@@ -12,11 +12,12 @@ namespace berth::upstream {
 // Why an upstream connection failed under a request, with what a retry depends on.
 struct UpstreamFailure {
   CloseReason reason = CloseReason::None;
-  bool reused = false;         // the connection had carried a request before
-  bool sent_nothing = false;   // the kernel accepted no byte of this request
-  bool fin_proved = false;     // EOF, and no byte of this request was ever acknowledged
-  bool response_seen = false;  // at least one byte of a response came
-  bool stale = false;          // the server had closed it when it was wanted
+  bool reused = false;           // the connection had carried a request before
+  bool sent_nothing = false;     // the kernel accepted no byte of this request
+  bool fin_proved = false;       // EOF, and no byte of this request was ever acknowledged
+  bool response_seen = false;    // at least one byte of a response came
+  bool stale = false;            // the server had closed it when it was wanted
+  std::string_view detail = {};  // what was wrong with a malformed response, and where
 };
 
 // Thread: the worker's. During any of these the lease may be dropped. Views are valid during the

@@ -221,12 +221,13 @@ void UpstreamConnection::on_ready(net::Ready ready) {
   if (ready.writable && leased_as(request) && !out_.empty()) flush();
 }
 
-void UpstreamConnection::fail(CloseReason reason, bool eof) {
+void UpstreamConnection::fail(CloseReason reason, bool eof, std::string_view detail) {
   UpstreamFailure failure{.reason = reason,
                           .reused = reused(),
                           .sent_nothing = accepted_ == 0,
                           .fin_proved = false,
-                          .response_seen = response_seen_};
+                          .response_seen = response_seen_,
+                          .detail = detail};
   if (eof && acked_before_ != UINT64_MAX) {
     failure.fin_proved = transport_->bytes_acked() == acked_before_;
   }
@@ -282,6 +283,7 @@ std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
     if (!request_complete_ || !out_.empty() || write_broken_) return CloseReason::UnfinishedRequest;
     if (leftover_) return CloseReason::LeftoverBytes;
     if (until_close_) return CloseReason::ResponseBodyUntilClose;
+    if (ambiguous_length_) return CloseReason::AmbiguousLength;
     if (last_reason_ != CloseReason::None) return last_reason_;
     if (server_closes_) return server_http10_ ? CloseReason::Http10 : CloseReason::CloseRequested;
     if (hinted_timeout_ == 0) return CloseReason::LearnedLimit;

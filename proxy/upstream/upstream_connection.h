@@ -128,7 +128,7 @@ class UpstreamConnection final : public event::Disposable,
   void process_final_head(char* data, size_t size);
   void process_body(char* data, size_t size);
   void on_end(bool reset);
-  void fail(CloseReason reason, bool eof = false);
+  void fail(CloseReason reason, bool eof = false, std::string_view detail = {});
   void park();
   CloseReason why_idle_for_too_long() const;
   void set_idle_limit();
@@ -161,6 +161,7 @@ class UpstreamConnection final : public event::Disposable,
   bool paused_ = false;
   bool leftover_ = false;
   bool until_close_ = false;
+  bool ambiguous_length_ = false;
   bool server_closes_ = false;  // Connection: close, or HTTP/1.0 without keep-alive
   bool server_http10_ = false;
   bool response_seen_ = false;

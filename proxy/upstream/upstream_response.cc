@@ -1,4 +1,5 @@
 // What an UpstreamConnection reads: the response, its body, its end.
+#include "proxy/http/malformed.h"
 #include "proxy/upstream/server_pool.h"
 #include "proxy/upstream/upstream_connection.h"
 
@@ -53,7 +54,7 @@ void UpstreamConnection::read_response() {
 
 void UpstreamConnection::process(char* data, size_t size) {
   if (accepted_ == 0 && phase_ == Phase::Head) {
-    fail(CloseReason::BadResponse);  // an answer to nothing
+    fail(CloseReason::BadResponse, false, "an answer before the request");
     return;
   }
   if (phase_ == Phase::Body) {
@@ -75,11 +76,13 @@ void UpstreamConnection::process(char* data, size_t size) {
 // One head off the front of `data`. True if it was interim and the next one is to be looked for.
 bool UpstreamConnection::process_head(char*& data, size_t& size) {
   http::ResponseHead& head = shared_head();
-  const http::HeadLimits limits{.max_head = pool_->settings().max_response_head, .max_target = 0};
+  const http::HeadLimits limits{.max_head = pool_->settings().max_response_head,
+                                .max_target = 0,
+                                .max_fields = pool_->settings().max_fields};
   const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
   switch (outcome.status) {
     case http::ParseStatus::Refused:
-      fail(outcome.refusal);
+      fail(outcome.refusal, false, http::describe_refusal({data, size}, outcome));
       return false;
     case http::ParseStatus::Incomplete:
       if (size > 0) head_bytes_ = net::ByteBuffer::copy_of({data, size}, size);
@@ -92,7 +95,7 @@ bool UpstreamConnection::process_head(char*& data, size_t& size) {
   size -= outcome.head_size;
   if (head.status < 200 && head.status != 101) {
     if (++interims_ > http::kMaxInterims) {
-      fail(CloseReason::BadResponse);
+      fail(CloseReason::BadResponse, false, "more than 64 interim responses");
       return false;
     }
     const uint32_t request = requests_;
@@ -109,6 +112,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   hinted_max_ = head.keep_alive_max;
   server_http10_ = head.summary.minor_version == 0;
   server_closes_ = !head.summary.persistent();
+  ambiguous_length_ = head.summary.ambiguous_length;
   status_ = head.status;
   pool_->on_response(head.status,
                      pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
@@ -135,7 +139,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   body_ = http::BodyDecoder(framing);
   const auto step = body_.decode(data, size);
   if (!step) {
-    fail(CloseReason::BadResponse);
+    fail(CloseReason::BadResponse, false, info(step.error()).text);
     return;
   }
   phase_ = step->complete ? Phase::Done : Phase::Body;
@@ -147,7 +151,7 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
 void UpstreamConnection::process_body(char* data, size_t size) {
   const auto step = body_.decode(data, size);
   if (!step) {
-    fail(CloseReason::BadResponse);
+    fail(CloseReason::BadResponse, false, info(step.error()).text);
     return;
   }
   if (step->complete) {

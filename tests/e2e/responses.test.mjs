@@ -5,17 +5,16 @@ import { deferred } from './lib/wait.mjs';
 
 const MALFORMED = [
   ['no HTTP at all', 'SSH-2.0-OpenSSH_9.2\r\n'],
-  ['an empty status line', '\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['a bare LF before the status line', '\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['HTTP/2.0', 'HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['a status of two digits', 'HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n'],
-  ['a status of 600', 'HTTP/1.1 600 Odd\r\nContent-Length: 0\r\n\r\n'],
+  ['a status of 0', 'HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n'],
   ['a status that is no number', 'HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n'],
   ['a bare LF', 'HTTP/1.1 200 OK\nContent-Length: 0\n\n'],
   ['a bare CR', 'HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n'],
   ['a folded line', 'HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n'],
   ['a space before the colon', 'HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 0\r\n\r\n'],
   ['NUL in a value', 'HTTP/1.1 200 OK\r\nX: a\0\r\nContent-Length: 0\r\n\r\n'],
-  ['Content-Length with Transfer-Encoding', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'],
   ['two Content-Lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!'],
   ['a Content-Length that is no number', 'HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\nhello'],
   ['another Transfer-Encoding', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n'],
@@ -177,6 +176,78 @@ for (const [name, bytes] of [
     await berth.measured((m) => m.sum('berth_client_connections_closed_total', { reason: 'response_aborted' }) === 1);
   });
 }
+
+for (const [name, head, behind] of [
+  ['Content-Length', 'Content-Length: 1000', 'only this'],
+  ['chunks', 'Transfer-Encoding: chunked', '9\r\nonly this\r\n'],
+]) {
+  for (const how of ['end', 'reset']) {
+    scenario(`a body with ${name} that breaks off (${how}): what came of it, and FIN, as from the server itself`, async (s) => {
+      const go = deferred();
+      const origin = await s.wireOrigin(async (wire) => {
+        await wire.request();
+        wire.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n${behind}`);
+        await go.promise;
+        wire[how]();
+      });
+      const berth = await s.front(origin);
+      const wire = await s.wire(berth);
+      wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+      await wire.upTo('only this');
+      go.resolve();
+      assert.equal(await wire.finish(), 'FIN');
+      assert.ok(!wire.received.toString().includes('0\r\n\r\n'), 'no last chunk');
+      const line = JSON.parse((await berth.accessLines())[0]);
+      assert.deepEqual([line.status, line.reason], [200, how === 'end' ? 'server_closed' : 'server_reset']);
+    });
+  }
+}
+
+scenario('chunked together with Content-Length: chunked decides, and the connection is not used again', async (s) => {
+  const origin = await s.wireOrigin(async (wire) => {
+    for (;;) {
+      await wire.request();
+      wire.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n');
+    }
+  });
+  const berth = await s.front(origin);
+  for (let i = 1; i <= 3; ++i) {
+    const got = await s.request(berth);
+    assert.deepEqual([got.body, got.headers['content-length'], origin.connections], ['hello', undefined, i]);
+  }
+  await berth.measured((m) => m.sum('berth_upstream_connections_closed_total', { reason: 'ambiguous_length' }) === 3);
+});
+
+scenario('a malformed response: log and Proxy-Status say what is wrong, and where', async (s) => {
+  const origin = await s.wireOrigin(async (wire) => {
+    await wire.request();
+    wire.write('HTTP/1.1 200 OK\r\nX-Good: 1\r\nX-Bad: a\x01b\r\nContent-Length: 0\r\n\r\n');
+  });
+  const berth = await s.front(origin);
+  const got = await s.request(berth);
+  assert.deepEqual([got.status, got.headers['proxy-status']], [502, 'berth; error=http_protocol_error; details="bad_response: control byte in X-Bad"']);
+  const line = JSON.parse((await berth.accessLines())[0]);
+  assert.deepEqual([line.reason, line.detail], ['bad_response', 'control byte in X-Bad']);
+});
+
+scenario('max_fields, of requests and of responses', async (s) => {
+  const origin = await s.origin((request, response) => {
+    for (let i = 0; i < Number(request.headers.want); ++i) response.appendHeader('Set-Cookie', `c${i}=`);
+    response.end('ok');
+  });
+  const berth = await s.front(origin, { listener: { max_fields: 20 }, upstream: { max_fields: 50 } });
+  const ask = async (mine, want) => {
+    const wire = await s.wire(berth);
+    wire.write(`GET / HTTP/1.1\r\nHost: a\r\nWant: ${want}\r\n${'X: y\r\n'.repeat(mine - 2)}\r\n`);
+    return wire.response();
+  };
+  assert.equal((await ask(20, 40)).status, 200);
+  const refused = await ask(21, 1);
+  assert.deepEqual([refused.status, refused.get('proxy-status')], [431, 'berth; error=http_request_error; details="too_many_headers"']);
+  const failed = await ask(3, 50);
+  assert.equal(failed.status, 502);
+  assert.match(failed.get('proxy-status'), /^berth; error=http_response_header_section_size; details="response_too_many_fields/);
+});
 
 scenario('a body that ends too early for an HTTP/1.0 client: RST, for FIN would mean success', async (s) => {
   const go = deferred();

@@ -230,9 +230,11 @@ void ClientModel::judge_end(bool reset) {
   const Asked& front = asked_.front();
   const auto id = static_cast<unsigned long long>(front.request->id);
   const AttemptRecord* attempt = site_.ledger.last_attempt(front.request->id);
-  // A tunnel that the server resets is reset as a whole, also while its 101 is on the way.
-  if (reset && attempt != nullptr &&
-      (!attempt->complete || attempt->may_break_off || attempt->tunnel)) {
+  // With FIN where the framing shows it, with RST elsewhere. A tunnel that the server resets is
+  // reset as a whole, also while its 101 is on the way.
+  const bool shows = reset || reader_.break_shows();
+  if (shows && attempt != nullptr &&
+      (!attempt->complete || attempt->may_break_off || (reset && attempt->tunnel))) {
     site_.ledger.count("broken off");  // as the server has
     return;
   }

@@ -45,6 +45,10 @@ class MessageReader {
   }
   bool head_complete() const { return state_ == State::Body || state_ == State::Done; }
   bool until_close() const { return framing_ == Framing::UntilClose; }
+  // Were the connection closed now, it would show that the message is not whole.
+  bool break_shows() const {
+    return state_ == State::Body && (framing_ == Framing::Length || framing_ == Framing::Chunked);
+  }
   // The peer has closed: the body of a response without other framing is complete.
   void finish();
   Message& message() { return message_; }

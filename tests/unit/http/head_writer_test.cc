@@ -46,10 +46,12 @@ TEST(HeadWriter, WritesStatusLines) {
   const auto line = [](uint16_t status, std::string_view reason) {
     return written([&](HeadWriter& w) { w.status_line(status, reason); });
   };
-  EXPECT_EQ(line(200, ""), "HTTP/1.1 200 OK\r\n");
+  EXPECT_EQ(line(200, ""), "HTTP/1.1 200 \r\n");
   EXPECT_EQ(line(404, "Nope"), "HTTP/1.1 404 Nope\r\n");
-  EXPECT_EQ(line(599, ""), "HTTP/1.1 599 Unknown\r\n");
-  EXPECT_EQ(line(103, ""), "HTTP/1.1 103 Early Hints\r\n");
+  EXPECT_EQ(line(999, "x"), "HTTP/1.1 999 x\r\n");
+  EXPECT_EQ(reason_phrase(103), "Early Hints");
+  EXPECT_EQ(reason_phrase(599), "Unknown");
+  EXPECT_EQ(reason_phrase(999), "Unknown");
 }
 
 TEST(HeadWriter, WritesNumbers) {

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "proxy/http/body.h"
+#include "proxy/http/head_writer.h"
+#include "proxy/http/malformed.h"
 #include "tests/unit/http/parse_every_way.h"
 
 namespace berth::http {
@@ -51,10 +53,12 @@ TEST(ResponseHead, ReasonMayBeEmptyOrAbsent) {
   EXPECT_EQ(accept("HTTP/1.1 200  x \r\n\r\n").head->reason, " x ");
 }
 
-TEST(ResponseHead, StatusFrom100To599) {
+TEST(ResponseHead, StatusFrom100To999) {
   EXPECT_EQ(accept("HTTP/1.1 100 Continue\r\n\r\n").head->status, 100);
   EXPECT_EQ(accept("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n").head->status, 103);
   EXPECT_EQ(accept("HTTP/1.0 599 ?\r\n\r\n").head->status, 599);
+  EXPECT_EQ(accept("HTTP/1.1 600 \r\n\r\n").head->status, 600);
+  EXPECT_EQ(accept("HTTP/1.1 999 Request denied\r\n\r\n").head->status, 999);
 }
 
 TEST(ResponseHead, PersistenceOfHttp10) {
@@ -124,10 +128,97 @@ TEST(ResponseHead, ConnectionNamesMoreHopByHopFields) {
   EXPECT_EQ(marked, " X-One Connection");
 }
 
+std::string forwarded(const Response& parsed) {
+  std::string out(size_t{16} * 1024, ' ');
+  HeadWriter writer(out.data(), out.size());
+  writer.fields(parsed.head->fields, [](const HeaderField& f) { return !f.hop_by_hop; });
+  return std::string(writer.text());
+}
+
+// RFC 9112 section 6.3: what says the same twice is said once.
+TEST(ResponseHead, LengthsThatRepeatThemselvesAreOne) {
+  for (const char* lines : {"Content-Length: 5\r\nX: y\r\nContent-Length: 5\r\n",
+                            "Content-Length: 5, 5\r\nX: y\r\n",
+                            "Content-Length: 5 ,5\t, 5\r\nX: y\r\n",
+                            "Content-Length: 5\r\nX: y\r\ncontent-length: 5, 5\r\n"}) {
+    const Response parsed = accept_lines(lines);
+    EXPECT_EQ(parsed.head->summary.content_length, 5u);
+    EXPECT_EQ(forwarded(parsed), "Content-Length: 5\r\nX: y\r\n");
+    EXPECT_FALSE(parsed.head->summary.ambiguous_length);
+  }
+}
+
+TEST(ResponseHead, ChunkedDecidesOverLength) {
+  for (const char* lines : {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\nX: y\r\n",
+                            "Transfer-Encoding: chunked\r\nContent-Length: x\r\nX: y\r\n",
+                            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\nX: y\r\n"
+                            "Content-Length: 2\r\n"}) {
+    const Response parsed = accept_lines(lines);
+    EXPECT_TRUE(parsed.head->summary.chunked);
+    EXPECT_FALSE(parsed.head->summary.has_length());
+    EXPECT_TRUE(parsed.head->summary.ambiguous_length);
+    EXPECT_EQ(forwarded(parsed), "X: y\r\n");
+  }
+}
+
+TEST(ResponseHead, SkipsSomeEmptyLines) {
+  for (const size_t lines : {1u, 2u, 4u}) {
+    std::string bytes;
+    for (size_t i = 0; i < lines; ++i) bytes += "\r\n";
+    bytes += "HTTP/1.1 204 No Content\r\nA: b\r\n\r\n";
+    const Response parsed = accept(bytes);
+    EXPECT_EQ(parsed.head->status, 204);
+    EXPECT_EQ(parsed.outcome.head_size, bytes.size());
+  }
+}
+
+TEST(ResponseHead, MoreFieldsThanUsual) {
+  std::string bytes = "HTTP/1.1 200 OK\r\n";
+  for (size_t i = 0; i < 300; ++i) bytes += "Set-Cookie: a=" + std::to_string(i) + "\r\n";
+  bytes += "\r\n";
+  const Response parsed = accept(bytes, {.max_fields = 300});
+  ASSERT_EQ(parsed.head->fields.size(), 300u);
+  EXPECT_EQ((parsed.head->fields.end() - 1)->value, "a=299");
+  EXPECT_EQ("HTTP/1.1 200 OK\r\n" + forwarded(parsed) + "\r\n", bytes);
+  expect_refused(bytes, CloseReason::ResponseTooManyFields, {.max_fields = 299});
+}
+
+TEST(ResponseHead, SaysWhatIsWrongAndWhere) {
+  const struct {
+    const char* bytes;
+    const char* text;
+  } kTable[] = {
+      {"SSH-2.0-OpenSSH\r\n", "malformed status line"},
+      {"HTTP/1.1 200 OK\r\nX-A: 1\r\nX-B: b\x01\r\n\r\n", "control byte in X-B"},
+      {"HTTP/1.1 200 OK\r\nX-A: 1\r\nX B: b\r\n\r\n", "malformed field name in line 3"},
+      {"HTTP/1.1 200 OK\r\nX-A : 1\r\n\r\n", "malformed field name in line 2"},
+      {"HTTP/1.1 200 OK\r\nX-A: 1\nX-B: 2\r\n\r\n", "bare CR or LF in X-A"},
+      {"HTTP/1.1 200 OK\r\nX-A: 1\r\n more\r\n\r\n", "folded line in X-A"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n", "Content-Length is not one number"},
+      {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", "Transfer-Encoding is not chunked"},
+  };
+  for (const auto& row : kTable) {
+    const std::string_view bytes = row.bytes;
+    HeadProgress progress;
+    ResponseHead head;
+    const ParseOutcome whole = HeadParser::parse(bytes, {}, progress, head);
+    ASSERT_EQ(whole.status, ParseStatus::Refused) << printable(bytes);
+    EXPECT_EQ(describe_refusal(bytes, whole), row.text);
+    // In pieces as well.
+    ParseOutcome outcome;
+    for (size_t n = 1; n <= bytes.size() && outcome.status != ParseStatus::Refused; ++n) {
+      outcome = HeadParser::parse(bytes.substr(0, n), {}, progress, head);
+      if (outcome.status != ParseStatus::Refused) continue;
+      EXPECT_EQ(describe_refusal(bytes.substr(0, n), outcome), row.text);
+    }
+    EXPECT_EQ(outcome.status, ParseStatus::Refused);
+  }
+}
+
 TEST(ResponseHead, RefusesBadStatusLines) {
   for (const char* line : {"HTTP/1.1 20 OK",      "HTTP/1.1 2000 OK",
-                           "HTTP/1.1 099 x",      "HTTP/1.1 600 x",
-                           "HTTP/1.1 999 x",      "HTTP/1.1 -20 x",
+                           "HTTP/1.1 099 x",      "HTTP/1.1 000 x",
+                           "HTTP/1.1 -20 x",
                            "HTTP/1.1 2x0 x",      "HTTP/1.1 20x x",
                            "HTTP/1.1  200 OK",    "HTTP/1.1\t200 OK",
                            "HTTP/1.1 200OK",      "HTTP/1.1 200\tOK",
@@ -144,7 +235,10 @@ TEST(ResponseHead, RefusesBadStatusLines) {
   expect_refused("HTTP/1.1 200 OK\x01\nServer: x\r\n\r\n");
   expect_refused("HTTP/1.1 200 OK\n\nServer: x\r\n\r\n");
   expect_refused("HTTP/1.1 200\nServer: x\r\n\r\n");
-  expect_refused("\r\nHTTP/1.1 200 OK\r\n\r\n");
+  expect_refused("\r\n\r\n\r\n\r\n\r\nHTTP/1.1 200 OK\r\n\r\n");
+  expect_refused("\nHTTP/1.1 200 OK\r\n\r\n");
+  expect_refused("\rHTTP/1.1 200 OK\r\n\r\n");
+  expect_refused("\r\n\rHTTP/1.1 200 OK\r\n\r\n");
 }
 
 TEST(ResponseHead, RefusesBadFields) {
@@ -160,11 +254,14 @@ TEST(ResponseHead, RefusesBadFields) {
                            "Content-Length: x",
                            "Content-Length: +5",
                            "Content-Length:",
-                           "Content-Length: 5, 5",
-                           "Content-Length: 5\r\nContent-Length: 5",
+                           "Content-Length: 5, 6",
+                           "Content-Length: 5,",
+                           "Content-Length: ,5",
+                           "Content-Length: 5, 5\r\nContent-Length: 6",
+                           "Content-Length: 5\r\nContent-Length:",
                            "Content-Length: 5\r\nContent-Length: 6",
                            "Content-Length: 9223372036854775808",
-                           "Content-Length: 5\r\nTransfer-Encoding: chunked",
+                           "Content-Length: 5\r\nTransfer-Encoding: gzip",
                            "Transfer-Encoding: gzip",
                            "Transfer-Encoding: gzip, chunked",
                            "Transfer-Encoding: chunked, chunked",
@@ -182,8 +279,8 @@ TEST(ResponseHead, RefusesWhatIsTooLarge) {
   expect_refused(head, CloseReason::ResponseHeadTooLarge,
                  {.max_head = head.size() - 1, .max_target = 1});
   std::string many = "HTTP/1.1 200 OK\r\n";
-  for (size_t i = 0; i <= HeaderList::kCapacity; ++i) many += "x: y\r\n";
-  expect_refused(many + "\r\n", CloseReason::ResponseHeadTooLarge);
+  for (size_t i = 0; i <= HeadLimits{}.max_fields; ++i) many += "x: y\r\n";
+  expect_refused(many + "\r\n", CloseReason::ResponseTooManyFields);
 }
 
 TEST(ResponseHead, WantsMoreUntilTheEmptyLine) {
