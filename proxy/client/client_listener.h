@@ -84,6 +84,8 @@ class ClientListener {
   stats::ListenerStats& stats() { return *stats_; }
   exchange::Context& context() { return context_; }
   net::WorkerEnv& env() { return context_.env; }
+  // Of now (RFC 9110 section 6.6.1).
+  std::string_view date() { return context_.date.text(env().runtime.time.wall_micros()); }
   // "Connection: keep-alive" with the advertised timeout, one second below the real one.
   std::string_view keep_alive_fields() const { return keep_alive_fields_; }
   // The value of Strict-Transport-Security for responses over TLS; "": none.

@@ -101,6 +101,8 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
   const config::HeaderRules& rules = start.rules;
   const bool has_rules = !rules.set.empty() || !rules.remove.empty();
   const bool hsts = wants_hsts() && !(has_rules && exchange::overridden(rules, kHstsField));
+  const bool wants_date =
+      !start.head.summary.has_date && !(has_rules && exchange::overridden(rules, "Date"));
   std::array<char, kUsualHead> usual;
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
@@ -109,6 +111,7 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
       return !f.hop_by_hop && !(has_rules && exchange::overridden(rules, f.name)) &&
              !(hsts && http::equals_nocase(f.name, kHstsField));
     });
+    if (wants_date) writer.field("Date", listener_.date());
     if (hsts) writer.field(kHstsField, listener_.hsts());
     for (const auto& [name, value] : rules.set) writer.field(name, value);
     if (!start.set_cookie.empty()) writer.field("Set-Cookie", start.set_cookie);
@@ -187,7 +190,7 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
   active.status = response.status;
   active.head_sent = true;
   decide_keep_alive(true);
-  const LocalAnswer answer(response, listener_.env().runtime.time.wall_micros());
+  const LocalAnswer answer(response, listener_.date());
   std::array<char, kUsualHead> usual;
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {

@@ -103,6 +103,7 @@ exchange::ClientFacts Http2Connection::facts() {
   return {.peer = peer_,
           .stats = listener_.stats(),
           .secure = secure_,
+          .http2 = true,
           .trusted = listener_.context().router->trusted().contains(peer_),
           .https_port = listener_.settings().redirect_to_https,
           .subject_header = listener_.settings().tls.client_subject_header,

@@ -181,6 +181,7 @@ void Http2Request::send_head(const exchange::ResponseStart& start) {
   const config::HeaderRules& rules = start.rules;
   const bool has_rules = !rules.set.empty() || !rules.remove.empty();
   Http2Fields& fields = end_to_end_fields(start.head.fields);
+  if (!start.head.summary.has_date) fields.push_back({"Date", connection_.listener().date()});
   const std::string_view hsts = connection_.hsts();
   if (!hsts.empty()) {
     std::erase_if(fields, [](const http::Http2Field& field) {
@@ -217,7 +218,7 @@ void Http2Request::send_body(std::string_view bytes, bool complete, std::string_
 }
 
 void Http2Request::send_local(const exchange::LocalResponse& response) {
-  const LocalAnswer answer(response, connection_.listener().env().runtime.time.wall_micros());
+  const LocalAnswer answer(response, connection_.listener().date());
   Http2Fields& fields = shared_fields();
   for (const auto& [name, value] : answer) fields.push_back({name, value});
   if (!connection_.hsts().empty()) fields.push_back({kHstsField, connection_.hsts()});

@@ -1,13 +1,11 @@
 #include "proxy/client/local_answer.h"
 
-#include <ctime>
-
 #include "proxy/exchange/proxy_status.h"
 #include "proxy/http/head_writer.h"
 
 namespace berth::client {
 
-LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, int64_t wall_us) {
+LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_view date) {
   http::HeadWriter body(body_.data(), body_.size());
   body.append_number(response.status);
   body.append(" ");
@@ -20,11 +18,7 @@ LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, int64_t wall_u
   }
   body_size_ = body.size();
 
-  const time_t seconds = wall_us / 1'000'000;
-  tm parts{};
-  gmtime_r(&seconds, &parts);
-  add("Date",
-      {date_.data(), strftime(date_.data(), date_.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)});
+  add("Date", date);
   add("Content-Type", "text/plain");
   add("Cache-Control", "no-store");
   http::HeadWriter length(length_.data(), length_.size());

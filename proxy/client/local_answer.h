@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <string_view>
 
 #include "proxy/exchange/client_stream.h"
@@ -12,7 +11,8 @@ namespace berth::client {
 // Holds the texts that its views refer to: neither copied nor moved.
 class LocalAnswer {
  public:
-  LocalAnswer(const exchange::LocalResponse& response, int64_t wall_us);
+  // `date`: as HttpDate writes it; lives as long.
+  LocalAnswer(const exchange::LocalResponse& response, std::string_view date);
   LocalAnswer(const LocalAnswer&) = delete;
   LocalAnswer& operator=(const LocalAnswer&) = delete;
 
@@ -31,7 +31,6 @@ class LocalAnswer {
   size_t count_ = 0;
   size_t body_size_ = 0;
   std::array<char, 256> body_;
-  std::array<char, 40> date_;
   std::array<char, 24> length_;
   std::array<char, 320> status_;
 };

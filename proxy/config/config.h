@@ -35,6 +35,7 @@ struct Route {
 struct Forwarding {
   // Addresses and CIDR blocks whose X-Forwarded-* are kept.
   std::vector<std::string> trusted_proxies;
+  bool via = true;         // send Via (RFC 9110 section 7.6.3), and answer 508 to what comes back
   bool forwarded = false;  // send Forwarded (RFC 7239) too
   bool request_id = true;  // X-Request-Id
   bool operator==(const Forwarding&) const = default;

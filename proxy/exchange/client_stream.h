@@ -42,6 +42,7 @@ struct ClientFacts {
   const net::Address& peer;
   stats::ListenerStats& stats;
   bool secure = false;                   // TLS
+  bool http2 = false;
   bool trusted = false;                  // its X-Forwarded-* are kept
   uint32_t https_port = 0;               // not 0: it is to come back there, over TLS
   std::string_view subject_header = {};  // what its certificate's subject is told in

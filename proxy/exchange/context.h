@@ -1,10 +1,13 @@
 // What a worker's exchanges share.
 #pragma once
 
+#include <string>
+
 #include "proxy/base/local_ptr.h"
 #include "proxy/exchange/access_record.h"
 #include "proxy/exchange/holders.h"
 #include "proxy/exchange/router.h"
+#include "proxy/http/http_date.h"
 #include "proxy/net/memory_keeper.h"
 #include "proxy/net/worker_env.h"
 
@@ -18,6 +21,8 @@ struct Context {
   HolderObserver* holder_observer = nullptr;  // may be nullptr
   Holders holders{env};
   net::MemoryKeeper memory{env.runtime};  // of its clients
+  std::string instance = {};  // this process in Via (via.h); "": no Via is sent
+  http::HttpDate date = {};   // for responses without a Date
 };
 
 }  // namespace berth::exchange

@@ -6,6 +6,7 @@
 #include "proxy/exchange/gather.h"
 #include "proxy/exchange/redirect.h"
 #include "proxy/exchange/request_id.h"
+#include "proxy/exchange/via.h"
 #include "proxy/net/proxy_header.h"
 
 namespace berth::exchange {
@@ -47,6 +48,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .headers = target ? target_.route->request_headers : kNoRules,
                            .upstream = target ? std::string_view(target_.route->upstream) : "",
                            .fresh_id = fresh_id.text(),
+                           .instance = context_.instance,
                            .subject_headers = router_->subject_headers(),
                            .expect = streams()},
                           upgrade_);
@@ -60,6 +62,10 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   }
   if (client_.memory_short) {
     answer(CloseReason::MemoryShort);
+    return;
+  }
+  if (router_->config().forwarding.via && has_passed(head, context_.instance)) {
+    answer(CloseReason::LoopDetected);
     return;
   }
   const config::Upstream& settings = target_.cluster->settings();

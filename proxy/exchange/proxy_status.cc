@@ -16,6 +16,7 @@ constexpr std::pair<CloseReason, std::string_view> kErrors[] = {
     {CloseReason::NoServer, "destination_unavailable"},
     {CloseReason::ServerAway, "destination_unavailable"},
     {CloseReason::NoRoute, "destination_not_found"},
+    {CloseReason::LoopDetected, "proxy_loop_detected"},
     {CloseReason::ServerClosed, "connection_terminated"},
     {CloseReason::ServerReset, "connection_terminated"},
     {CloseReason::StaleReuse, "connection_terminated"},

@@ -23,7 +23,7 @@ bool berth_writes(HeaderId id) {
 }
 
 // Room for everything that Berth adds but the route's own fields: three X-Forwarded-*, Forwarded,
-// X-Request-Id, framing.
+// X-Request-Id, Via, framing.
 constexpr size_t kOwnFields = 512;
 
 size_t upper_bound(const http::RequestHead& head, size_t received_size, const ClientFacts& client,
@@ -81,6 +81,14 @@ void write_forwarded_for(http::HeadWriter& out, const http::RequestHead& head,
     }
   }
   out.append(ip);
+  out.append("\r\n");
+}
+
+// One more hop behind those that the client's own fields tell of.
+void write_via(http::HeadWriter& out, const http::RequestHead& head, const ClientFacts& client,
+               std::string_view instance) {
+  out.append(client.http2 ? "Via: 2.0 " : head.summary.minor_version == 0 ? "Via: 1.0 " : "Via: 1.1 ");
+  out.append(instance);
   out.append("\r\n");
 }
 
@@ -146,6 +154,8 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
     write_unless_kept(writer, head, client.trusted, HeaderId::XForwardedHost, "X-Forwarded-Host",
                       head.host);
   }
+  const bool via = rules.forwarding.via && !rules.instance.empty();
+  if (via && ours("Via")) write_via(writer, head, client, rules.instance);
   if (rules.forwarding.forwarded && ours("Forwarded")) write_forwarded(writer, head, client, ip);
   if (!client.subject.empty() && ours(client.subject_header)) {
     writer.field(client.subject_header, client.subject);

@@ -32,6 +32,7 @@ struct ForwardingRules {
   const config::HeaderRules& headers;  // the route's
   std::string_view upstream;           // its name: Host for an HTTP/1.0 request that has none
   std::string_view fresh_id;           // a new request id
+  std::string_view instance = {};      // this process in Via; "": none
   // Fields that only Berth may send: what any listener tells of client certificates.
   std::span<const std::string> subject_headers = {};
   bool expect = false;  // the server itself is to answer Expect: 100-continue

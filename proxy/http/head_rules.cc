@@ -260,6 +260,7 @@ void apply_keep_alive(ResponseHead& head) {
 
 CloseReason apply_rules(FieldIndex index, RequestHead& head) {
   HeadSummary& summary = head.summary;
+  summary.has_via = index.seen(Via);
   CloseReason refusal = CloseReason::None;
   if (index.any(kFraming)) {
     refusal = apply_framing(index, head.fields, summary);
@@ -285,6 +286,7 @@ CloseReason apply_rules(FieldIndex index, RequestHead& head) {
 
 CloseReason apply_rules(FieldIndex index, ResponseHead& head) {
   HeadSummary& summary = head.summary;
+  summary.has_date = index.seen(Date);
   if (index.any(kFraming)) {
     const CloseReason refusal = apply_response_framing(index, head);
     if (refusal != CloseReason::None) return refusal;

@@ -35,6 +35,7 @@ enum class HeaderId : uint8_t {
   TransferEncoding,
   Upgrade,
   UserAgent,
+  Via,
   XForwardedFor,
   XForwardedHost,
   XForwardedProto,

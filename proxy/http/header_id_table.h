@@ -13,6 +13,9 @@ namespace berth::http {
     case 2:
       if (starts_with_nocase<"te">(at)) return HeaderId::Te;
       break;
+    case 3:
+      if (starts_with_nocase<"via">(at)) return HeaderId::Via;
+      break;
     case 4:
       if (starts_with_nocase<"host">(at)) return HeaderId::Host;
       if (starts_with_nocase<"date">(at)) return HeaderId::Date;

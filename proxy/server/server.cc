@@ -11,6 +11,7 @@
 #include "proxy/config/printer.h"
 #include "proxy/config/setting_error.h"
 #include "proxy/config/units.h"
+#include "proxy/exchange/via.h"
 #include "proxy/server/log.h"
 #include "proxy/server/version.h"
 
@@ -124,8 +125,9 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
   const uint32_t count = worker_count(settings);
   topology_ = std::make_unique<Topology>(registry_, count);
   uint64_t seed = random_seed();
+  const std::string instance = exchange::make_instance_name(random_);
   for (uint32_t i = 0; i < count; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, registry_, *access_log_, *this, seed += i + 1));
+    workers_.push_back(std::make_unique<Worker>(i, registry_, *access_log_, *this, seed += i + 1, instance));
     peers_.push_back(workers_.back()->peer());
   }
   if (!settings.admin.address.empty()) {

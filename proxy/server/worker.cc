@@ -3,18 +3,19 @@
 #include <pthread.h>
 
 #include <string>
+#include <utility>
 
 #include "proxy/server/socket_port.h"
 
 namespace berth::server {
 
 Worker::Worker(uint32_t index, stats::Registry& registry, AccessLog& log, WorkerObserver& observer,
-               uint64_t seed)
+               uint64_t seed, std::string instance)
     : index_(index),
       stats_(registry.worker(index)),
       network_(loop_),
       core_({.runtime = loop_.runtime(), .network = network_, .mailbox = loop_, .ports = *this},
-            index, registry, log.worker(stats_), observer, seed) {
+            index, registry, log.worker(stats_), observer, seed, std::move(instance)) {
   loop_.observe_turns(this);
 }
 

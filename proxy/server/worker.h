@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,7 +20,7 @@ namespace berth::server {
 class Worker final : private event::TurnObserver, private PortOpener {
  public:
   Worker(uint32_t index, stats::Registry& registry, AccessLog& log, WorkerObserver& observer,
-         uint64_t seed);
+         uint64_t seed, std::string instance);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   // Stops the thread and closes everything.

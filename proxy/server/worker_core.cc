@@ -30,7 +30,7 @@ class DrainMessage final : public event::Message {
 
 WorkerCore::WorkerCore(const Host& host, uint32_t index, stats::Registry& registry,
                        std::unique_ptr<exchange::AccessLogSink> log, WorkerObserver& observer,
-                       uint64_t seed)
+                       uint64_t seed, std::string instance)
     : host_(host),
       index_(index),
       observer_(observer),
@@ -39,7 +39,11 @@ WorkerCore::WorkerCore(const Host& host, uint32_t index, stats::Registry& regist
       random_(seed),
       env_{host.runtime, host.network, scratch_, random_, index},
       pools_(env_, registry, &observer),
-      context_{.env = env_, .router = {}, .access_log = nullptr, .holder_observer = &observer},
+      context_{.env = env_,
+               .router = {},
+               .access_log = nullptr,
+               .holder_observer = &observer,
+               .instance = std::move(instance)},
       flush_timer_(*this) {}
 
 WorkerCore::~WorkerCore() = default;

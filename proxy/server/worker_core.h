@@ -45,9 +45,10 @@ class WorkerCore final : private event::TimerHandler, private Eviction {
     event::Mailbox& mailbox;
     PortOpener& ports;
   };
-  // `log`: may be nullptr.
+  // `log`: may be nullptr. `instance`: this process in Via, "": no Via is sent.
   WorkerCore(const Host& host, uint32_t index, stats::Registry& registry,
-             std::unique_ptr<exchange::AccessLogSink> log, WorkerObserver& observer, uint64_t seed);
+             std::unique_ptr<exchange::AccessLogSink> log, WorkerObserver& observer, uint64_t seed,
+             std::string instance);
   WorkerCore(const WorkerCore&) = delete;
   WorkerCore& operator=(const WorkerCore&) = delete;
   // After close_all().

@@ -124,6 +124,7 @@ constexpr Sides sides(CloseReason reason) {
     // Refusals after which the client's connection lives on.
     case CloseReason::RedirectToHttps:
     case CloseReason::NoRoute:
+    case CloseReason::LoopDetected:
     case CloseReason::NoServer:
     case CloseReason::QueueFull:
     case CloseReason::QueueTimeout:

@@ -90,7 +90,8 @@ SimWorker::SimWorker(const Setup& setup)
       dice_(setup.world.dice().next()),
       network_(setup.dialer, ready_, dice_),
       core_({.runtime = runtime_, .network = network_, .mailbox = mailbox_, .ports = *this},
-            setup.index, setup.registry, nullptr, setup.observer, setup.world.dice().next()) {
+            setup.index, setup.registry, nullptr, setup.observer, setup.world.dice().next(),
+            "sim") {
   time_.set_now(world_.now());
 }
 
