@@ -83,6 +83,7 @@ enum class TextKind : uint8_t {
   UpstreamName,  // checked when all upstreams are known
   Network,
   HeaderName,
+  FieldPattern,  // a header name, or the beginning of some and a star
   HeaderValue,
   HashName,    // of a header or cookie; "" if it is not needed
   CookieName,  // or `off`, which is ""

@@ -35,6 +35,10 @@ struct Route {
 struct Forwarding {
   // Addresses and CIDR blocks whose X-Forwarded-* are kept.
   std::vector<std::string> trusted_proxies;
+  // Names of fields that nobody else may send; one with a star at its end stands for all that begin
+  // so.
+  std::vector<std::string> strip = {"X-Forwarded-*", "X-Real-IP",  "X-Original-*",
+                                    "X-Rewrite-*",   "X-Client-*", "Forwarded"};
   bool via = true;         // send Via (RFC 9110 section 7.6.3), and answer 508 to what comes back
   bool forwarded = false;  // send Forwarded (RFC 7239) too
   bool request_id = true;  // X-Request-Id

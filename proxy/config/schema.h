@@ -32,6 +32,7 @@ void visit_keys(V& v, Route& r) {
 template <class V>
 void visit_keys(V& v, Forwarding& f) {
   v.texts("trusted_proxies", f.trusted_proxies, TextKind::Network);
+  v.texts_or_default("strip", f.strip, TextKind::FieldPattern);
   v.boolean("via", f.via);
   v.boolean("forwarded", f.forwarded);
   v.boolean("request_id", f.request_id);

@@ -149,6 +149,18 @@ Checked check_header_name(std::string_view text) {
   return std::string(text);
 }
 
+Checked check_field_pattern(std::string_view text) {
+  std::string_view name = text;
+  if (name.ends_with('*')) name.remove_suffix(1);
+  if (!is_token(name) || name.find('*') != std::string_view::npos) {
+    return refuse(text, "is not a header name", "such as X-Real-IP, or X-Forwarded-* for many");
+  }
+  if (is_framing_field(name) || lower(name) == "host") {
+    return refuse(text, "cannot be stripped", "no request is right without it");
+  }
+  return std::string(text);
+}
+
 Checked check_header_value(std::string_view text) {
   if (text.size() > kMaxHeaderValue) return refuse(text, "is too long", "at most 8KiB");
   const auto bad = [](char c) { return is_control(c) && c != '\t'; };
@@ -284,6 +296,8 @@ Checked check_text(std::string_view text, TextKind kind) {
     }
     case TextKind::HeaderName:
       return check_header_name(text);
+    case TextKind::FieldPattern:
+      return check_field_pattern(text);
     case TextKind::HeaderValue:
       return check_header_value(text);
     case TextKind::HashName:

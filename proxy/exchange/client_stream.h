@@ -41,7 +41,7 @@ struct LocalResponse {
 struct ClientFacts {
   const net::Address& peer;
   stats::ListenerStats& stats;
-  bool secure = false;                   // TLS
+  bool secure = false;  // TLS
   bool http2 = false;
   bool trusted = false;                  // its X-Forwarded-* are kept
   uint32_t https_port = 0;               // not 0: it is to come back there, over TLS

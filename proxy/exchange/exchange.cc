@@ -36,12 +36,15 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   idempotent_ = http::is_idempotent(head.method) ||
                 head.fields.find(http::HeaderId::IdempotencyKey) != nullptr;
   body_complete_ = complete;
-  trailers_ = trailers;
   const auto target = router_->find(head.host, head.path);
   if (target) target_ = *target;
   if (target && (!complete || head.expect_continue)) body_mode_ = target_.request_body();
 
+  // A request that goes nowhere has a head for the log alone.
   static const config::HeaderRules kNoRules;
+  static const RequestFilter kNoFilter;
+  filter_ = !target ? &kNoFilter : client_.trusted ? target_.trusted : target_.strangers;
+  take_trailers(trailers);
   const RequestId fresh_id(context_.env.random);
   request_ = forward_head(head, received_size, client_,
                           {.forwarding = router_->config().forwarding,
@@ -49,7 +52,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .upstream = target ? std::string_view(target_.route->upstream) : "",
                            .fresh_id = fresh_id.text(),
                            .instance = context_.instance,
-                           .subject_headers = router_->subject_headers(),
+                           .filter = *filter_,
                            .expect = streams()},
                           upgrade_);
   if (client_.https_port != 0) {

@@ -112,6 +112,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void resume_client();
   void request_sent();
 
+  void take_trailers(std::string_view trailers);
+  std::string_view response_trailers(bool complete);
   void dispatch(std::string_view body);
   void acquire(std::string_view body);
   void begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body);
@@ -136,6 +138,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   const ClientFacts client_;
   LocalPtr<Router> router_;
   RouteTarget target_;
+  const RequestFilter* filter_ = nullptr;  // the router's
   ForwardedHead request_;
   upstream::Lease lease_;
   upstream::TriedServers tried_;
@@ -166,7 +169,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   TimePoint began_{};           // that body
   upstream::Slot upload_slot_;  // to hold a connection while the body is still coming
   Feeder feeder_;
-  std::string_view trailers_;  // of a chunked request, once complete; the stream keeps them
+  std::string_view trailers_;  // of a chunked request, once complete
+  std::string kept_trailers_;  // what trailers_ views; of the response, when that is complete
 
   // For the log.
   uint32_t attempts_ = 0;

@@ -25,13 +25,25 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
                      .framing = http::response_framing(head, method_),
                      .body = body,
                      .complete = complete,
-                     .trailers = complete ? lease_->trailers() : std::string_view(),
+                     .trailers = response_trailers(complete),
                      .set_cookie = cookie});
   if (complete) {
     finish_response();
   } else {
     hold_back_server();
   }
+}
+
+// The route's rules hold for them as for the head.
+std::string_view Exchange::response_trailers(bool complete) {
+  if (!complete) return {};
+  const config::HeaderRules& rules = target_.route->response_headers;
+  const std::string_view all = lease_->trailers();
+  if (all.empty() || (rules.set.empty() && rules.remove.empty())) return all;
+  trailers_ = {};
+  kept_trailers_ =
+      without_lines(all, [&](std::string_view name) { return overridden(rules, name); });
+  return kept_trailers_;
 }
 
 void Exchange::on_upgraded(const http::ResponseHead& head) {
@@ -58,7 +70,7 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
     }
     return;
   }
-  stream_.send_body(bytes, complete, complete ? lease_->trailers() : std::string_view());
+  stream_.send_body(bytes, complete, response_trailers(complete));
   if (complete) {
     finish_response();
   } else {

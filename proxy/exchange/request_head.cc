@@ -1,7 +1,7 @@
 #include "proxy/exchange/request_head.h"
 
+#include "proxy/exchange/name_set.h"
 #include "proxy/http/head_writer.h"
-#include "proxy/http/literal.h"
 
 namespace berth::exchange {
 
@@ -9,18 +9,6 @@ namespace {
 
 using http::HeaderField;
 using http::HeaderId;
-
-bool is_one_of(std::span<const std::string> names, std::string_view name) {
-  for (const std::string& one : names) {
-    if (http::equals_nocase(one, name)) return true;
-  }
-  return false;
-}
-
-bool berth_writes(HeaderId id) {
-  return id == HeaderId::XForwardedFor || id == HeaderId::XForwardedHost ||
-         id == HeaderId::XForwardedProto || id == HeaderId::Forwarded || id == HeaderId::XRequestId;
-}
 
 // Room for everything that Berth adds but the route's own fields: three X-Forwarded-*, Forwarded,
 // X-Request-Id, Via, framing.
@@ -87,7 +75,9 @@ void write_forwarded_for(http::HeadWriter& out, const http::RequestHead& head,
 // One more hop behind those that the client's own fields tell of.
 void write_via(http::HeadWriter& out, const http::RequestHead& head, const ClientFacts& client,
                std::string_view instance) {
-  out.append(client.http2 ? "Via: 2.0 " : head.summary.minor_version == 0 ? "Via: 1.0 " : "Via: 1.1 ");
+  out.append(client.http2                      ? "Via: 2.0 "
+             : head.summary.minor_version == 0 ? "Via: 1.0 "
+                                               : "Via: 1.1 ");
   out.append(instance);
   out.append("\r\n");
 }
@@ -115,9 +105,12 @@ std::string_view value_of(const http::RequestHead& head, HeaderId id) {
 
 bool overridden(const config::HeaderRules& rules, std::string_view name) {
   for (const auto& [set, value] : rules.set) {
-    if (http::equals_nocase(set, name)) return true;
+    if (same_name(set, name)) return true;
   }
-  return is_one_of(rules.remove, name);
+  for (const std::string& removed : rules.remove) {
+    if (same_name(removed, name)) return true;
+  }
+  return false;
 }
 
 ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
@@ -126,16 +119,14 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   const auto ours = [&](std::string_view name) {
     return !has_rules || !overridden(rules.headers, name);
   };
-  const bool any_name = !has_rules && rules.subject_headers.empty();
   ForwardedHead out;
   out.bytes = net::ByteBuffer::with_capacity(upper_bound(head, received_size, client, rules));
   http::HeadWriter writer(out.bytes.tail(), out.bytes.room());
   writer.request_line(head.method_text, head.path);
   writer.fields(head.fields, [&](const HeaderField& field) {
-    if (field.hop_by_hop) return false;
-    if (berth_writes(field.id)) return false;
+    if (field.hop_by_hop || rules.filter.drops(field)) return false;
     if (field.id == HeaderId::Expect) return rules.expect && head.expect_continue;
-    return any_name || (!is_one_of(rules.subject_headers, field.name) && ours(field.name));
+    return true;
   });
   // HTTP/1.0 may come without; an absolute-form target says it all the same.
   const bool may_lack_host = head.summary.minor_version == 0;

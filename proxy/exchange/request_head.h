@@ -2,12 +2,12 @@
 // the proxy has to say.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "proxy/config/config.h"
 #include "proxy/exchange/client_stream.h"
+#include "proxy/exchange/request_filter.h"
 #include "proxy/http/head.h"
 #include "proxy/net/byte_buffer.h"
 
@@ -33,9 +33,8 @@ struct ForwardingRules {
   std::string_view upstream;           // its name: Host for an HTTP/1.0 request that has none
   std::string_view fresh_id;           // a new request id
   std::string_view instance = {};      // this process in Via; "": none
-  // Fields that only Berth may send: what any listener tells of client certificates.
-  std::span<const std::string> subject_headers = {};
-  bool expect = false;  // the server itself is to answer Expect: 100-continue
+  const RequestFilter& filter;         // the route's, for this client
+  bool expect = false;                 // the server itself is to answer Expect: 100-continue
 };
 
 // Hop-by-hop fields are gone; X-Forwarded-*, Forwarded and X-Request-Id are Berth's own unless the
@@ -44,7 +43,7 @@ struct ForwardingRules {
 ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
                            const ClientFacts& client, const ForwardingRules& rules, bool upgrade);
 
-// Whether a route's rules replace or remove a field of this name (case-insensitive).
+// Whether a route's rules replace or remove a field of this name (as name_set.h compares them).
 bool overridden(const config::HeaderRules& rules, std::string_view name);
 
 }  // namespace berth::exchange

@@ -104,14 +104,22 @@ std::string normalised_path(std::string_view path) {
 Router::Router(config::SnapshotPtr snapshot,
                const std::unordered_map<std::string_view, upstream::Cluster*>& clusters)
     : snapshot_(std::move(snapshot)), trusted_(snapshot_->config.forwarding.trusted_proxies) {
+  // The headers in which listeners tell of client certificates: no client may send them.
+  std::vector<std::string> subject_headers;
   for (const config::Listener& listener : snapshot_->config.listeners) {
     const config::ListenerTls& tls = listener.tls;
     if (tls.enabled && tls.client_certificate != config::ClientCertificate::None) {
-      subject_headers_.push_back(tls.client_subject_header);
+      subject_headers.push_back(tls.client_subject_header);
     }
   }
   for (const config::Route& route : snapshot_->config.routes) {
-    const RouteTarget target{&route, clusters.at(route.upstream)};
+    const config::Forwarding& forwarding = snapshot_->config.forwarding;
+    const RouteTarget target{.route = &route,
+                             .cluster = clusters.at(route.upstream),
+                             .strangers = &filters_.emplace_back(forwarding, route.request_headers,
+                                                                 subject_headers, false),
+                             .trusted = &filters_.emplace_back(forwarding, route.request_headers,
+                                                               subject_headers, true)};
     if (route.host == "*") {
       any_.push_back(target);
     } else if (route.host.starts_with("*.")) {

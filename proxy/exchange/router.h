@@ -1,6 +1,7 @@
 // Which route a request takes: by host (exact, "*.suffix", "*") and path prefix.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,6 +11,7 @@
 #include "proxy/base/local_ptr.h"
 #include "proxy/base/result.h"
 #include "proxy/config/snapshot.h"
+#include "proxy/exchange/request_filter.h"
 #include "proxy/exchange/trusted_proxies.h"
 #include "proxy/upstream/cluster.h"
 
@@ -18,6 +20,8 @@ namespace berth::exchange {
 struct RouteTarget {
   const config::Route* route = nullptr;
   upstream::Cluster* cluster = nullptr;
+  const RequestFilter* strangers = nullptr;  // what of a request of theirs gets through
+  const RequestFilter* trusted = nullptr;
 
   config::RequestBody request_body() const {
     return route->request_body != config::RequestBody::Inherit ? route->request_body
@@ -40,8 +44,6 @@ class Router final : public LocalCounted {
 
   const config::Config& config() const { return snapshot_->config; }
   const TrustedProxies& trusted() const { return trusted_; }
-  // The headers in which listeners tell of client certificates: no client may send them.
-  const std::vector<std::string>& subject_headers() const { return subject_headers_; }
 
  private:
   // Longest path first.
@@ -51,7 +53,7 @@ class Router final : public LocalCounted {
 
   config::SnapshotPtr snapshot_;
   TrustedProxies trusted_;
-  std::vector<std::string> subject_headers_;
+  std::deque<RequestFilter> filters_;
   std::unordered_map<std::string, Paths> exact_;         // lower case
   std::vector<std::pair<std::string, Paths>> suffixes_;  // ".example.com", longest first
   Paths any_;

@@ -1,5 +1,5 @@
-// The Via field (RFC 9110 section 7.6.3): whom a request has passed, so that it does not go round in
-// circles.
+// The Via field (RFC 9110 section 7.6.3): whom a request has passed, so that it does not go round
+// in circles.
 #pragma once
 
 #include <string>

@@ -75,8 +75,8 @@ struct HeadSummary {
   bool keep_alive = false;        // Connection: keep-alive
   bool upgrade = false;           // Connection: upgrade, and Upgrade names one protocol to tunnel
   bool te_trailers = false;       // TE: trailers
-  bool has_via = false;       // request: there is a Via
-  bool has_date = false;      // response: there is a Date
+  bool has_via = false;           // request: there is a Via
+  bool has_date = false;          // response: there is a Date
   bool ambiguous_length = false;  // response: chunked, and Content-Length too, which does not count
 
   bool has_length() const { return content_length != kNoLength; }

@@ -127,7 +127,8 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
   uint64_t seed = random_seed();
   const std::string instance = exchange::make_instance_name(random_);
   for (uint32_t i = 0; i < count; ++i) {
-    workers_.push_back(std::make_unique<Worker>(i, registry_, *access_log_, *this, seed += i + 1, instance));
+    workers_.push_back(
+        std::make_unique<Worker>(i, registry_, *access_log_, *this, seed += i + 1, instance));
     peers_.push_back(workers_.back()->peer());
   }
   if (!settings.admin.address.empty()) {

@@ -1,5 +1,7 @@
 // What is added, kept and removed, and which request goes where.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import http2 from 'node:http2';
 import { scenario } from './lib/scenario.mjs';
 
 // Answers with the head that it got, as it got it.
@@ -74,6 +76,103 @@ scenario('two requests never have the same id', async (s) => {
   const ids = new Set();
   for (let i = 0; i < 200; ++i) ids.add(JSON.parse((await s.request(berth)).body)['x-request-id']);
   assert.equal(ids.size, 200);
+});
+
+scenario('fields that only a proxy may set do not come from strangers, under whatever spelling', async (s) => {
+  const origin = await s.origin(tell);
+  const lines = ['Host: a.test', 'X-Forwarded-Port: 1', 'X-Forwarded-Prefix: /evil', 'X-Real-IP: 6.6.6.6', 'x_forwarded_for: 7.7.7.7',
+    'X-Original-URL: /admin', 'Content_Length: 3', 'X-Stays: 1'];
+  const berth = await s.front(origin);
+  const gone = ['x-forwarded-port', 'x-forwarded-prefix', 'x-real-ip', 'x_forwarded_for', 'x-original-url', 'content_length'];
+  const seen = await headOf(s, berth, lines);
+  for (const name of gone) assert.equal(seen[name], undefined, name);
+  assert.equal(seen['x-stays'], '1');
+  const behind = await s.front(origin, { forwarding: { trusted_proxies: ['127.0.0.1'] } });
+  const believed = await headOf(s, behind, lines);
+  assert.deepEqual([believed['x-forwarded-prefix'], believed['x-real-ip'], believed.x_forwarded_for], ['/evil', '6.6.6.6', undefined]);
+  const open = await s.front(origin, { forwarding: { strip: [] } });
+  assert.deepEqual((await headOf(s, open, lines))['x-real-ip'], '6.6.6.6');
+});
+
+scenario('a trailer cannot bring in what a field could not', async (s) => {
+  const origin = await s.origin(async (request, response) => {
+    for await (const _ of request);
+    response.writeHead(200, { Trailer: 'X-Sum, X-Hidden' });
+    response.write(JSON.stringify(request.trailers));
+    response.addTrailers({ 'X-Sum': '7', 'X_Hidden': 'secret' });
+    response.end();
+  });
+  const config = {
+    workers: 1,
+    listeners: [{ address: '127.0.0.1:0', http2: { cleartext: true } }],
+    upstreams: { app: { servers: [origin.address] } },
+    routes: [{ upstream: 'app', request_headers: { set: { 'X-Role': 'user' }, remove: ['X-Secret'] }, response_headers: { remove: ['X-Hidden'] } }],
+    admin: { address: '127.0.0.1:0' },
+  };
+  const berth = await s.berth(config);
+  const wire = await s.wire(berth);
+  wire.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Secret: s\r\nx_role: admin\r\nX-Real-Ip: 1\r\nX-Fine: 2\r\n\r\n');
+  const got = await wire.response();
+  assert.deepEqual(JSON.parse(got.body), { 'x-fine': '2' });
+  assert.deepEqual(got.trailers.fields, [['X-Sum', '7']]);
+  const session = http2.connect(berth.url);
+  s.client(() => session.destroy());
+  const stream = session.request({ ':method': 'POST', ':path': '/' }, { waitForTrailers: true });
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'x-secret': 's', x_role: 'admin', 'x-fine': '2' }));
+  let trailers = null;
+  stream.on('trailers', (fields) => { trailers = fields; });
+  stream.end('x');
+  let body = '';
+  for await (const piece of stream.setEncoding('utf8')) body += piece;
+  assert.deepEqual(JSON.parse(body), { 'x-fine': '2' });
+  assert.deepEqual({ ...trailers }, { 'x-sum': '7' });
+});
+
+// --- Via and Date
+
+scenario('Via tells the server of Berth; via: off does not', async (s) => {
+  const origin = await s.origin(tell);
+  const berth = await s.front(origin, { listener: { http2: { cleartext: true } } });
+  const seen = await headOf(s, berth, ['Host: a', 'Via: 1.0 cache.example']);
+  assert.match(seen.via, /^1\.0 cache\.example, 1\.1 berth-[0-9a-f]{16}$/);
+  assert.equal((await headOf(s, berth, ['Host: a'])).via, seen.via.split(', ')[1], 'one name for all workers');
+  const session = http2.connect(berth.url);
+  s.client(() => session.destroy());
+  let body = '';
+  for await (const piece of session.request({ ':path': '/' }).setEncoding('utf8')) body += piece;
+  assert.match(JSON.parse(body).via, /^2\.0 berth-/);
+  const silent = await s.front(origin, { forwarding: { via: false } });
+  assert.equal((await headOf(s, silent, ['Host: a'])).via, undefined);
+});
+
+scenario('a request that comes round again: 508 at once', async (s) => {
+  const first = await s.front(await s.origin());
+  const second = await s.front(first.addresses[0].host + ':' + first.address.port);
+  await first.reload({ ...JSON.parse(readFileSync(first.file, 'utf8')), upstreams: { app: { servers: [`127.0.0.1:${second.address.port}`] } } });
+  const got = await s.request(first);
+  assert.deepEqual([got.status, got.headers['proxy-status']], [508, 'berth; error=proxy_loop_detected; details="loop_detected"']);
+  const m = await first.measured((now) => now.sum('berth_client_requests_total') === 2);
+  assert.equal(m.sum('berth_client_requests_refused_total', { reason: 'loop_detected' }), 1);
+  // Itself.
+  await second.reload({ ...JSON.parse(readFileSync(second.file, 'utf8')), upstreams: { app: { servers: [`127.0.0.1:${second.address.port}`] } } });
+  assert.equal((await s.request(second)).status, 508);
+});
+
+scenario('a response without a Date gets one; another keeps its own', async (s) => {
+  const origin = await s.origin((request, response) => {
+    if (request.url === '/none') response.sendDate = false;
+    else response.setHeader('Date', 'Sun, 06 Nov 1994 08:49:37 GMT');
+    response.end('ok');
+  });
+  const berth = await s.front(origin, { listener: { http2: { cleartext: true } } });
+  const dated = await s.request(berth, { path: '/none' });
+  assert.ok(Math.abs(new Date(dated.headers.date) - Date.now()) < 60_000, dated.headers.date);
+  assert.equal((await s.request(berth, { path: '/own' })).headers.date, 'Sun, 06 Nov 1994 08:49:37 GMT');
+  const session = http2.connect(berth.url);
+  s.client(() => session.destroy());
+  const date = (path) => new Promise((resolve, reject) => session.request({ ':path': path }).on('response', (h) => resolve(h.date)).on('error', reject).resume());
+  assert.equal(await date('/own'), 'Sun, 06 Nov 1994 08:49:37 GMT');
+  assert.ok(Math.abs(new Date(await date('/none')) - Date.now()) < 60_000);
 });
 
 // --- Hop by hop

@@ -35,11 +35,14 @@ class RequestHeadTest : public testing::Test {
     const auto outcome = http::HeadParser::parse(received, limits, progress, *head);
     EXPECT_EQ(outcome.status, http::ParseStatus::Complete) << text;
     const ClientFacts client{.peer = peer, .stats = *stats, .secure = secure, .trusted = trusted};
+    const RequestFilter filter(forwarding, rules, subjects, trusted);
     out = forward_head(*head, outcome.head_size, client,
                        {.forwarding = forwarding,
                         .headers = rules,
                         .upstream = "backend",
                         .fresh_id = kFreshId,
+                        .instance = instance,
+                        .filter = filter,
                         .expect = expect},
                        upgrade);
     // Nothing has grown beyond what was reserved: the views would point nowhere.
@@ -65,6 +68,8 @@ class RequestHeadTest : public testing::Test {
   bool upgrade = false;
   config::Forwarding forwarding;
   config::HeaderRules rules;
+  std::vector<std::string> subjects;
+  std::string instance;
 
   std::string received;
   std::unique_ptr<http::RequestHead> head = std::make_unique<http::RequestHead>();
@@ -151,6 +156,77 @@ TEST_F(RequestHeadTest, HopByHopFieldsStayHere) {
     EXPECT_EQ(values(sent, name), Values{}) << name;
   }
   EXPECT_EQ(values(sent, "X-Public"), Values{"yes"});
+}
+
+TEST_F(RequestHeadTest, ViaNamesThisProxyBehindTheOthers) {
+  instance = "berth-1";
+  EXPECT_EQ(values(get("Via: 1.0 a, 1.1 b\r\n"), "Via"), (Values{"1.0 a, 1.1 b", "1.1 berth-1"}));
+  EXPECT_EQ(values(forward("GET / HTTP/1.0", ""), "Via"), Values{"1.0 berth-1"});
+  forwarding.via = false;
+  EXPECT_EQ(values(get("Via: 1.0 a\r\n"), "Via"), Values{"1.0 a"});
+  forwarding.via = true;
+  rules.set = {{"Via", "mine"}};
+  EXPECT_EQ(values(get("Via: 1.0 a\r\n"), "Via"), Values{"mine"});
+}
+
+// --- What only a proxy may say
+
+TEST_F(RequestHeadTest, StrangersCannotSayWhatProxiesSay) {
+  const std::string lines =
+      "X-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /evil\r\nX-Real-IP: 6.6.6.6\r\n"
+      "x_forwarded_for: 7.7.7.7\r\nX-Original-URL: /admin\r\nX-Rewrite-Url: /admin\r\n"
+      "X-Client-IP: 8.8.8.8\r\nX_Request_Id: x\r\nForwarded: for=9.9.9.9\r\nX-Own: 1\r\n";
+  const std::string sent = get(lines);
+  for (const char* name :
+       {"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Real-IP", "x_forwarded_for", "X-Original-URL",
+        "X-Rewrite-Url", "X-Client-IP", "X_Request_Id", "Forwarded"}) {
+    EXPECT_EQ(values(sent, name), Values{}) << name;
+  }
+  EXPECT_EQ(values(sent, "X-Own"), Values{"1"});
+  trusted = true;
+  const std::string believed = get(lines);
+  EXPECT_EQ(values(believed, "X-Forwarded-Prefix"), Values{"/evil"});
+  EXPECT_EQ(values(believed, "X-Real-IP"), Values{"6.6.6.6"});
+  EXPECT_EQ(values(believed, "x_forwarded_for"), Values{});
+}
+
+TEST_F(RequestHeadTest, WhatIsStrippedIsAList) {
+  forwarding.strip = {"X-Own-*", "Cookie"};
+  const std::string sent = get("X-Real-IP: 1\r\nx_own_name: 2\r\nCookie: a=b\r\nX-Own: 3\r\n");
+  EXPECT_EQ(values(sent, "X-Real-IP"), Values{"1"});
+  EXPECT_EQ(values(sent, "x_own_name"), Values{});
+  EXPECT_EQ(values(sent, "Cookie"), Values{});
+  EXPECT_EQ(values(sent, "X-Own"), Values{"3"});
+}
+
+TEST_F(RequestHeadTest, NamesThatAServerMayTakeForThoseOfFramingStayHere) {
+  trusted = true;
+  const std::string sent =
+      get("Content_Length: 5\r\ntransfer_encoding: chunked\r\nKeep_Alive: 1\r\nUser_Agent: x\r\n");
+  for (const char* name : {"Content_Length", "transfer_encoding", "Keep_Alive"}) {
+    EXPECT_EQ(values(sent, name), Values{}) << name;
+  }
+  EXPECT_EQ(values(sent, "User_Agent"), Values{"x"});
+}
+
+TEST_F(RequestHeadTest, RulesAndCertificatesGoByTheSameNames) {
+  rules.remove = {"X-Secret"};
+  rules.set = {{"X_Role", "user"}};
+  subjects = {"Client-Subject"};
+  const std::string sent =
+      get("x_secret: 1\r\nX-Role: admin\r\nCLIENT_SUBJECT: CN=admin\r\nX-Other: 2\r\n");
+  EXPECT_EQ(values(sent, "x_secret"), Values{});
+  EXPECT_EQ(values(sent, "X-Role"), Values{});
+  EXPECT_EQ(values(sent, "X_Role"), Values{"user"});
+  EXPECT_EQ(values(sent, "CLIENT_SUBJECT"), Values{});
+  EXPECT_EQ(values(sent, "X-Other"), Values{"2"});
+}
+
+TEST_F(RequestHeadTest, WithoutRequestIdsATrustedProxysPasses) {
+  forwarding.request_id = false;
+  EXPECT_EQ(values(get("X-Request-Id: x\r\n"), "X-Request-Id"), Values{});
+  trusted = true;
+  EXPECT_EQ(values(get("X-Request-Id: x\r\n"), "X-Request-Id"), Values{"x"});
 }
 
 TEST_F(RequestHeadTest, NobodyCanStripWhatBerthAddsByNamingIt) {

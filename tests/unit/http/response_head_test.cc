@@ -137,10 +137,10 @@ std::string forwarded(const Response& parsed) {
 
 // RFC 9112 section 6.3: what says the same twice is said once.
 TEST(ResponseHead, LengthsThatRepeatThemselvesAreOne) {
-  for (const char* lines : {"Content-Length: 5\r\nX: y\r\nContent-Length: 5\r\n",
-                            "Content-Length: 5, 5\r\nX: y\r\n",
-                            "Content-Length: 5 ,5\t, 5\r\nX: y\r\n",
-                            "Content-Length: 5\r\nX: y\r\ncontent-length: 5, 5\r\n"}) {
+  for (const char* lines :
+       {"Content-Length: 5\r\nX: y\r\nContent-Length: 5\r\n", "Content-Length: 5, 5\r\nX: y\r\n",
+        "Content-Length: 5 ,5\t, 5\r\nX: y\r\n",
+        "Content-Length: 5\r\nX: y\r\ncontent-length: 5, 5\r\n"}) {
     const Response parsed = accept_lines(lines);
     EXPECT_EQ(parsed.head->summary.content_length, 5u);
     EXPECT_EQ(forwarded(parsed), "Content-Length: 5\r\nX: y\r\n");
@@ -216,19 +216,31 @@ TEST(ResponseHead, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(ResponseHead, RefusesBadStatusLines) {
-  for (const char* line : {"HTTP/1.1 20 OK",      "HTTP/1.1 2000 OK",
-                           "HTTP/1.1 099 x",      "HTTP/1.1 000 x",
+  for (const char* line : {"HTTP/1.1 20 OK",
+                           "HTTP/1.1 2000 OK",
+                           "HTTP/1.1 099 x",
+                           "HTTP/1.1 000 x",
                            "HTTP/1.1 -20 x",
-                           "HTTP/1.1 2x0 x",      "HTTP/1.1 20x x",
-                           "HTTP/1.1  200 OK",    "HTTP/1.1\t200 OK",
-                           "HTTP/1.1 200OK",      "HTTP/1.1 200\tOK",
-                           "HTTP/2.0 200 OK",     "HTTP/0.9 200 OK",
-                           "HTTP/1.x 200 OK",     "http/1.1 200 OK",
-                           "HTTP/11 200 OK",      " HTTP/1.1 200 OK",
-                           "HTTP/1.1 200 O\x01K", "HTTP/1.1 200 O\x7fK",
-                           "ICY 200 OK",          "<html>",
-                           "HTTP/1.1 OK",         "HTTP/1.1 200 O\rK",
-                           "HTTP/1.1 200 OK\r",   ""}) {
+                           "HTTP/1.1 2x0 x",
+                           "HTTP/1.1 20x x",
+                           "HTTP/1.1  200 OK",
+                           "HTTP/1.1\t200 OK",
+                           "HTTP/1.1 200OK",
+                           "HTTP/1.1 200\tOK",
+                           "HTTP/2.0 200 OK",
+                           "HTTP/0.9 200 OK",
+                           "HTTP/1.x 200 OK",
+                           "http/1.1 200 OK",
+                           "HTTP/11 200 OK",
+                           " HTTP/1.1 200 OK",
+                           "HTTP/1.1 200 O\x01K",
+                           "HTTP/1.1 200 O\x7fK",
+                           "ICY 200 OK",
+                           "<html>",
+                           "HTTP/1.1 OK",
+                           "HTTP/1.1 200 O\rK",
+                           "HTTP/1.1 200 OK\r",
+                           ""}) {
     expect_refused(std::string(line) + "\r\n\r\n");
   }
   expect_refused("HTTP/1.1 200 OK\nServer: x\n\n");
