@@ -26,6 +26,10 @@ Http2Fields& shared_fields() {
   return fields;
 }
 
+// How long a client that is still sending its request has for reading the response, before it is
+// told that nothing more of the request is wanted.
+constexpr Duration kRestUnwantedAfter = std::chrono::milliseconds(500);
+
 Http2Fields& end_to_end_fields(const http::HeaderList& list) {
   Http2Fields& fields = shared_fields();
   for (const http::HeaderField& field : list) {
@@ -104,7 +108,11 @@ void Http2Request::on_content(std::string_view bytes) {
 // wait for a slow stream, unless memory is short: then what all its streams hold is bounded by it.
 void Http2Request::take_content(size_t size) {
   http::Http2Session& session = connection_.session();
-  if (!paused_ || state_ == State::Done) {
+  if (state_ == State::Done) {
+    session.consume_connection(size);  // thrown away: nothing more of it is asked for
+    return;
+  }
+  if (!paused_) {
     session.consume_stream(*this, size);
     session.consume_connection(size);
     return;
@@ -275,7 +283,7 @@ void Http2Request::resume_request_body() {
   paused_ = false;
   if (withheld_ > 0) {
     http::Http2Session& session = connection_.session();
-    session.consume_stream(*this, withheld_);
+    if (state_ != State::Done) session.consume_stream(*this, withheld_);
     if (withheld_connection_ > 0) session.consume_connection(withheld_connection_);
     withheld_ = withheld_connection_ = 0;
     connection_.wake();
@@ -288,6 +296,11 @@ void Http2Request::expect_content() {
   receiving_.start(connection_.listener().env().now(),
                    connection_.listener().settings().body_timeout);
   watch();
+}
+
+void Http2Request::on_early_end() {
+  ended_ = connection_.listener().env().now();
+  connection_.listener().env().runtime.arm(timer_, kRestUnwantedAfter);
 }
 
 void Http2Request::on_progress(size_t bytes) {
@@ -366,6 +379,11 @@ void Http2Request::on_new_limits(const config::Listener& before) {
 }
 
 void Http2Request::on_timer(event::Timer&) {
+  if (ended_ != TimePoint{}) {
+    connection_.session().end_request_early(*this);
+    connection_.wake();
+    return;
+  }
   const TimePoint now = connection_.listener().env().now();
   if (unsent() > 0 && connection_.blocked()) {
     // What waits for the whole connection is the connection's to judge.
@@ -420,6 +438,7 @@ void Http2Request::record(uint16_t status) {
                   .protocol_text = "HTTP/2",
                   .began = began_,
                   .began_wall_us = began_wall_us_,
+                  .ended = ended_,
                   .received = received_,
                   .sent = sent_ - std::min<uint64_t>(unsent(), sent_)});
 }

@@ -52,6 +52,7 @@ class Http2Request final : public event::Disposable,
   void on_content(std::string_view bytes) override;
   void on_request_end(std::string_view trailers) override;
   void on_bad_content(CloseReason reason) override;
+  void on_early_end() override;
   void on_progress(size_t bytes) override;
   void on_closed() override;
 
@@ -97,6 +98,7 @@ class Http2Request final : public event::Disposable,
   Pace receiving_;  // the request's content
   Pace sending_;    // while bytes wait for the client's window
   int64_t began_wall_us_;
+  TimePoint ended_{};  // the response's last byte is framed, and the request is not whole
   http::Method method_ = http::Method::Other;
   State state_ = State::Receiving;
   uint16_t status_ = 0;

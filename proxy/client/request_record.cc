@@ -6,7 +6,8 @@ namespace berth::client {
 
 void finish_request(ClientListener& listener, const net::Address& peer,
                     const exchange::Exchange& exchange, const RequestFacts& facts) {
-  const Duration took = listener.env().now() - facts.began;
+  const TimePoint ended = facts.ended != TimePoint{} ? facts.ended : listener.env().now();
+  const Duration took = ended - facts.began;
   stats::ListenerStats& stats = listener.stats();
   stats
       .requests[static_cast<size_t>(facts.protocol)][static_cast<size_t>(facts.method)]

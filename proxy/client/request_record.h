@@ -21,8 +21,9 @@ struct RequestFacts {
   std::string_view protocol_text;  // for the log: "HTTP/1.0"
   TimePoint began;
   int64_t began_wall_us;
-  uint64_t received;  // bytes of the request, its head included
-  uint64_t sent;      // bytes of the response
+  TimePoint ended = {};  // none: now
+  uint64_t received;     // bytes of the request, its head included
+  uint64_t sent;         // bytes of the response
 };
 
 // The status of a request whose client left before it was answered.

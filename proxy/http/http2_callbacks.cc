@@ -24,6 +24,13 @@ constexpr size_t kDecodedPerHead = 8;
 
 }  // namespace
 
+// Not called for frames that nghttp2 ignores, such as DATA for a stream that is over.
+int Http2Session::Callbacks::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* header,
+                                            void* user) {
+  if (header->type == NGHTTP2_DATA) self(user).dead_content_.live(header->length);
+  return 0;
+}
+
 int Http2Session::Callbacks::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame,
                                               void* user) {
   Http2Session& at = self(user);
@@ -100,7 +107,8 @@ int Http2Session::Callbacks::on_data(nghttp2_session* session, uint8_t, int32_t 
   if (stream != nullptr && !stream->request_refused_) {
     at.take_content(*stream, {reinterpret_cast<const char*>(data), size});
   } else {
-    nghttp2_session_consume(session, id, size);
+    // The stream's window stays as it is: what still comes is bounded by it.
+    nghttp2_session_consume_connection(session, size);
   }
   return 0;
 }
@@ -110,6 +118,7 @@ int Http2Session::Callbacks::on_close(nghttp2_session* session, int32_t id, uint
   if (stream == nullptr) return 0;
   nghttp2_session_set_stream_user_data(session, id, nullptr);
   --self(user).streams_;
+  if (!stream->request_ended_) self(user).dead_content_.stream_ended_early();
   stream->on_closed();
   return 0;
 }
@@ -185,6 +194,7 @@ int Http2Session::Callbacks::write_data(nghttp2_session* session, nghttp2_frame*
 nghttp2_session_callbacks* Http2Session::Callbacks::make() {
   nghttp2_session_callbacks* made = nullptr;
   if (nghttp2_session_callbacks_new(&made) != 0) throw std::bad_alloc();
+  nghttp2_session_callbacks_set_on_begin_frame_callback(made, on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback2(made, on_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);

@@ -21,6 +21,7 @@ struct Http2Session::Callbacks {
   static Http2Stream* stream_of(nghttp2_session* session, int32_t id) {
     return static_cast<Http2Stream*>(nghttp2_session_get_stream_user_data(session, id));
   }
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* header, void* user);
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user);
   static int on_header(nghttp2_session*, const nghttp2_frame* frame, nghttp2_rcbuf* name,
                        nghttp2_rcbuf* value, uint8_t, void* user);

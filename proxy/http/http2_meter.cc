@@ -66,6 +66,7 @@ CloseReason Http2Meter::begin_frame(TimePoint now) {
                           uint32_t{header_[7]} << 8 | uint32_t{header_[8]};
   switch (static_cast<Http2Frame>(header_[3])) {
     case Http2Frame::Data:
+      content_ += payload_left_;
       if (payload_left_ > 0 || (flags & kEndStream) != 0) return CloseReason::None;
       return idle_frame(1, now);
     case Http2Frame::Headers:

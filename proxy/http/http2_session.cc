@@ -49,7 +49,11 @@ void Http2Session::Delete::operator()(nghttp2_session* session) const {
 }
 
 Http2Session::Http2Session(const Http2Limits& limits, Http2Events& events, Random& random)
-    : events_(events), random_(random), limits_(limits.head), meter_(limits.head.max_head) {
+    : events_(events),
+      random_(random),
+      limits_(limits.head),
+      meter_(limits.head.max_head),
+      dead_content_(limits.stream_window, uint64_t{limits.max_streams} * limits.stream_window) {
   static nghttp2_session_callbacks* const callbacks = Callbacks::make();
   static nghttp2_option* const options = Callbacks::make_options();
   nghttp2_session* made = nullptr;
@@ -91,6 +95,8 @@ void Http2Session::receive(std::string_view bytes, TimePoint now) {
   const ssize_t taken = nghttp2_session_mem_recv(
       session_.get(), reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   busy_ = false;
+  if (!dead_content_.within(meter_.content()))
+    fail(CloseReason::FrameFlood, Http2Error::EnhanceYourCalm);
   if (taken == NGHTTP2_ERR_FLOODED) {
     fail(CloseReason::FrameFlood, Http2Error::EnhanceYourCalm);
   } else if (taken < 0) {
@@ -252,11 +258,20 @@ void Http2Session::send_content(Http2Stream& stream, std::string_view bytes, net
 }
 
 // RFC 9113 section 8.1: a response may come before its request is complete. The rest of that is not
-// wanted.
+// wanted, but to say so in the same write makes curl and Node forget the response.
 void Http2Session::on_response_sent(Http2Stream& stream) {
-  if (stream.request_ended_ && stream.after_response_ == Http2Error::NoError) return;
+  if (stream.after_response_ != Http2Error::NoError) {
+    nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
+                              static_cast<uint32_t>(stream.after_response_));
+  } else if (!stream.request_ended_) {
+    stream.request_refused_ = true;
+    stream.on_early_end();
+  }
+}
+
+void Http2Session::end_request_early(Http2Stream& stream) {
   nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
-                            static_cast<uint32_t>(stream.after_response_));
+                            NGHTTP2_NO_ERROR);
 }
 
 void Http2Session::reset(Http2Stream& stream, Http2Error error) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "proxy/base/random.h"
+#include "proxy/http/http2_dead_content.h"
 #include "proxy/http/http2_head.h"
 #include "proxy/http/http2_meter.h"
 #include "proxy/http/http2_stream.h"
@@ -85,6 +86,8 @@ class Http2Session {
   void end_with(Http2Stream& stream, Http2Error error) { stream.after_response_ = error; }
   // The stream's user is going while the stream is not closed: nothing is reported to it any more.
   void forget(Http2Stream& stream);
+  // After on_early_end(): the client is to send no more of this request. The response is with it.
+  void end_request_early(Http2Stream& stream);
   // The client may send as many bytes more.
   void consume_stream(Http2Stream& stream, size_t bytes);
   void consume_connection(size_t bytes);
@@ -130,6 +133,7 @@ class Http2Session {
   Random& random_;
   const HeadLimits limits_;
   Http2Meter meter_;
+  Http2DeadContent dead_content_;
   Http2HeadBuilder head_;
   Http2Trailers trailers_;
   TimePoint now_{};  // during receive()

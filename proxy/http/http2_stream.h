@@ -60,6 +60,10 @@ class Http2Stream {
   virtual void on_request_end(std::string_view trailers) = 0;
   // The content is not as long as announced, or the trailers are malformed. Nothing more comes.
   virtual void on_bad_content(CloseReason reason) = 0;
+  // The last byte of the response is framed, and the request is not complete: what still comes of
+  // it is thrown away, and its window stays as it is. Http2Session::end_request_early() is to
+  // follow, in a later write.
+  virtual void on_early_end() = 0;
   // So many bytes of the response have left unsent().
   virtual void on_progress(size_t bytes) = 0;
   // Both sides are done, or it was reset. The last call.

@@ -1,7 +1,9 @@
 // HTTP/2 clients: Node's, curl, h2load, and bare frames.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
+import path from 'node:path';
 import { Authority } from './lib/certificates.mjs';
 import { KernelWatch } from './lib/kernel.mjs';
 import { readAll } from './lib/origin.mjs';
@@ -232,6 +234,66 @@ scenario('an answer that comes before the body is whole', async (s) => {
   assert.equal(status, 413);
   assert.equal(body, 'too much');
   assert.equal((await ask(session)).status, 413, 'the connection lives on');
+});
+
+// curl 7.88 and Node 20 lose a response behind which RST_STREAM(NO_ERROR) comes in the same write.
+scenario('an answer before the upload ends reaches curl and Node, and the stream ends', async (s) => {
+  const origin = await s.origin((req, res) => { res.writeHead(401, { 'www-authenticate': 'Basic' }).end('who are you?'); });
+  const berth = await front(s, origin, { listener: { ...CLEARTEXT, max_body: '40MiB' }, upstream: { request_buffer: '4KiB' } });
+  const file = path.join(s.folder(), 'upload');
+  writeFileSync(file, Buffer.alloc(30 << 20));
+  const large = path.join(s.folder(), 'large');
+  writeFileSync(large, Buffer.alloc(50 << 20));
+  for (let i = 0; i < 5; ++i) {
+    const upload = (what) => run('curl', ['-sS', '--http2-prior-knowledge', '-w', ' %{http_code}', '-T', what, berth.url]);
+    assert.deepEqual(await upload(file), { code: 0, output: 'who are you? 401' });
+    const refused = await upload(large);
+    assert.equal(refused.code, 0, refused.output);
+    assert.match(refused.output, / 413$/);
+  }
+  const session = await connect(s, berth);
+  for (let i = 0; i < 3; ++i) {
+    const got = ask(session, { ':method': 'POST' }, (stream) => {
+      stream.on('error', () => {});
+      stream.write(Buffer.alloc(200_000));
+    });
+    const closed = new Promise((resolve) => got.stream.once('close', resolve));
+    assert.deepEqual([(await got).status, (await got).body], [401, 'who are you?']);
+    await within(closed, 'the stream to close');
+    assert.equal(got.stream.rstCode, NGHTTP2_NO_ERROR);
+  }
+  const lines = (await berth.accessLines(13)).map((line) => JSON.parse(line));
+  assert.ok(lines.every((line) => line.duration < 30), 'and the log does not count what nobody waited for');
+});
+
+scenario('DATA for a stream that was reset is not read without end', async (s) => {
+  const berth = await front(s, await s.origin());
+  const wire = await s.wire(berth);
+  const data = frame(0, 0, 1, Buffer.alloc(16_000));
+  wire.write(Buffer.concat([HELLO, get(1), cancel(1)]));
+  for (let i = 0; i < 1000; ++i) wire.write(data);
+  await wire.finish();
+  const m = await berth.measured((now) => now.sum('berth_client_connections_closed_total', { reason: 'frame_flood' }) + now.sum('berth_client_connections_closed_total', { reason: 'http2_error' }) === 1);
+  assert.ok(m.sum('berth_client_received_bytes_total') < 4 << 20);
+});
+
+// Never two streams at the same time, and each reset is heard of before the next stream: what ends it is the count.
+scenario('rapid reset, one stream after the other', async (s) => {
+  const berth = await front(s, await s.origin(() => {}), { workers: 1 });
+  const bad = await s.wire(berth);
+  bad.write(HELLO);
+  let nth = 0;
+  for (; nth < 2000 && !bad.ended && !bad.closed; ++nth) {
+    bad.write(Buffer.concat([get(2 * nth + 1), cancel(2 * nth + 1)]));
+    // A PING that is answered: all before it has been read.
+    if (nth % 10 === 0) {
+      bad.write(frame(6, 0, 0, Buffer.from(String(nth).padStart(8))));
+      await bad.upTo(String(nth).padStart(8)).catch(() => {});
+    }
+  }
+  await bad.finish();
+  assert.ok(nth >= 200 && nth < 1000, `${nth} streams`);
+  await berth.measured((m) => m.sum('berth_client_connections_closed_total', { reason: 'reset_flood' }) === 1);
 });
 
 scenario('errors of Berth\'s own', async (s) => {

@@ -107,6 +107,56 @@ TEST_F(Http2FloodsTest, StreamsBeyondTheLimit) {
   EXPECT_EQ(streams.size(), 1u);
 }
 
+// What was on its way when a stream ended is no flood; what comes on and on is.
+TEST_F(Http2FloodsTest, DataForStreamsThatAreOver) {
+  say(hello() + headers(1, post(), kEndHeaders));
+  session().reset(stream(1), Http2Error::Cancel);
+  hear();
+  const std::string piece(16'000, 'x');
+  size_t sent = 0;
+  while (sent < 10'000'000 && session().failure() == CloseReason::None) {
+    say(data(1, piece));
+    sent += piece.size();
+    if (sent <= limits.stream_window) EXPECT_EQ(session().failure(), CloseReason::None);
+  }
+  EXPECT_LE(sent, 3 * limits.stream_window);
+  ended_with(CloseReason::FrameFlood);
+}
+
+TEST_F(Http2FloodsTest, DataThatTheClientSendsBehindItsOwnReset) {
+  say(hello() + headers(1, post(), kEndHeaders) + rst(1));
+  int times = 0;
+  while (times < 1000 && session().failure() == CloseReason::None) {
+    say(data(1, std::string(16'000, 'x')));
+    ++times;
+  }
+  EXPECT_LT(times, 20);
+  EXPECT_NE(session().failure(), CloseReason::None);
+}
+
+TEST_F(Http2FloodsTest, AWindowForEachStreamThatEndsEarlyIsNoFlood) {
+  const std::string piece(16'000, 'x');
+  const int times = endures(100, [&](int i) {
+    if (i > 0) session().reset(stream(id(i - 1)), Http2Error::Cancel);
+    hear();
+    std::string late = i > 0 ? data(id(i - 1), piece) + data(id(i - 1), piece) : std::string();
+    return late + headers(id(i), post(), kEndHeaders);
+  });
+  EXPECT_EQ(times, 100);
+}
+
+TEST_F(Http2FloodsTest, LongBodiesAreNoFlood) {
+  say(hello() + headers(1, post(), kEndHeaders));
+  const std::string piece(16'000, 'x');
+  for (int i = 0; i < 200; ++i) {
+    say(data(1, piece));
+    session().consume_stream(stream(1), piece.size());
+    session().consume_connection(piece.size());
+    hear();
+  }
+  EXPECT_EQ(session().failure(), CloseReason::None);
+}
+
 TEST_F(Http2FloodsTest, ResetsOfOursAreNotTheClientsFault) {
   say(hello());
   for (int i = 0; i < 500; ++i) {

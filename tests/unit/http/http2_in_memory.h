@@ -24,6 +24,7 @@ struct NotedStream final : Http2Stream {
   bool tunnel = false;
   bool chunked = false;
   bool closed = false;
+  bool early_end = false;
   size_t progress = 0;
   CloseReason refused = CloseReason::None;
   CloseReason bad_content = CloseReason::None;
@@ -61,6 +62,7 @@ struct NotedStream final : Http2Stream {
     EXPECT_EQ(bad_content, CloseReason::None);
     bad_content = reason;
   }
+  void on_early_end() override { early_end = true; }
   void on_progress(size_t bytes) override { progress += bytes; }
   void on_closed() override {
     EXPECT_FALSE(closed);

@@ -189,11 +189,35 @@ TEST_F(Http2SessionTest, AClientThatOverrunsTheWindowIsCut) {
 TEST_F(Http2SessionTest, AnEarlyResponseEndsTheRequestKindly) {
   say(hello() + headers(1, post(), kEndHeaders) + data(1, "some"));
   answer(1);
-  EXPECT_EQ(reset_error(1), 0) << "NO_ERROR, behind the response";
+  EXPECT_EQ(heard.back().type, Http2Frame::Data);
+  EXPECT_TRUE(stream(1).early_end);
+  EXPECT_FALSE(stream(1).closed);
+  say(data(1, "more"));
+  EXPECT_EQ(stream(1).content, "some") << "thrown away";
+  EXPECT_EQ(reset_error(1), -1) << "not in the response's write";
+  session().end_request_early(stream(1));
+  hear();
+  EXPECT_EQ(reset_error(1), 0) << "NO_ERROR";
   EXPECT_EQ(heard.back().type, Http2Frame::RstStream);
   EXPECT_TRUE(stream(1).closed);
   say(data(1, "more that was on its way"));
   EXPECT_EQ(session().failure(), CloseReason::None);
+}
+
+// No window opens for it: a client that goes on sending stops when it is used up.
+TEST_F(Http2SessionTest, NothingMoreIsAskedForBehindAnEarlyResponse) {
+  say(hello() + headers(1, post(), kEndHeaders));
+  answer(1);
+  for (int i = 0; i < 3; ++i) say(data(1, std::string(16'000, 'x')));
+  EXPECT_EQ(find(Http2Frame::WindowUpdate, 1), nullptr);
+}
+
+TEST_F(Http2SessionTest, ARequestThatEndsInTimeBehindAnEarlyResponseIsNotReset) {
+  say(hello() + headers(1, post(), kEndHeaders));
+  answer(1);
+  say(data(1, "the end", kEndStream));
+  EXPECT_TRUE(stream(1).closed);
+  EXPECT_EQ(reset_error(1), -1);
 }
 
 TEST_F(Http2SessionTest, AResetOfOursThrowsAwayWhatIsUnsent) {
