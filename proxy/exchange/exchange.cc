@@ -7,9 +7,28 @@
 #include "proxy/exchange/redirect.h"
 #include "proxy/exchange/request_id.h"
 #include "proxy/exchange/via.h"
+#include "proxy/http/literal.h"
 #include "proxy/net/proxy_header.h"
+#include "proxy/net/websocket_accept.h"
 
 namespace berth::exchange {
+
+namespace {
+
+std::unique_ptr<http::UpgradeOffer> make_offer(const http::RequestHead& head) {
+  auto offer = std::make_unique<http::UpgradeOffer>();
+  if (const auto* protocol = head.fields.find(http::HeaderId::Upgrade)) {
+    offer->protocol = protocol->value;
+  }
+  if (http::equals_nocase<"websocket">(offer->protocol)) {
+    if (const auto* key = head.fields.find("Sec-WebSocket-Key")) {
+      offer->accept = net::websocket_accept(key->value);
+    }
+  }
+  return offer;
+}
+
+}  // namespace
 
 Exchange::Exchange(Context& context, ClientStream& stream, const ClientFacts& client)
     : context_(context),
@@ -32,7 +51,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                      bool complete, std::string_view trailers) {
   method_ = head.method;
   chunked_ = head.summary.chunked;
-  upgrade_ = head.summary.upgrade && complete;
+  if (head.summary.upgrade && complete) upgrade_ = make_offer(head);
   idempotent_ = http::is_idempotent(head.method) ||
                 head.fields.find(http::HeaderId::IdempotencyKey) != nullptr;
   body_complete_ = complete;
@@ -54,7 +73,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .instance = context_.instance,
                            .filter = *filter_,
                            .expect = streams()},
-                          upgrade_);
+                          upgrade_ != nullptr);
   if (client_.https_port != 0) {
     answer(CloseReason::RedirectToHttps, https_location(head, client_.https_port));
     return;
@@ -161,7 +180,8 @@ void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std:
   ++attempts_;
   const bool prove_fin = !idempotent_ && target_.cluster->settings().retry.non_idempotent ==
                                              config::RetryNonIdempotent::FinProved;
-  if (!lease_->begin({.method = method_, .upgrade = upgrade_, .prove_fin = prove_fin}, *this)) {
+  if (!lease_->begin({.method = method_, .upgrade = upgrade_.get(), .prove_fin = prove_fin},
+                     *this)) {
     answer(CloseReason::UpgradeLimit);
     return;
   }

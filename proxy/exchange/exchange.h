@@ -2,6 +2,7 @@
 // decides what happens when something fails.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -16,6 +17,7 @@
 #include "proxy/exchange/retry_policy.h"
 #include "proxy/http/body.h"
 #include "proxy/http/head.h"
+#include "proxy/http/upgrade.h"
 #include "proxy/net/byte_buffer.h"
 #include "proxy/upstream/cluster.h"
 #include "proxy/upstream/lease.h"
@@ -138,7 +140,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   const ClientFacts client_;
   LocalPtr<Router> router_;
   RouteTarget target_;
-  const RequestFilter* filter_ = nullptr;  // the router's
+  std::unique_ptr<http::UpgradeOffer> upgrade_;  // what the client offers, if it does
+  const RequestFilter* filter_ = nullptr;        // the router's
   ForwardedHead request_;
   upstream::Lease lease_;
   upstream::TriedServers tried_;
@@ -148,7 +151,6 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   config::RequestBody body_mode_ = config::RequestBody::Auto;
   RequestProgress progress_ = RequestProgress::Receiving;
   ResponseProgress response_ = ResponseProgress::None;
-  bool upgrade_ = false;
   bool over_tls_ = false;  // the client came; known where a cookie asks for it
   bool chunked_ = false;
   bool idempotent_ = false;

@@ -49,6 +49,8 @@ bool parse_port(std::string_view text, uint16_t& port) {
 }
 
 bool parse_address(int family, std::string_view ip, std::string_view port, Address& out) {
+  // A NUL would end it for inet_pton.
+  if (ip.find('\0') != std::string_view::npos) return false;
   const std::string text(ip);
   std::array<uint8_t, 16> bytes;
   uint16_t number = 0;

@@ -118,7 +118,7 @@ void UpstreamConnection::lease_out() {
 }
 
 bool UpstreamConnection::begin(const Request& request, ResponseHandler& handler) {
-  if (request.upgrade) {
+  if (request.upgrade != nullptr) {
     upgrade_slot_ = pool_->server().upgraded.try_take();
     if (!upgrade_slot_) return false;
   }

@@ -13,6 +13,7 @@
 #include "proxy/event/turn_queue.h"
 #include "proxy/http/body.h"
 #include "proxy/http/head_parser.h"
+#include "proxy/http/upgrade.h"
 #include "proxy/net/send_queue.h"
 #include "proxy/net/transport.h"
 #include "proxy/stats/stats.h"
@@ -51,7 +52,7 @@ class UpstreamConnection final : public event::Disposable,
 
   struct Request {
     http::Method method = http::Method::Get;
-    bool upgrade = false;    // 101 is welcome
+    const http::UpgradeOffer* upgrade = nullptr;  // 101 is welcome; lives as long as the lease
     bool prove_fin = false;  // a failure is to say whether the server ever acknowledged a byte
   };
   // False if `upgrade` and max_upgraded are upgraded already; nothing has happened then.
@@ -151,7 +152,7 @@ class UpstreamConnection final : public event::Disposable,
   ConnectionState state_ = ConnectionState::Connecting;
   Phase phase_ = Phase::None;
   http::Method method_ = http::Method::Get;
-  bool upgrade_wanted_ = false;
+  const http::UpgradeOffer* upgrade_wanted_ = nullptr;
   bool request_complete_ = false;
   bool readable_ = false;  // the kernel may hold bytes that we have not read
   ServerEnd server_end_ = ServerEnd::Open;

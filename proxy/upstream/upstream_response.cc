@@ -117,8 +117,9 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   pool_->on_response(head.status,
                      pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
   if (head.status == 101) {
-    if (!upgrade_wanted_) {
-      fail(CloseReason::UnexpectedUpgrade);
+    const std::string_view wrong = http::why_not_upgraded(head, upgrade_wanted_);
+    if (!wrong.empty()) {
+      fail(CloseReason::UnexpectedUpgrade, false, wrong);
       return;
     }
     slot_ = std::move(upgrade_slot_);

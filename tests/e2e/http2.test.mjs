@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import http2 from 'node:http2';
 import path from 'node:path';
 import { Authority } from './lib/certificates.mjs';
@@ -45,6 +46,10 @@ function ask(session, headers = {}, body, options) {
   const result = within(answer, `${headers[':method'] ?? 'GET'} ${headers[':path'] ?? '/'}`);
   result.stream = stream;
   return result;
+}
+
+function acceptOf(req) {
+  return createHash('sha1').update(`${req.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 }
 
 function run(command, args) {
@@ -311,7 +316,7 @@ scenario('a WebSocket through extended CONNECT', async (s) => {
   const origin = await s.origin();
   origin.server.on('upgrade', (req, socket) => {
     assert.match(req.headers['sec-websocket-key'], /^[A-Za-z0-9+/]{22}==$/);
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\nhello ');
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ' + acceptOf(req) + '\r\n\r\nhello ');
     socket.on('data', (bytes) => socket.write(bytes.toString().toUpperCase()));
     socket.on('end', () => socket.end('bye'));
   });

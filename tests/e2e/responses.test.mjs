@@ -218,6 +218,28 @@ scenario('chunked together with Content-Length: chunked decides, and the connect
   await berth.measured((m) => m.sum('berth_upstream_connections_closed_total', { reason: 'ambiguous_length' }) === 3);
 });
 
+for (const [what, fields] of [
+  ['without Upgrade', 'Connection: upgrade'],
+  ['for another protocol', 'Connection: upgrade\r\nUpgrade: other'],
+  ['with a wrong Sec-WebSocket-Accept', 'Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA='],
+  ['without Sec-WebSocket-Accept', 'Connection: upgrade\r\nUpgrade: websocket'],
+]) {
+  scenario(`a 101 ${what} opens no tunnel`, async (s) => {
+    const origin = await s.wireOrigin(async (wire) => {
+      await wire.head();
+      wire.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n\r\nHTTP/1.1 200 OK\r\n\r\nnot this`);
+    });
+    const berth = await s.front(origin);
+    const wire = await s.wire(berth);
+    wire.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+    const got = await wire.response();
+    assert.equal(got.status, 502);
+    assert.match(got.get('proxy-status'), /^berth; error=http_upgrade_failed; details="unexpected_upgrade: .*(Upgrade|protocol|Accept)"$/);
+    await origin.seen((o) => o.open.size === 0, 'the connection is closed');
+    assert.equal(origin.connections, 1, 'asked once');
+  });
+}
+
 scenario('a malformed response: log and Proxy-Status say what is wrong, and where', async (s) => {
   const origin = await s.wireOrigin(async (wire) => {
     await wire.request();
