@@ -91,6 +91,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::NoLocalResources:
     case CloseReason::ServerTlsFailed:
     case CloseReason::ServerCertificate:
+    case CloseReason::ServerSpeaksHttp2:
       return {.connect_failure = true, .upstream_close = true};
 
     case CloseReason::ServerClosedIdle:

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "proxy/http/head.h"
-#include "proxy/net/connect_error.h"
+#include "proxy/http/http2_settings.h"
 #include "proxy/http/malformed.h"
+#include "proxy/net/connect_error.h"
 #include "proxy/net/proxy_header.h"
 
 namespace berth::upstream {
@@ -153,6 +154,10 @@ bool HealthCheck::understand() {
   for (;;) {
     const auto outcome = http::HeadParser::parse(answer_, limit, progress_, head);
     if (outcome.status == http::ParseStatus::Incomplete) return false;
+    if (outcome.status == http::ParseStatus::Refused && http::begins_with_settings(answer_)) {
+      finish(false, CloseReason::ServerSpeaksHttp2, info(CloseReason::ServerSpeaksHttp2).text);
+      return true;
+    }
     if (outcome.status == http::ParseStatus::Refused) {
       finish(false, outcome.refusal,
              std::string(info(outcome.refusal).text) + ": " +

@@ -91,8 +91,9 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   }
   // A server that speaks or hangs up before it is asked.
   if ((ready.readable || ready.peer_closed) && transport_->probe() != net::Probe::Quiet) {
-    connect_failed(CloseReason::BytesWhileIdle);
-    fail(CloseReason::BytesWhileIdle);
+    const CloseReason reason = why_it_speaks_first();
+    connect_failed(reason);
+    fail(reason);
     return;
   }
   pool_->on_connected(pool_->env().now() - opened_, transport_->security());
@@ -345,7 +346,7 @@ void UpstreamConnection::check_idle() {
     case net::Probe::Quiet:
       return;
     case net::Probe::Data:
-      close(CloseReason::BytesWhileIdle);
+      close(why_it_speaks_first());
       return;
     case net::Probe::Eof:
       server_end_ = ServerEnd::Fin;

@@ -129,6 +129,7 @@ class UpstreamConnection final : public event::Disposable,
   void process_final_head(char* data, size_t size);
   void process_body(char* data, size_t size);
   void on_end(bool reset);
+  CloseReason why_it_speaks_first();
   void fail(CloseReason reason, bool eof = false, std::string_view detail = {});
   void park();
   CloseReason why_idle_for_too_long() const;

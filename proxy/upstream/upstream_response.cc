@@ -1,4 +1,7 @@
 // What an UpstreamConnection reads: the response, its body, its end.
+#include <array>
+
+#include "proxy/http/http2_settings.h"
 #include "proxy/http/malformed.h"
 #include "proxy/upstream/server_pool.h"
 #include "proxy/upstream/upstream_connection.h"
@@ -52,9 +55,22 @@ void UpstreamConnection::read_response() {
   }
 }
 
+// Bytes on a connection that nobody has asked anything.
+CloseReason UpstreamConnection::why_it_speaks_first() {
+  std::array<char, 64> bytes;
+  const net::IoResult got = transport_->read(bytes.data(), bytes.size());
+  const bool http2 = got.status == net::IoStatus::Ok &&
+                     http::begins_with_settings({bytes.data(), got.bytes});
+  return http2 ? CloseReason::ServerSpeaksHttp2 : CloseReason::BytesWhileIdle;
+}
+
 void UpstreamConnection::process(char* data, size_t size) {
   if (accepted_ == 0 && phase_ == Phase::Head) {
-    fail(CloseReason::BadResponse, false, "an answer before the request");
+    if (http::begins_with_settings({data, size})) {
+      fail(CloseReason::ServerSpeaksHttp2);
+    } else {
+      fail(CloseReason::BadResponse, false, "an answer before the request");
+    }
     return;
   }
   if (phase_ == Phase::Body) {
@@ -82,7 +98,11 @@ bool UpstreamConnection::process_head(char*& data, size_t& size) {
   const http::ParseOutcome outcome = http::HeadParser::parse({data, size}, limits, progress_, head);
   switch (outcome.status) {
     case http::ParseStatus::Refused:
-      fail(outcome.refusal, false, http::describe_refusal({data, size}, outcome));
+      if (http::begins_with_settings({data, size})) {
+        fail(CloseReason::ServerSpeaksHttp2);
+      } else {
+        fail(outcome.refusal, false, http::describe_refusal({data, size}, outcome));
+      }
       return false;
     case http::ParseStatus::Incomplete:
       if (size > 0) head_bytes_ = net::ByteBuffer::copy_of({data, size}, size);

@@ -1,5 +1,6 @@
 // App servers that answer wrongly: 502, the connection closed, and never a byte of it in another response.
 import assert from 'node:assert/strict';
+import http2 from 'node:http2';
 import { config, scenario } from './lib/scenario.mjs';
 import { deferred } from './lib/wait.mjs';
 
@@ -239,6 +240,21 @@ for (const [what, fields] of [
     assert.equal(origin.connections, 1, 'asked once');
   });
 }
+
+scenario('a server that speaks HTTP/2 is recognised, and said so', async (s) => {
+  const server = http2.createServer();
+  const sessions = new Set();
+  server.on('session', (session) => { sessions.add(session); session.on('error', () => {}); });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  s.behind({ close: () => { for (const one of sessions) one.destroy(); server.close(); } });
+  const berth = await s.front(`127.0.0.1:${server.address().port}`);
+  for (let i = 0; i < 3; ++i) {
+    const got = await s.request(berth);
+    assert.deepEqual([got.status, got.headers['proxy-status']], [502, 'berth; error=http_protocol_error; details="server_speaks_http2"']);
+  }
+  const lines = (await berth.accessLines(3)).map((line) => JSON.parse(line).reason);
+  assert.deepEqual(lines, Array(3).fill('server_speaks_http2'));
+});
 
 scenario('a malformed response: log and Proxy-Status say what is wrong, and where', async (s) => {
   const origin = await s.wireOrigin(async (wire) => {
