@@ -290,6 +290,7 @@ Checked check_text(std::string_view text, TextKind kind) {
     case TextKind::UpstreamName:
       return std::string(text);
     case TextKind::Network: {
+      if (text == "unix:") return std::string(text);  // whoever comes over a Unix socket
       const auto checked = check_network(text);
       if (!checked) return Failure{checked.error()};
       return std::string(text);

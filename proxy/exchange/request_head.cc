@@ -61,14 +61,20 @@ void write_forwarded(http::HeadWriter& out, const http::RequestHead& head,
 void write_forwarded_for(http::HeadWriter& out, const http::RequestHead& head,
                          const ClientFacts& client, std::string_view ip) {
   out.append("X-Forwarded-For: ");
+  bool told = false;
   if (client.trusted) {
     for (const HeaderField& field : head.fields) {
       if (field.id != HeaderId::XForwardedFor || field.value.empty()) continue;
+      if (told) out.append(", ");
       out.append(field.value);
-      out.append(", ");
+      told = true;
     }
   }
-  out.append(ip);
+  // A proxy at a Unix socket has no address: the last one is that of its client.
+  if (!told || client.peer.kind() != net::AddressKind::Unix) {
+    if (told) out.append(", ");
+    out.append(ip);
+  }
   out.append("\r\n");
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/http/char_class.h"
+
 namespace berth::exchange {
 
 namespace {
@@ -56,6 +58,14 @@ const RouteTarget* longest(const std::vector<RouteTarget>& paths, std::string_vi
   return nullptr;
 }
 
+bool same_treatment(const RouteTarget* a, const RouteTarget* b) {
+  if (a == b) return true;
+  if (a == nullptr || b == nullptr || a->cluster != b->cluster) return false;
+  return a->route->request_headers == b->route->request_headers &&
+         a->route->response_headers == b->route->response_headers &&
+         a->request_body() == b->request_body();
+}
+
 void sort_longest_first(std::vector<RouteTarget>& paths) {
   std::stable_sort(paths.begin(), paths.end(), [](const RouteTarget& a, const RouteTarget& b) {
     return a.route->path.size() > b.route->path.size();
@@ -69,6 +79,25 @@ bool path_has_prefix(std::string_view path, std::string_view prefix) {
   if (prefix.ends_with('/') || path.size() == prefix.size()) return true;
   const char next = path[prefix.size()];
   return next == '/' || next == '?';
+}
+
+std::string equivalent_path(std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  std::string out;
+  out.reserve(path.size());
+  for (size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    if (c == '%' && i + 2 < path.size() && hex(path[i + 1]) >= 0 && hex(path[i + 2]) >= 0) {
+      const char decoded = static_cast<char>(hex(path[i + 1]) * 16 + hex(path[i + 2]));
+      if (http::is_class(decoded, http::kHostChar)) {  // RFC 3986's unreserved set
+        c = decoded;
+        i += 2;
+      }
+    }
+    if (c == '/' && out.ends_with('/')) continue;
+    out.push_back(c);
+  }
+  return out;
 }
 
 std::string normalised_path(std::string_view path) {
@@ -162,7 +191,12 @@ Result<RouteTarget, CloseReason> Router::find(std::string_view host, std::string
   const RouteTarget* found = match(lowered, path);
   if (!is_plain(path)) {
     const RouteTarget* normal = match(lowered, normalised_path(path));
-    if (normal != found) return Failure{CloseReason::AmbiguousPath};
+    if (!same_treatment(normal, found)) {
+      // No route is passed by where the path as it came has none.
+      const bool decided = found == nullptr && match(lowered, equivalent_path(path)) == normal;
+      if (!decided) return Failure{CloseReason::AmbiguousPath};
+      found = normal;
+    }
   }
   if (found == nullptr) return Failure{CloseReason::NoRoute};
   return *found;

@@ -39,7 +39,8 @@ class Router final : public LocalCounted {
 
   // `host`: with or without port and last dot. `path`: with or without query. Refuses with NoRoute,
   // or AmbiguousPath where the path as received and the path that a server may make of it take
-  // different routes.
+  // routes that treat it differently. Where the path as received has no route, its
+  // equivalent_path() decides.
   Result<RouteTarget, CloseReason> find(std::string_view host, std::string_view path) const;
 
   const config::Config& config() const { return snapshot_->config; }
@@ -59,6 +60,10 @@ class Router final : public LocalCounted {
   Paths any_;
   bool one_route_ = false;  // "*" and "/": nothing to look at
 };
+
+// `path` written anew without a change of meaning: percent-encoded letters, digits and "-._~"
+// decoded (RFC 3986 section 6.2.2.2), slashes in a row as one; no query.
+std::string equivalent_path(std::string_view path);
 
 // `path` as a lenient server might read it: percent-decoded, backslashes turned, empty and dot
 // segments resolved, no query.

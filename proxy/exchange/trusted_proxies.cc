@@ -31,7 +31,7 @@ bool same_prefix(const std::array<uint8_t, 16>& a, const std::array<uint8_t, 16>
 
 TrustedProxies::TrustedProxies(const std::vector<std::string>& entries) {
   for (const std::string& entry : entries) {
-    if (entry == "unix") {
+    if (entry == "unix:") {
       unix_ = true;
       continue;
     }

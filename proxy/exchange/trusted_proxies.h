@@ -13,7 +13,7 @@ namespace berth::exchange {
 class TrustedProxies {
  public:
   TrustedProxies() = default;  // nobody
-  // Addresses ("10.0.0.1", "::1"), CIDR blocks ("10.0.0.0/8") and "unix"; validated by the config
+  // Addresses ("10.0.0.1", "::1"), CIDR blocks ("10.0.0.0/8") and "unix:"; validated by the config
   // loader, so what is malformed is ignored.
   explicit TrustedProxies(const std::vector<std::string>& entries);
 

@@ -54,6 +54,16 @@ scenario('a trusted proxy is believed and added to', async (s) => {
   assert.equal(seen.forwarded, 'for=9.9.9.9, for=127.0.0.1;host="a";proto=http');
 });
 
+scenario('a proxy in front at a Unix socket is trusted as unix:', async (s) => {
+  const socket = `${s.folder()}/front.sock`;
+  const origin = await s.origin(tell);
+  for (const [trusted, expected] of [[['unix:'], '9.9.9.9, 10.0.0.1'], [[], 'unix']]) {
+    const berth = await s.front(origin, { listener: { address: `unix:${socket}${trusted.length}` }, forwarding: { trusted_proxies: trusted } });
+    const seen = await headOf(s, berth, ['Host: a', 'X-Forwarded-For: 9.9.9.9, 10.0.0.1', 'X-Forwarded-Proto: https']);
+    assert.deepEqual([seen['x-forwarded-for'], seen['x-forwarded-proto']], [expected, trusted.length ? 'https' : 'http']);
+  }
+});
+
 scenario('others are not, even where some are trusted', async (s) => {
   const berth = await s.front(await s.origin(tell), { forwarding: { trusted_proxies: ['10.0.0.0/8', '::1', '192.0.2.1'] } });
   const seen = await headOf(s, berth, ['Host: a', 'X-Forwarded-For: 1.2.3.4']);

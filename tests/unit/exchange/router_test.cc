@@ -280,6 +280,32 @@ TEST_F(RouterTest, OddPathsThatLeadToTheSameRouteEitherWayAreTaken) {
   for (const auto& row : kTable) EXPECT_EQ(find("x", row.path), row.route) << row.path;
 }
 
+TEST(EquivalentPath, MeansTheSame) {
+  const struct {
+    const char* path;
+    const char* same;
+  } kTable[] = {
+      {"/a/b", "/a/b"},     {"//a///b//", "/a/b/"}, {"/%61%2D%2e%5F%7e", "/a-._~"},
+      {"/a%2fb", "/a%2fb"}, {"/a%20b", "/a%20b"},   {"/a%", "/a%"},
+      {"/%2", "/%2"},       {"/a?b//%61", "/a"},    {"/a/../b", "/a/../b"},
+      {"/%zz", "/%zz"},     {"/a\\b", "/a\\b"},     {"/%2561", "/%2561"},
+  };
+  for (const auto& row : kTable) EXPECT_EQ(equivalent_path(row.path), row.same) << row.path;
+}
+
+// Where the path as it came has no route, nothing is passed by if what means the same has one.
+TEST_F(RouterTest, PathsThatMeanTheSameFindTheOnlyRouteThereIs) {
+  routes({{"*", "/api"}, {"*", "/web"}});
+  for (const char* path : {"//api/users", "/%61pi/y", "/api//x", "//%61%70i?q", "///api"}) {
+    EXPECT_EQ(find("x", path), "up0") << path;
+  }
+  for (const char* path : {"/x/../api", "//api/../web", "/api%2f..%2fweb", "/.//api", "\\api",
+                           "/api%2fx", "//api/%2e%2e/web"}) {
+    EXPECT_EQ(find("x", path), "ambiguous_path") << path;
+  }
+  EXPECT_EQ(find("x", "//other"), "no_route");
+}
+
 TEST_F(RouterTest, APathThatOnlyItsOddReadingMatchesIsRefused) {
   routes({{"*", "/api"}});
   EXPECT_EQ(find("x", "/x/../api"), "ambiguous_path");
