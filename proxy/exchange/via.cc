@@ -20,6 +20,7 @@ bool has_passed(const http::RequestHead& head, std::string_view instance) {
       // received-protocol, received-by, and maybe a comment.
       std::string_view hop = http::next_part(rest, ',');
       http::next_part(hop, ' ');
+      hop = http::trim(hop);
       if (http::next_part(hop, ' ') == instance) return true;
     }
   }

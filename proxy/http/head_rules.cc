@@ -77,6 +77,7 @@ bool unite_lengths(HeaderList& fields, uint64_t& length) {
   bool first = true;
   for (HeaderField& field : fields) {
     if (field.id != ContentLength) continue;
+    if (field.value.ends_with(',')) return false;
     std::string_view rest = field.value;
     do {
       const std::string_view part = next_part(rest, ',');

