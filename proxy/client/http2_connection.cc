@@ -21,6 +21,8 @@ constexpr Duration kPause = std::chrono::seconds(1);
 constexpr Duration kLinger = std::chrono::seconds(2);
 // What a client takes at the least before it has answered.
 constexpr size_t kFirstCredit = 64 * 1024;
+// And how much it may send then: what its windows had allowed, and some frames.
+constexpr uint64_t kMostDiscarded = 2 * 1024 * 1024;
 // How often within its send_timeout a client that does not take everything at once is looked at.
 constexpr int kLooksAtSlowClients = 4;
 
@@ -185,7 +187,10 @@ void Http2Connection::discard_input() {
     const net::IoResult got = transport_->read(input_block(), net::Scratch::kSize);
     if (got.status == net::IoStatus::Ok) {
       listener_.stats().received_bytes.add(got.bytes);
-      continue;
+      discarded_ += got.bytes;
+      if (discarded_ <= kMostDiscarded) continue;
+      close(ending_);
+      return;
     }
     readable_ = false;
     if (got.status != net::IoStatus::Again) close(ending_);

@@ -106,6 +106,7 @@ class Http2Connection final : public Connection,
   CloseReason ending_ = CloseReason::None;   // why it ends, when the last request is over
   Goaway goaway_ = Goaway::None;
   const bool secure_;
+  uint64_t discarded_ = 0;  // while lingering
   bool readable_ = false;
   bool fin_seen_ = false;
   bool broken_ = false;  // a write has failed

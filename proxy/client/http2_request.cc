@@ -109,7 +109,7 @@ void Http2Request::on_content(std::string_view bytes) {
 void Http2Request::take_content(size_t size) {
   http::Http2Session& session = connection_.session();
   if (state_ == State::Done) {
-    session.consume_connection(size);  // thrown away: nothing more of it is asked for
+    session.consume_unwanted(*this, size);
     return;
   }
   if (!paused_) {
@@ -283,7 +283,7 @@ void Http2Request::resume_request_body() {
   paused_ = false;
   if (withheld_ > 0) {
     http::Http2Session& session = connection_.session();
-    if (state_ != State::Done) session.consume_stream(*this, withheld_);
+    session.consume_stream(*this, withheld_);
     if (withheld_connection_ > 0) session.consume_connection(withheld_connection_);
     withheld_ = withheld_connection_ = 0;
     connection_.wake();

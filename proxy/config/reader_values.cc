@@ -216,6 +216,10 @@ void Reader::texts_or_default(std::string_view key, std::vector<std::string>& ou
   }
   const auto place = places_.find(path_ + '.' + std::string(key));
   if (place == places_.end() || diagnostics_.error_at(place->second)) return;
+  if (kind == TextKind::FieldPattern) {  // none is an answer, too
+    out.clear();
+    return;
+  }
   diagnostics_.error(place->second, std::string(key) + here() + " has no items",
                      "leave the key out for its default");
 }

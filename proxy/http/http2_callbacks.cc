@@ -107,8 +107,11 @@ int Http2Session::Callbacks::on_data(nghttp2_session* session, uint8_t, int32_t 
   if (stream != nullptr && !stream->request_refused_) {
     at.take_content(*stream, {reinterpret_cast<const char*>(data), size});
   } else {
-    // The stream's window stays as it is: what still comes is bounded by it.
-    nghttp2_session_consume_connection(session, size);
+    if (stream != nullptr) {
+      at.consume_unwanted(*stream, size);
+    } else {
+      nghttp2_session_consume_connection(session, size);
+    }
   }
   return 0;
 }

@@ -152,6 +152,7 @@ void Http2Session::end_trailers(Http2Stream& stream, bool ends) {
 
 void Http2Session::end_request(Http2Stream& stream) {
   stream.request_ended_ = true;
+  if (stream.ended_early_) wake_client();
   if (stream.request_refused_) return;
   if (stream.expected_ != HeadSummary::kNoLength && stream.expected_ > 0) {
     refuse_content(stream, CloseReason::BadContentLength);
@@ -171,6 +172,13 @@ void Http2Session::consume_stream(Http2Stream& stream, size_t bytes) {
 
 size_t Http2Session::initial_window() const {
   return nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+}
+
+void Http2Session::consume_unwanted(Http2Stream& stream, size_t bytes) {
+  const size_t more = std::min<size_t>(bytes, stream.unwanted_left_);
+  stream.unwanted_left_ -= static_cast<uint32_t>(more);
+  if (more > 0) consume_stream(stream, more);
+  consume_connection(bytes);
 }
 
 void Http2Session::consume_connection(size_t bytes) {
@@ -265,8 +273,15 @@ void Http2Session::on_response_sent(Http2Stream& stream) {
                               static_cast<uint32_t>(stream.after_response_));
   } else if (!stream.request_ended_) {
     stream.request_refused_ = true;
+    stream.ended_early_ = true;
     stream.on_early_end();
   }
+}
+
+// curl 7.88 breaks off its upload when it has read the answer, and then waits for something to read
+// before it sees that its own END_STREAM has closed the stream. Nobody answers to a window.
+void Http2Session::wake_client() {
+  nghttp2_submit_window_update(session_.get(), NGHTTP2_FLAG_NONE, 0, 1);
 }
 
 void Http2Session::end_request_early(Http2Stream& stream) {

@@ -91,6 +91,9 @@ class Http2Session {
   // The client may send as many bytes more.
   void consume_stream(Http2Stream& stream, size_t bytes);
   void consume_connection(size_t bytes);
+  // What has been thrown away: some more may come, for clients that have to end their request
+  // before they see that it is answered (curl), but not for ever.
+  void consume_unwanted(Http2Stream& stream, size_t bytes);
 
   // Ends the connection in two steps (RFC 9113 section 6.8): GOAWAY tells the client to open no
   // more streams; a second one tells which are served: all that have come when it is written.
@@ -126,6 +129,7 @@ class Http2Session {
   void fail(CloseReason reason, Http2Error error);
   void on_response_sent(Http2Stream& stream);
   void submit_last_goaway();
+  void wake_client();
   void append(const void* bytes, size_t size);
   void write_data(Http2Stream& stream, const uint8_t* frame_header, size_t size);
 

@@ -61,7 +61,7 @@ class Http2Stream {
   // The content is not as long as announced, or the trailers are malformed. Nothing more comes.
   virtual void on_bad_content(CloseReason reason) = 0;
   // The last byte of the response is framed, and the request is not complete: what still comes of
-  // it is thrown away, and its window stays as it is. Http2Session::end_request_early() is to
+  // it is thrown away, and its window closes soon. Http2Session::end_request_early() is to
   // follow, in a later write.
   virtual void on_early_end() = 0;
   // So many bytes of the response have left unsent().
@@ -75,8 +75,10 @@ class Http2Stream {
   std::string request_trailers_;
   uint64_t expected_ = HeadSummary::kNoLength;  // of the request's content, what is still to come
   Http2Error after_response_ = Http2Error::NoError;
+  uint32_t unwanted_left_ = 256 * 1024;  // how much that is thrown away may be followed by more
   bool request_ended_ = false;
   bool request_refused_ = false;  // what still comes of it is thrown away
+  bool ended_early_ = false;      // on_early_end() was called
   bool response_begun_ = false;
   bool response_ended_ = false;  // all of it is in out_
   bool waits_for_content_ = false;

@@ -135,7 +135,7 @@ scenario('a trailer cannot bring in what a field could not', async (s) => {
   let body = '';
   for await (const piece of stream.setEncoding('utf8')) body += piece;
   assert.deepEqual(JSON.parse(body), { 'x-fine': '2' });
-  assert.deepEqual({ ...trailers }, { 'x-sum': '7' });
+  assert.deepEqual(Object.entries(trailers), [['x-sum', '7']]);
 });
 
 // --- Via and Date
@@ -156,7 +156,8 @@ scenario('Via tells the server of Berth; via: off does not', async (s) => {
 });
 
 scenario('a request that comes round again: 508 at once', async (s) => {
-  const first = await s.front(await s.origin());
+  const app = await s.origin();
+  const first = await s.front(app);
   const second = await s.front(first.addresses[0].host + ':' + first.address.port);
   await first.reload({ ...JSON.parse(readFileSync(first.file, 'utf8')), upstreams: { app: { servers: [`127.0.0.1:${second.address.port}`] } } });
   const got = await s.request(first);
@@ -166,6 +167,8 @@ scenario('a request that comes round again: 508 at once', async (s) => {
   // Itself.
   await second.reload({ ...JSON.parse(readFileSync(second.file, 'utf8')), upstreams: { app: { servers: [`127.0.0.1:${second.address.port}`] } } });
   assert.equal((await s.request(second)).status, 508);
+  await second.reload({ ...JSON.parse(readFileSync(second.file, 'utf8')), upstreams: { app: { servers: [app.address] } } });
+  assert.equal((await s.request(second)).status, 200);
 });
 
 scenario('a response without a Date gets one; another keeps its own', async (s) => {

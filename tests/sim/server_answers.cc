@@ -166,7 +166,7 @@ std::string ServerConnection::compose(const Message& request, AttemptRecord& att
         "HTTP/1.1 2OO Fine\r\n\r\n",
         "\r\n\r\n",
         "SSH-2.0-OpenSSH_9.2\r\n",
-        "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
         "HTTP/1.1 200 Fine\r\nContent-Length: -1\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\n\r\n"};
     attempt.complete = false;
