@@ -19,10 +19,10 @@ constexpr Duration kGoawayWithin = std::chrono::seconds(1);
 constexpr Duration kPause = std::chrono::seconds(1);
 // How long a client is given to read our GOAWAY while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
-// What a client takes at the least before it has answered.
-constexpr size_t kFirstCredit = 64 * 1024;
 // And how much it may send then: what its windows had allowed, and some frames.
 constexpr uint64_t kMostDiscarded = 2 * 1024 * 1024;
+// What a client takes at the least before it has answered.
+constexpr size_t kFirstCredit = 64 * 1024;
 // How often within its send_timeout a client that does not take everything at once is looked at.
 constexpr int kLooksAtSlowClients = 4;
 

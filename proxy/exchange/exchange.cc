@@ -63,7 +63,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   static const config::HeaderRules kNoRules;
   static const RequestFilter kNoFilter;
   filter_ = !target ? &kNoFilter : client_.trusted ? target_.trusted : target_.strangers;
-  take_trailers(trailers);
+  if (complete && !trailers.empty()) take_trailers(trailers);
   const RequestId fresh_id(context_.env.random);
   request_ = forward_head(head, received_size, client_,
                           {.forwarding = router_->config().forwarding,
@@ -86,7 +86,8 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
     answer(CloseReason::MemoryShort);
     return;
   }
-  if (router_->config().forwarding.via && has_passed(head, context_.instance)) {
+  const bool may_have_passed = head.summary.has_via && router_->config().forwarding.via;
+  if (may_have_passed && has_passed(head, context_.instance)) {
     answer(CloseReason::LoopDetected);
     return;
   }

@@ -115,7 +115,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void request_sent();
 
   void take_trailers(std::string_view trailers);
-  std::string_view response_trailers(bool complete);
+  std::string_view response_trailers();
   void dispatch(std::string_view body);
   void acquire(std::string_view body);
   void begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body);

@@ -33,7 +33,7 @@ void Exchange::on_request_body(std::string_view bytes, bool complete, std::strin
   // Answered or given up: the rest of the body is of no use, though the client may still send it.
   if (response_ == ResponseProgress::Complete) return;
   body_complete_ = body_complete_ || complete;
-  take_trailers(trailers);
+  if (complete && !trailers.empty()) take_trailers(trailers);
   received_ += bytes.size();
   awaits_100_ = false;
   switch (progress_) {
@@ -58,8 +58,6 @@ void Exchange::on_request_body(std::string_view bytes, bool complete, std::strin
 
 // Of a complete request; the rules of its head hold for them too.
 void Exchange::take_trailers(std::string_view trailers) {
-  trailers_ = trailers;
-  if (trailers.empty()) return;
   kept_trailers_ =
       without_lines(trailers, [this](std::string_view name) { return filter_->drops(name); });
   trailers_ = kept_trailers_;

@@ -20,13 +20,14 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
   response_ = ResponseProgress::Body;
   std::string cookie;
   if (!target_.cluster->settings().sticky.cookie.empty()) cookie = own_cookie();
-  stream_.send_head({.head = head,
-                     .rules = target_.route->response_headers,
-                     .framing = http::response_framing(head, method_),
-                     .body = body,
-                     .complete = complete,
-                     .trailers = response_trailers(complete),
-                     .set_cookie = cookie});
+  stream_.send_head(
+      {.head = head,
+       .rules = target_.route->response_headers,
+       .framing = http::response_framing(head, method_),
+       .body = body,
+       .complete = complete,
+       .trailers = complete && head.summary.chunked ? response_trailers() : std::string_view(),
+       .set_cookie = cookie});
   if (complete) {
     finish_response();
   } else {
@@ -35,11 +36,11 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
 }
 
 // The route's rules hold for them as for the head.
-std::string_view Exchange::response_trailers(bool complete) {
-  if (!complete) return {};
-  const config::HeaderRules& rules = target_.route->response_headers;
+std::string_view Exchange::response_trailers() {
   const std::string_view all = lease_->trailers();
-  if (all.empty() || (rules.set.empty() && rules.remove.empty())) return all;
+  if (all.empty()) return all;
+  const config::HeaderRules& rules = target_.route->response_headers;
+  if (rules.set.empty() && rules.remove.empty()) return all;
   trailers_ = {};
   kept_trailers_ =
       without_lines(all, [&](std::string_view name) { return overridden(rules, name); });
@@ -70,7 +71,7 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
     }
     return;
   }
-  stream_.send_body(bytes, complete, response_trailers(complete));
+  stream_.send_body(bytes, complete, complete ? response_trailers() : std::string_view());
   if (complete) {
     finish_response();
   } else {

@@ -106,18 +106,25 @@ class HeadParserImpl {
   static ParseOutcome parse_fields(const Input& in, const char* at, bool whole,
                                    uint32_t& line_start, Head& head) {
     const char* const end = in.end;
-    HeaderField* fields = head.fields.begin();
     size_t room = std::min(head.fields.room(), in.limits.max_fields);
-    size_t count = 0;
+    HeaderField* field = head.fields.begin();
+    HeaderField* last = field + room;
     FieldIndex index;
     HeaderField surplus;
+    size_t surplus_lines = 0;  // and the one that is being read, which may be none
     for (;;) {
-      if (count == room && room < in.limits.max_fields) [[unlikely]] {
-        head.fields.grow();
-        fields = head.fields.begin();
-        room = std::min(head.fields.room(), in.limits.max_fields);
+      if (field == last) [[unlikely]] {
+        if (room < in.limits.max_fields) {
+          head.fields.grow();
+          field = head.fields.begin() + room;
+          room = std::min(head.fields.room(), in.limits.max_fields);
+          last = head.fields.begin() + room;
+        } else {
+          ++surplus_lines;
+          field = &surplus;
+          last = field + 1;
+        }
       }
-      HeaderField* const field = count < room ? fields + count : &surplus;
       LineShape shape;
       if (Scan::plain_line(at, end, shape)) {
         at = take_plain_line(at, shape, *field);
@@ -138,10 +145,11 @@ class HeadParserImpl {
       field->id = find_header_id(field->name);
       field->hop_by_hop = is_hop_by_hop(field->id);
       index.add(field->id);
-      ++count;
+      ++field;
     }
-    if (count > in.limits.max_fields) return refuse(CloseReason::TooManyHeaders);
-    head.fields.set_size(count);
+    if (surplus_lines > 1) return refuse(CloseReason::TooManyHeaders);
+    head.fields.set_size(surplus_lines > 0 ? room
+                                           : static_cast<size_t>(field - head.fields.begin()));
     if (whole) {
       const CloseReason refusal = apply_rules(index, head);
       if (refusal != CloseReason::None) return refuse(refusal);

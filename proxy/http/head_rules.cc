@@ -110,8 +110,13 @@ CloseReason apply_response_framing(FieldIndex index, ResponseHead& head) {
     }
     summary.chunked = true;
     summary.ambiguous_length = both;
-  } else if (!unite_lengths(head.fields, summary.content_length)) {
-    return CloseReason::BadContentLength;
+  } else {
+    const bool plain =
+        !index.repeated(ContentLength) &&
+        parse_content_length(head.fields.find(ContentLength)->value, summary.content_length);
+    if (!plain && !unite_lengths(head.fields, summary.content_length)) {
+      return CloseReason::BadContentLength;
+    }
   }
   if (both || (summary.has_length() && (head.status < 200 || head.status == 204))) {
     for (HeaderField& field : head.fields) {

@@ -21,8 +21,8 @@ constexpr size_t kMaxUserAgent = 1024;
 constexpr size_t kMaxName = 255;  // everything else
 
 constexpr size_t kWorstEscape = 6;  // bytes for one
-constexpr size_t kNames =
-    8;  // listener, client, method, host, protocol, upstream, server, request_id
+// listener, client, method, host, protocol, upstream, server, request_id, detail
+constexpr size_t kNames = 9;
 constexpr size_t kFixed = 1024;  // keys, punctuation and numbers, generously
 static_assert(kFixed +
                   kWorstEscape * (kMaxTarget + kMaxReferer + kMaxUserAgent + kNames * kMaxName) <=

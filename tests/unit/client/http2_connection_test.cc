@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proxy/net/websocket_accept.h"
 #include "tests/unit/client/http2_client.h"
 
 namespace berth::client {
@@ -70,7 +71,7 @@ TEST_F(Http2ConnectionTest, ARequestRightBehindThePreface) {
   EXPECT_EQ(heard_frames().front().type, Http2Frame::Settings);
   EXPECT_EQ(now_in(stats::ClientState::Active), 1);
   say(0, kOk);
-  EXPECT_EQ(response(1), ":status=200;content-length=2;");
+  EXPECT_TRUE(response(1).starts_with(":status=200;content-length=2;date=")) << response(1);
   EXPECT_EQ(content(1), "ok");
   EXPECT_EQ(now_in(stats::ClientState::Idle), 1);
   ASSERT_EQ(log.lines.size(), 1u);
@@ -232,18 +233,26 @@ Fields websocket() {
           {":authority", "app.test"}, {":path", "/chat"},         {"sec-websocket-version", "13"}};
 }
 
-constexpr std::string_view kSwitching =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    "Sec-WebSocket-Protocol: chat\r\n\r\n";
+// The answer to the request that the server has heard.
+std::string switching(std::string_view heard) {
+  constexpr std::string_view kKey = "sec-websocket-key: ";
+  const size_t key = heard.find(kKey);
+  if (key == std::string_view::npos) return {};
+  heard.remove_prefix(key + kKey.size());
+  return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Accept: " +
+         net::websocket_accept(heard.substr(0, heard.find('\r'))) +
+         "\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+}
 
 TEST_F(Http2ConnectionTest, ATunnelsBytesDoNotOvertakeThoseThatCameBeforeItStood) {
   connect(hello() + headers(1, websocket(), kEndHeaders));
   accept();
-  heard();
+  const std::string answer = switching(heard());
   send(data(1, "one "));
   EXPECT_EQ(heard(), "");
   // Both in one turn: the server's answer, and more from the client.
-  say_in_this_turn(0, kSwitching);
+  say_in_this_turn(0, answer);
   send_in_this_turn(data(1, "two "));
   send_in_this_turn(data(1, "three", kEndStream));
   end_turn();
@@ -268,9 +277,9 @@ uint64_t size_of(std::string_view fields) {
 TEST_F(Http2ConnectionTest, TheLogCountsTheHead) {
   connect(hello() + headers(1, wire::get()));
   accept();
-  say(0, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Long: 0123456789\r\n\r\nok");
+  say(0, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: today\r\nX-Long: 0123456789\r\n\r\nok");
   ASSERT_EQ(log.lines.size(), 1u);
-  EXPECT_EQ(log.lines[0].sent, size_of("content-length=2;x-long=0123456789;") + 2);
+  EXPECT_EQ(log.lines[0].sent, size_of("content-length=2;date=today;x-long=0123456789;") + 2);
 }
 
 TEST_F(Http2ConnectionTest, TheLogCountsTheHeadOfALocalAnswer) {
@@ -285,7 +294,7 @@ TEST_F(Http2ConnectionTest, TheLogCountsTheHeadOfALocalAnswer) {
 TEST_F(Http2ConnectionTest, TheLogCountsTheHeadOfATunnel) {
   connect(hello() + headers(1, websocket(), kEndHeaders));
   accept();
-  say(0, std::string(kSwitching) + "hello");
+  say(0, switching(heard()) + "hello");
   EXPECT_EQ(content(1), "hello");
   send(rst(1));
   ASSERT_EQ(log.lines.size(), 1u);

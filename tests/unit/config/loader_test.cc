@@ -154,7 +154,9 @@ spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
   r.request_body = RequestBody::Stream;
   r.request_headers = {{{"X-A", "1"}, {"X-B", ""}}, {"Cookie"}};
   r.response_headers = {{}, {"Server", "X-Powered-By"}};
-  expected.forwarding = {{"10.0.0.0/8", "::1"}, true, false};
+  expected.forwarding.trusted_proxies = {"10.0.0.0/8", "::1"};
+  expected.forwarding.forwarded = true;
+  expected.forwarding.request_id = false;
   expected.admin.address = "";
   expected.access_log = {false, "/var/log/berth.log", LogFormat::Combined};
   expected.resolver = {false, {"10.0.0.2:53", "[::1]:54"}, 2s, 3min};

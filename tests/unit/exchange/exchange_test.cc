@@ -457,6 +457,7 @@ TEST_F(ExchangeTest, TheBodyOfARequestThatFoundNoServerIsIgnored) {
 TEST_F(ExchangeTest, AnAmbiguousPathIsRefused) {
   config.routes.push_back(config.routes.front());
   config.routes.back().path = "/admin";
+  config.routes.back().request_headers.set = {{"X-Admin", "1"}};
   apply();
   Call& call = get("/x/%2e%2e/admin");
   EXPECT_EQ(call.client.status, 400);

@@ -43,6 +43,7 @@ const Name kNames[] = {
     {"Transfer-Encoding", HeaderId::TransferEncoding},
     {"Upgrade", HeaderId::Upgrade},
     {"User-Agent", HeaderId::UserAgent},
+    {"Via", HeaderId::Via},
     {"X-Forwarded-For", HeaderId::XForwardedFor},
     {"X-Forwarded-Host", HeaderId::XForwardedHost},
     {"X-Forwarded-Proto", HeaderId::XForwardedProto},

@@ -231,7 +231,7 @@ class WorkerThreaded : public testing::Test {
     log = std::make_unique<AccessLog>(config.access_log);
     topology = std::make_unique<Topology>(registry, count);
     for (uint32_t i = 0; i < count; ++i) {
-      workers.push_back(std::make_unique<Worker>(i, registry, *log, observer, i + 1));
+      workers.push_back(std::make_unique<Worker>(i, registry, *log, observer, i + 1, "test"));
       peers.push_back(workers.back()->peer());
     }
     for (const auto& worker : workers) worker->start(peers);
@@ -446,7 +446,7 @@ TEST_F(WorkerThreaded, StoppingClosesWhatIsLeft) {
 TEST_F(WorkerThreaded, PlansThatNeverArriveAreGivenUp) {
   log = std::make_unique<AccessLog>(config.access_log);
   topology = std::make_unique<Topology>(registry, 1);
-  workers.push_back(std::make_unique<Worker>(0, registry, *log, observer, 1));
+  workers.push_back(std::make_unique<Worker>(0, registry, *log, observer, 1, "test"));
   auto plans = topology->apply(config::make_snapshot(config, 1, "", {})).plans;
   workers.front()->apply(std::move(plans.front()));
   workers.clear();  // never started

@@ -173,7 +173,7 @@ TEST_F(CollectorTest, ReasonsAreThoseThatCanOccurThere) {
   EXPECT_EQ(failures,
             (std::set<std::string>{"connect_refused", "connect_timeout", "connect_unreachable",
                                    "connect_failed", "no_local_resources", "server_tls_failed",
-                                   "server_certificate"}));
+                                   "server_certificate", "server_speaks_http2"}));
   const auto refused = reasons_shown(all, "berth_client_requests_refused_total");
   EXPECT_TRUE(refused.contains("queue_full"));
   EXPECT_TRUE(refused.contains("header_timeout"));
