@@ -6,6 +6,7 @@
 //   /events   writes one event and stays  others      are answered at once, with the size of the body
 //
 // WebSockets, as far as bytes are concerned: what comes is sent back. `sleep` by message: until a line comes on standard input.
+import { createHash } from 'node:crypto';
 import { readSync, writeSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
@@ -46,7 +47,8 @@ const open = () => server.getConnections((_, count) => { counted.most = Math.max
 server.on('connection', open);
 server.on('upgrade', (request, socket) => {
   socket.on('error', () => {});
-  socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n');
+  const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
   socket.pipe(socket);
 });
 
