@@ -6,6 +6,7 @@ WORKDIR /src
 COPY scripts/setup scripts/setup
 RUN scripts/setup build
 COPY Makefile ./
+COPY conf/berth.yaml conf/berth.yaml
 COPY proxy proxy
 ARG VERSION=
 RUN make ${VERSION:+VERSION="$VERSION"} CCACHE= build/berth

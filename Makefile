@@ -96,6 +96,9 @@ $(build)/$(1)/obj/%.o: %.cc $(build)/$(1)/flags
 $(build)/$(1)/obj/proxy/server/version.o: $(build)/version
 $(build)/$(1)/obj/proxy/server/version.o: extra_flags = -DBERTH_VERSION='"$$(shell cat $(build)/version)"'
 
+# It takes the configuration that explains every key into the binary.
+$(build)/$(1)/obj/proxy/server/explained_file.o: conf/berth.yaml
+
 $(build)/$(1)/obj/tests/unit/%.o: extra_flags = $$(test_flags_$(1))
 
 $(build)/$(1)/flags: FORCE
@@ -157,7 +160,7 @@ $(foreach folder,base config event stats net http upstream exchange client,$(eva
 
 # --- What one asks for -------------------------------------------------------------------------------------
 
-.PHONY: FORCE release debug tsan unit sim test lint format demo bench bench-race bench-scale bench-rolling bench-slow-uploads bench-slow-readers bench-tls fuzz fuzz-smoke install clean help
+.PHONY: FORCE release debug tsan unit sim test lint docs format demo bench bench-race bench-scale bench-rolling bench-slow-uploads bench-slow-readers bench-tls fuzz fuzz-smoke install clean help
 
 release: $(build)/berth ## build/berth, optimised (the default)
 
@@ -177,6 +180,9 @@ test: ## run every test (scripts/test)
 
 lint: ## format, include table, headers, clang-tidy, scripts (scripts/lint)
 	@scripts/lint
+
+docs: $(build)/berth ## write docs/configuration.md anew, from the schema and conf/berth.yaml
+	@$(build)/berth help config --markdown > docs/configuration.md
 
 format: ## format all C++ sources in place
 	@find proxy tests -name '*.h' -o -name '*.cc' | xargs clang-format-14 -i
@@ -229,10 +235,19 @@ compile_commands.json: FORCE ## for clangd and other tools: how each source is c
 	    separator=$$(printf ',\n '); \
 	  done; printf '\n]\n'; } > $@
 
+man := $(PREFIX)/share/man/man1
+bash_completion := $(PREFIX)/share/bash-completion/completions
+zsh_completion := $(PREFIX)/share/zsh/site-functions
+fish_completion := $(PREFIX)/share/fish/vendor_completions.d
 install: $(build)/berth ## install to DESTDIR/PREFIX (default /usr/local)
 	install -D -m 755 $(build)/berth $(DESTDIR)$(PREFIX)/bin/berth
 	install -D -m 644 conf/berth.yaml $(DESTDIR)$(PREFIX)/share/doc/berth/berth.yaml
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(man) $(DESTDIR)$(bash_completion) \
+	  $(DESTDIR)$(zsh_completion) $(DESTDIR)$(fish_completion)
+	$(build)/berth help --man > $(DESTDIR)$(man)/berth.1
+	$(build)/berth completion bash > $(DESTDIR)$(bash_completion)/berth
+	$(build)/berth completion zsh > $(DESTDIR)$(zsh_completion)/_berth
+	$(build)/berth completion fish > $(DESTDIR)$(fish_completion)/berth.fish
 	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' deploy/berth.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/berth.service
 
 clean: ## remove build/

@@ -13,7 +13,9 @@ namespace berth::config {
 
 // The values of the flags as they were written. What is not set keeps its default.
 struct Flags {
-  // --from: listen addresses; --to: server addresses. At least one of each.
+  // --from: listen addresses, or ports ("8080"); without any, kFlagsListener.
+  // --to: server addresses, or ranges of ports ("127.0.0.1:3000-3003"), ports of this machine
+  // ("3000", ":3000") and URLs ("https://app.internal"). At least one.
   std::vector<std::string> from = {};
   std::vector<std::string> to = {};
   // --certificate and --key: PEM files, for TLS on all listeners.
@@ -29,6 +31,7 @@ struct Flags {
   bool operator==(const Flags&) const = default;
 };
 
+inline constexpr std::string_view kFlagsListener = ":8080";
 // The upstream that all of --to make up.
 inline constexpr std::string_view kFlagsUpstream = "app";
 

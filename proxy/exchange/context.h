@@ -21,8 +21,8 @@ struct Context {
   HolderObserver* holder_observer = nullptr;  // may be nullptr
   Holders holders{env};
   net::MemoryKeeper memory{env.runtime};  // of its clients
-  std::string instance = {};  // this process in Via (via.h); "": no Via is sent
-  http::HttpDate date = {};   // for responses without a Date
+  std::string instance = {};              // this process in Via (via.h); "": no Via is sent
+  http::HttpDate date = {};               // for responses without a Date
 };
 
 }  // namespace berth::exchange

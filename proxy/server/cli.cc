@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -14,15 +13,24 @@
 #include "proxy/config/printer.h"
 #include "proxy/config/suggest.h"
 #include "proxy/server/cli_help.h"
+#include "proxy/server/cli_table.h"
+#include "proxy/server/config_reference.h"
 #include "proxy/server/disk_spool.h"
 #include "proxy/server/inventory.h"
 #include "proxy/server/names.h"
+#include "proxy/server/version.h"
 
 namespace berth::server {
 namespace {
 
-constexpr std::array<std::string_view, 7> kCommands = {"run",    "check",   "healthcheck", "drain",
-                                                       "resume", "version", "help"};
+std::vector<std::string_view> command_names() {
+  std::vector<std::string_view> names;
+  for (const CommandSpec& command : commands()) {
+    names.push_back(command.name);
+    if (!command.alias.empty()) names.push_back(command.alias);
+  }
+  return names;
+}
 
 UsageError usage_error(const std::string& problem, const std::string& hint,
                        std::string_view command) {
@@ -33,33 +41,40 @@ UsageError usage_error(const std::string& problem, const std::string& hint,
   return {text + "'.\n"};
 }
 
-// The parser and what it fills in.
+// The parser and what it fills in. Commands and their options are those of the table.
 class Parser {
  public:
   Parser() {
     app_.set_help_flag("-h,--help", "");
-    app_.add_flag("-V,--version", version_flag_, "");
     app_.require_subcommand(0, 1);
-
-    run_->add_option("-c,--config", run_args_.file, "");
+    app_.add_flag("-V,--version", version_flag_, "");
+    for (const CommandSpec& command : commands()) {
+      CLI::App* added = app_.add_subcommand(std::string(command.name), "");
+      if (!command.alias.empty()) added->alias(std::string(command.alias));
+      added->add_flag("-V,--version", version_flag_, "");
+    }
+    bind("run", "--config", run_args_.file);
     repeated("--from", run_args_.flags.from);
     repeated("--to", run_args_.flags.to);
-    run_->add_option("--certificate", run_args_.flags.certificate, "");
-    run_->add_option("--key", run_args_.flags.key, "");
-    run_->add_option("--admin", run_args_.flags.admin, "");
-    run_->add_option("--workers", run_args_.flags.workers, "");
-    run_->add_option("--access-log", run_args_.flags.access_log, "");
-    run_->add_option("--log-file", run_args_.flags.log_file, "");
-
-    check_->add_option("-c,--config,file", check_args_.file, "");
-    check_->add_flag("--print", check_args_.print, "");
-    healthcheck_->add_option("--admin", healthcheck_args_.admin, "");
-    for (CLI::App* command : {drain_, resume_}) {
-      command->add_option("server", drain_args_.server, "");
-      command->add_option("--upstream", drain_args_.upstream, "");
-      command->add_option("--admin", drain_args_.admin, "");
+    bind("run", "--certificate", run_args_.flags.certificate);
+    bind("run", "--key", run_args_.flags.key);
+    bind("run", "--admin", run_args_.flags.admin);
+    bind("run", "--workers", run_args_.flags.workers);
+    bind("run", "--access-log", run_args_.flags.access_log);
+    bind("run", "--log-file", run_args_.flags.log_file);
+    bind("check", "--config", check_args_.file);
+    flag("check", "--print", check_args_.print);
+    bind("healthcheck", "--admin", healthcheck_args_.admin);
+    for (const std::string_view command : {"drain", "resume"}) {
+      bind(command, "server", drain_args_.server);
+      bind(command, "--upstream", drain_args_.upstream);
+      bind(command, "--admin", drain_args_.admin);
     }
-    help_->add_option("command", help_command_, "");
+    bind("completion", "shell", shell_);
+    bind("help", "topic", help_topic_);
+    bind("help", "key", help_key_);
+    flag("help", "--markdown", help_markdown_);
+    flag("help", "--man", help_man_);
   }
 
   Command parse(int argc, const char* const* argv) {
@@ -67,7 +82,7 @@ class Parser {
       app_.parse(argc, argv);
       return chosen();
     } catch (const CLI::CallForHelp&) {
-      return Help{std::string(help_text(command()))};
+      return Help{help_text(command())};
     } catch (const CLI::ExtrasError&) {
       return unknown(app_.remaining(true).front());
     } catch (const CLI::ArgumentMismatch& error) {
@@ -78,10 +93,31 @@ class Parser {
   }
 
  private:
-  // A flag that takes one value each time it is given.
-  void repeated(const std::string& name, std::vector<std::string>& values) {
-    run_->add_option(name, values, "")->allow_extra_args(false);
+  // The names that the table has for the option `name` of `command`, as CLI11 takes them.
+  static std::string names_of(std::string_view command, std::string_view name) {
+    for (const OptionSpec& option : find_command(command)->options) {
+      const std::string list = "," + std::string(option.flags) + ",";
+      if (list.find("," + std::string(name) + ",") != std::string::npos) {
+        return std::string(option.flags);
+      }
+    }
+    return std::string(name);
   }
+  template <class T>
+  CLI::Option* bind(std::string_view command, std::string_view name, T& value) {
+    return sub(command)->add_option(names_of(command, name), value, "");
+  }
+  void flag(std::string_view command, std::string_view name, bool& value) {
+    sub(command)->add_flag(names_of(command, name), value, "");
+  }
+  // An option of `run` that takes one value each time it is given.
+  void repeated(std::string_view name, std::vector<std::string>& values) {
+    bind("run", name, values)->allow_extra_args(false);
+  }
+  CLI::App* sub(std::string_view command) const {
+    return app_.get_subcommand(std::string(command));
+  }
+  bool is_chosen(std::string_view command) const { return sub(command)->parsed(); }
 
   std::string command() const {
     const auto chosen = app_.get_subcommands();
@@ -89,17 +125,41 @@ class Parser {
   }
 
   Command chosen() {
-    if (version_flag_ || version_->parsed()) return Version{};
-    if (run_->parsed()) return checked_run();
-    if (check_->parsed()) return checked_check();
-    if (healthcheck_->parsed()) return checked_healthcheck();
-    if (drain_->parsed()) return checked_drain("drain");
-    if (resume_->parsed()) return checked_drain("resume");
-    if (!help_->parsed()) return UsageError{std::string(help_text({}))};
-    if (help_command_.empty() || is_command(help_command_)) {
-      return Help{std::string(help_text(help_command_))};
+    if (version_flag_ || is_chosen("version")) return Version{};
+    if (is_chosen("run")) return checked_run();
+    if (is_chosen("check")) return checked_check();
+    if (is_chosen("healthcheck")) return checked_healthcheck();
+    if (is_chosen("drain")) return checked_drain("drain");
+    if (is_chosen("resume")) return checked_drain("resume");
+    if (is_chosen("completion")) return completion();
+    if (is_chosen("help")) return help();
+    return UsageError{help_text({})};
+  }
+
+  Command help() const {
+    if (help_man_) return Help{man_page(version())};
+    if (help_topic_ == "config") return help_on_config();
+    if (help_markdown_) return usage_error("--markdown needs config", "berth help config", "help");
+    if (!help_key_.empty()) {
+      return usage_error(quoted(help_key_) + " is one word too many", {}, "help");
     }
-    return unknown(help_command_);
+    if (!help_topic_.empty() && !is_command(help_topic_)) return unknown(help_topic_);
+    return Help{help_text(help_topic_)};
+  }
+
+  Command help_on_config() const {
+    if (help_markdown_) return Help{config_markdown()};
+    std::string text = config_help(help_key_);
+    if (!text.empty()) return Help{std::move(text)};
+    return usage_error("unknown key " + quoted(help_key_), did_you_mean(nearest_key(help_key_)),
+                       "config");
+  }
+
+  Command completion() const {
+    std::string script = completion_script(shell_);
+    if (!script.empty()) return Help{std::move(script)};
+    const std::string problem = shell_.empty() ? "which shell?" : "unknown shell " + quoted(shell_);
+    return usage_error(problem, "bash, zsh or fish", "completion");
   }
 
   // CLI11 names the option, then says what is wrong in words of its own.
@@ -110,21 +170,21 @@ class Parser {
                        command());
   }
 
-  static bool is_command(std::string_view word) {
-    return std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end();
-  }
+  static std::string quoted(const std::string& word) { return "'" + word + "'"; }
+
+  static bool is_command(std::string_view word) { return find_command(word) != nullptr; }
 
   Command checked_run() {
     const bool has_flags = run_args_.flags != config::Flags{};
-    const bool has_file = run_->get_option("--config")->count() != 0;
+    const bool has_file = sub("run")->get_option("--config")->count() != 0;
     if (has_file && has_flags) {
       return usage_error("a file and other options cannot be mixed",
-                         "with -c, everything is in the file", "run");
+                         "the file " + quoted(run_args_.file) + " then holds every setting", "run");
     }
     if (!has_file && !has_flags) {
       return usage_error("nothing to run",
-                         "say where to listen and where to send requests: berth run --from :8080 "
-                         "--to 127.0.0.1:3000, or name a file: berth run -c FILE",
+                         "name an app server: berth run --to 127.0.0.1:3000, or a file: berth run "
+                         "-c FILE",
                          "run");
     }
     if (has_file && run_args_.file.empty()) return usage_error("-c names no file", {}, "run");
@@ -155,20 +215,20 @@ class Parser {
     return drain_args_;
   }
 
-  Command unknown(const std::string& word) {
+  Command unknown(const std::string& word) const {
     const std::string in = command();
     if (!word.starts_with('-')) {
       if (!in.empty() && in != "help") {
         return usage_error("'" + word + "' is one word too many", {}, in);
       }
-      const std::string_view near = config::nearest(word, kCommands);
+      const std::string_view near = config::nearest(word, command_names());
       return usage_error("unknown command '" + word + "'", did_you_mean(near), {});
     }
     const std::string flag = word.substr(0, word.find('='));
-    for (const CLI::App* other : {run_, check_, healthcheck_, drain_}) {
-      if (other->get_name() == in || !has_flag(*other, flag)) continue;
+    for (const CommandSpec& other : commands()) {
+      if (other.name == in || !has_flag(*sub(other.name), flag)) continue;
       return usage_error("unknown option '" + flag + "'",
-                         "it belongs to berth " + other->get_name(), in);
+                         "it belongs to berth " + std::string(other.name), in);
     }
     std::vector<std::string> names = flags_of(in.empty() ? app_ : *app_.get_subcommand(in));
     const std::vector<std::string_view> candidates(names.begin(), names.end());
@@ -196,20 +256,16 @@ class Parser {
   }
 
   CLI::App app_{"", "berth"};
-  CLI::App* run_ = app_.add_subcommand("run", "");
-  CLI::App* check_ = app_.add_subcommand("check", "");
-  CLI::App* healthcheck_ = app_.add_subcommand("healthcheck", "");
-  CLI::App* drain_ = app_.add_subcommand("drain", "");
-  CLI::App* resume_ = app_.add_subcommand("resume", "");
-  CLI::App* version_ = app_.add_subcommand("version", "");
-  CLI::App* help_ = app_.add_subcommand("help", "");
-
   Run run_args_;
   Check check_args_;
   Healthcheck healthcheck_args_{config::Admin{}.address};
   DrainCommand drain_args_{
       .path = {}, .server = {}, .upstream = {}, .admin = config::Admin{}.address};
-  std::string help_command_;
+  std::string shell_;
+  std::string help_topic_;
+  std::string help_key_;
+  bool help_markdown_ = false;
+  bool help_man_ = false;
   bool version_flag_ = false;
 };
 

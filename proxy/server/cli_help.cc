@@ -1,110 +1,90 @@
 #include "proxy/server/cli_help.h"
 
+#include <algorithm>
+
+#include "proxy/server/cli_table.h"
+
 namespace berth::server {
 namespace {
 
-constexpr std::string_view kGeneral =
-    R"(Berth: a reverse proxy for Node.js app servers that never uses a connection a moment too late.
+constexpr size_t kWidth = 100;
+constexpr size_t kOptionColumn = 25;
+constexpr size_t kCommandColumn = 14;
 
-Usage:
-  berth run --from ADDRESS --to ADDRESS     serve, no file needed
-  berth run -c FILE                         serve what the file says
-  berth check -c FILE [--print]             find every mistake in a file
-  berth healthcheck [--admin ADDRESS]       ask a running berth whether it is well
-  berth drain SERVER                        no new requests to an app server (berth resume: back)
-  berth version
-  berth help [COMMAND]
+std::string padded(std::string text, size_t column) {
+  text.resize(std::max(text.size() + 1, column), ' ');
+  return text;
+}
 
-Try:
-  berth run --from :8080 --to 127.0.0.1:3000
-  curl http://127.0.0.1:8080/ ; curl http://127.0.0.1:9145/metrics
+// "-c, --config FILE", or "SERVER" for a positional argument.
+std::string label(const OptionSpec& option) {
+  if (!option.flags.starts_with('-')) return std::string(option.value);
+  std::string out;
+  for (std::string_view rest = option.flags; !rest.empty();) {
+    const std::string_view name = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+    if (!name.starts_with('-')) continue;
+    out += (out.empty() ? "" : ", ") + std::string(name);
+  }
+  if (!option.value.empty()) out += ' ' + std::string(option.value);
+  return out;
+}
 
-Addresses: 127.0.0.1:3000, [::1]:3000, app.internal:3000, unix:/run/app.sock; to listen also :8080,
-which is every address of this machine.
-Signals: HUP reloads the file, TERM and INT stop gracefully, USR1 reopens the logs.
-)";
-
-constexpr std::string_view kRun =
-    R"(Serve until TERM or INT.
-
-Usage:
-  berth run --from ADDRESS... --to ADDRESS... [options]
-  berth run -c FILE
-
-  -c, --config FILE    the configuration (YAML). Everything is then in the file.
-
-Without a file:
-  --from ADDRESS       listen here; may be given several times
-  --to ADDRESS         an app server; may be given several times
-  --certificate FILE   TLS for the clients: the certificate with its chain (PEM)
-  --key FILE           and its private key
-  --admin ADDRESS      metrics and health pages (default 127.0.0.1:9145), or off
-  --workers N          threads (default auto: one per core)
-  --access-log FORMAT  json (default), combined or off
-  --log-file PATH      the access log (default -: standard output)
-
-Example:
-  berth run --from :8080 --to 127.0.0.1:3000 --to 127.0.0.1:3001
-)";
-
-constexpr std::string_view kCheck =
-    R"(Find every mistake in a configuration file, and what will race. Serves nothing.
-
-Usage:
-  berth check -c FILE [--print]
-
-  -c, --config FILE    the configuration (YAML); 'berth check FILE' is the same
-  --print              print the effective configuration: every key, defaults filled in
-
-Exit status: 0 if the file is right (there may be warnings), 2 if not.
-)";
-
-constexpr std::string_view kHealthcheck =
-    R"(Ask a running berth whether it is well: GET /healthz on its admin listener.
-
-Usage:
-  berth healthcheck [--admin ADDRESS]
-
-  --admin ADDRESS      the admin listener (default 127.0.0.1:9145)
-
-Exit status: 0 if it answers 200, 1 if not.
-)";
-
-constexpr std::string_view kDrain =
-    R"(Take an app server out of service in a running berth, or back in.
-
-Usage:
-  berth drain SERVER [--upstream NAME] [--admin ADDRESS]
-  berth resume SERVER [--upstream NAME] [--admin ADDRESS]
-
-  SERVER               as in the configuration, or its address: 127.0.0.1:3000
-  --upstream NAME      in this upstream only (default: wherever the server is)
-  --admin ADDRESS      the admin listener (default 127.0.0.1:9145)
-
-A server that drains gets no new requests but those of its sticky sessions. Its idle connections
-close, requests in hand are finished, upgraded connections (WebSocket) live on. /status and
-berth_upstream_connections tell when it has nothing left. That lasts, reloads included, until berth
-resume, a restart of berth, or until the server leaves the configuration.
-
-Exit status: 0 if it is done, 1 if there is no such server or no berth.
-)";
-
-constexpr std::string_view kVersion =
-    R"(Print the version.
-
-Usage:
-  berth version
-)";
+std::string general_help() {
+  std::string out = wrapped(kAbout, 0);
+  out += "\nUsage:\n";
+  for (const CommandSpec& command : commands()) {
+    const std::string name = "  berth " + std::string(command.name);
+    out += padded(name, kCommandColumn + 8) + std::string(command.summary) + '\n';
+  }
+  out +=
+      "\n'berth help COMMAND' explains a command, 'berth help config KEY' a key of the "
+      "configuration."
+      "\n\nTry:\n"
+      "  berth run --from :8080 --to 127.0.0.1:3000\n"
+      "  curl http://127.0.0.1:8080/ ; curl http://127.0.0.1:9145/metrics\n\n";
+  out += wrapped(kAddresses, 0);
+  out += "\nSignals:\n";
+  for (const SignalSpec& signal : signals()) {
+    out += padded("  " + std::string(signal.name), kCommandColumn) +
+           wrapped(signal.effect, kCommandColumn);
+  }
+  return out;
+}
 
 }  // namespace
 
-std::string_view help_text(std::string_view command) {
-  if (command == "run") return kRun;
-  if (command == "check") return kCheck;
-  if (command == "healthcheck") return kHealthcheck;
-  if (command == "drain" || command == "resume") return kDrain;
-  if (command == "version") return kVersion;
-  return kGeneral;
+std::string wrapped(std::string_view text, size_t column) {
+  std::string out;
+  size_t used = column;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    if (used != column && used + 1 + word.size() > kWidth) {
+      out += '\n' + std::string(column, ' ');
+      used = column;
+    } else if (used != column) {
+      out += ' ';
+      ++used;
+    }
+    out += word;
+    used += word.size();
+  }
+  return out + '\n';
+}
+
+std::string help_text(std::string_view command) {
+  const CommandSpec* spec = find_command(command);
+  if (spec == nullptr) return general_help();
+  std::string out = std::string(spec->summary) + ".\n\nUsage:\n";
+  for (const std::string_view line : spec->usage) out += "  berth " + std::string(line) + '\n';
+  if (!spec->options.empty()) out += '\n';
+  for (const OptionSpec& option : spec->options) {
+    if (!option.group.empty()) out += '\n' + std::string(option.group) + '\n';
+    out += padded("  " + label(option), kOptionColumn) + wrapped(option.help, kOptionColumn);
+  }
+  if (!spec->notes.empty()) out += '\n' + std::string(spec->notes);
+  return out;
 }
 
 }  // namespace berth::server

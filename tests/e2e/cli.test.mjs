@@ -1,5 +1,6 @@
 // The command line.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -28,6 +29,51 @@ test('help, of everything and of each command', async () => {
     assert.equal(code, 0, args.join(' '));
     assert.match(stdout, /berth/);
   }
+});
+
+test('--version on every command', async () => {
+  for (const command of ['run', 'check', 'validate', 'drain', 'help']) {
+    const { code, stdout } = await runBerth([command, '--version']);
+    assert.equal(code, 0);
+    assert.match(stdout, /^berth \d/);
+  }
+});
+
+test('help config: every key; --man: a page that roff understands', async (t) => {
+  assert.match((await runBerth(['help', 'config', 'queue_timeout'])).stdout, /upstreams\.NAME\.pool\.queue_timeout\n.*503/);
+  const { stdout } = await runBerth(['help', '--man']);
+  const groff = spawnSync('groff', ['-man', '-Tutf8', '-ww', '-z'], { input: stdout, encoding: 'utf8' });
+  if (groff.error) return t.skip('groff is not installed');
+  assert.deepEqual([groff.status, groff.stderr], [0, '']);
+});
+
+// What a shell offers for a line: words, the last of which is being written.
+function bashOffers(script, words) {
+  const line = words.map((word) => `'${word}'`).join(' ');
+  const { stdout } = spawnSync('bash', ['-c', `${script}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length - 1}; _berth; printf '%s\\n' "\${COMPREPLY[@]}"`], { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).sort();
+}
+function fishOffers(script, words) {
+  const { stdout } = spawnSync('fish', ['--no-config', '-c', `${script}\ncomplete -C '${words.join(' ')}'`], { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).map((line) => line.split('\t')[0]).sort();
+}
+for (const [shell, offers] of [['bash', bashOffers], ['fish', fishOffers]]) {
+  test(`completion in ${shell}`, async (t) => {
+    if (spawnSync(shell, ['-c', 'true']).error) return t.skip(`${shell} is not installed`);
+    const { code, stdout: script } = await runBerth(['completion', shell]);
+    assert.equal(code, 0);
+    assert.deepEqual(offers(script, ['berth', 'ru']), ['run']);
+    assert.deepEqual(offers(script, ['berth', 'run', '--access-log', '']), ['combined', 'json', 'off']);
+    assert.deepEqual(offers(script, ['berth', 'validate', '--pr']), ['--print']);
+    assert.deepEqual(offers(script, ['berth', 'help', 'conf']), ['config']);
+    assert.deepEqual(offers(script, ['berth', 'help', 'config', 'pool.rest']), ['pool.rest_timeout']);
+  });
+}
+test('completion in zsh', async (t) => {
+  if (spawnSync('zsh', ['-c', 'true']).error) return t.skip('zsh is not installed');
+  const { stdout: script } = await runBerth(['completion', 'zsh']);
+  const load = `autoload -U compinit; compinit -u -D\n${script}\necho "$_comps[berth]"`;
+  assert.equal(spawnSync('zsh', ['-fc', load], { encoding: 'utf8' }).stdout, '_berth\n');
 });
 
 for (const [args, says] of [
@@ -108,6 +154,21 @@ scenario('run without a file', async (s) => {
   const bodies = new Set();
   for (let i = 0; i < 20; ++i) bodies.add((await s.request(berth)).body);
   assert.deepEqual([...bodies].sort(), ['one', 'two']);
+});
+
+scenario('--to: a port of this machine, a URL', async (s) => {
+  const one = await s.origin((request, response) => response.end('one'));
+  const port = one.address.split(':').pop();
+  for (const to of [`:${port}`, `http://127.0.0.1:${port}`, `127.0.0.1:${port}-${port}`]) {
+    const berth = await s.berth(undefined, { args: ['run', '--from', '127.0.0.1:0', '--to', to, '--admin', '127.0.0.1:0'] });
+    assert.equal((await s.request(berth)).body, 'one', to);
+  }
+});
+
+scenario('berth run FILE', async (s) => {
+  const file = fileWith(s, JSON.stringify(config(await s.origin((request, response) => response.end('one')))));
+  const berth = await s.berth(undefined, { args: ['run', file] });
+  assert.equal((await s.request(berth)).body, 'one');
 });
 
 scenario('healthcheck: 0 while it is well, 1 when nobody answers', async (s) => {

@@ -9,6 +9,8 @@
 
 #include "proxy/config/loader.h"
 #include "proxy/server/cli_help.h"
+#include "proxy/server/cli_table.h"
+#include "proxy/server/config_reference.h"
 
 namespace berth::server {
 namespace {
@@ -57,22 +59,26 @@ TEST(Cli, RunWithAFile) {
   EXPECT_EQ(as<server::Run>("run -c a.yaml"), (server::Run{"a.yaml", {}}));
   EXPECT_EQ(as<server::Run>("run --config a.yaml"), (server::Run{"a.yaml", {}}));
   EXPECT_EQ(as<server::Run>("run --config=a.yaml"), (server::Run{"a.yaml", {}}));
+  EXPECT_EQ(as<server::Run>("run a.yaml"), (server::Run{"a.yaml", {}}));
 }
 
 TEST(Cli, RunTriesNothingOfItsOwn) {
   EXPECT_EQ(problem("run"),
-            "berth: nothing to run (say where to listen and where to send requests: berth run "
-            "--from :8080 --to 127.0.0.1:3000, or name a file: berth run -c FILE)");
+            "berth: nothing to run (name an app server: berth run --to 127.0.0.1:3000, or a file: "
+            "berth run -c FILE)");
   EXPECT_EQ(problem("run -c a.yaml --to a:1"),
-            "berth: a file and other options cannot be mixed (with -c, everything is in the file)");
-  EXPECT_EQ(problem("run -c a.yaml --workers 2"),
-            "berth: a file and other options cannot be mixed (with -c, everything is in the file)");
+            "berth: a file and other options cannot be mixed (the file 'a.yaml' then holds every "
+            "setting)");
+  EXPECT_EQ(problem("run a.yaml --workers 2"),
+            "berth: a file and other options cannot be mixed (the file 'a.yaml' then holds every "
+            "setting)");
   EXPECT_EQ(problem("run --config="), "berth: --config needs a value");
 }
 
 TEST(Cli, CheckAFile) {
   EXPECT_EQ(as<Check>("check -c a.yaml"), (Check{"a.yaml", false}));
   EXPECT_EQ(as<Check>("check a.yaml"), (Check{"a.yaml", false}));
+  EXPECT_EQ(as<Check>("validate a.yaml"), (Check{"a.yaml", false}));
   EXPECT_EQ(as<Check>("check --print -c a.yaml"), (Check{"a.yaml", true}));
   EXPECT_EQ(problem("check"), "berth: no file to check (berth check -c FILE)");
   EXPECT_EQ(problem("check a b"), "berth: 'b' is one word too many");
@@ -97,14 +103,22 @@ TEST(Cli, DrainAndResume) {
             "berth: --admin: '9145' is a port without a host (did you mean :9145?)");
 }
 
-TEST(Cli, VersionAndHelp) {
+TEST(Cli, Version) {
   as<Version>("version");
   as<Version>("--version");
   as<Version>("-V");
+  for (const CommandSpec& command : commands()) {
+    as<Version>(std::string(command.name) + " --version");
+    as<Version>(std::string(command.name) + " -V");
+  }
+}
+
+TEST(Cli, HelpOnEachCommand) {
   for (const std::string line : {"help", "--help", "-h"}) {
     EXPECT_EQ(as<Help>(line).text, help_text("")) << line;
   }
-  for (const std::string command : {"run", "check", "healthcheck", "drain", "resume", "version"}) {
+  for (const CommandSpec& spec : commands()) {
+    const std::string command(spec.name);
     EXPECT_EQ(as<Help>("help " + command).text, help_text(command));
     EXPECT_EQ(as<Help>(command + " --help").text, help_text(command));
     EXPECT_EQ(as<Help>(command + " -h").text, help_text(command));
@@ -112,21 +126,61 @@ TEST(Cli, VersionAndHelp) {
     EXPECT_NE(help_text("").find("berth " + command), std::string::npos) << command;
     EXPECT_TRUE(help_text(command).ends_with("\n")) << command;
   }
+  EXPECT_EQ(as<Help>("help validate").text, help_text("check"));
+  EXPECT_EQ(as<Help>("validate --help").text, help_text("check"));
 }
 
 TEST(Cli, NothingAtAllIsAnsweredWithHelp) {
   EXPECT_EQ(as<UsageError>("").text, help_text(""));
 }
 
-TEST(Cli, HelpNamesEveryOption) {
-  for (const std::string option :
-       {"--config", "--from", "--to", "--admin", "--workers", "--access-log", "--log-file"}) {
-    EXPECT_NE(help_text("run").find(option), std::string::npos) << option;
+TEST(Cli, HelpFitsTheTerminal) {
+  for (const CommandSpec& command : commands()) {
+    for (const std::string& text : {help_text(command.name), help_text("")}) {
+      std::istringstream lines(text);
+      for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
+    }
   }
-  EXPECT_NE(help_text("check").find("--print"), std::string::npos);
-  EXPECT_NE(help_text("healthcheck").find("--admin"), std::string::npos);
-  EXPECT_NE(help_text("drain").find("--upstream"), std::string::npos);
-  EXPECT_NE(help_text("drain").find("--admin"), std::string::npos);
+}
+
+// What help, the man page and completion tell can be done, the parser takes, and nothing else.
+TEST(Cli, TheParserTakesTheOptionsOfTheTable) {
+  for (const CommandSpec& command : commands()) {
+    for (const OptionSpec& option : command.options) {
+      std::istringstream flags{std::string(option.flags)};
+      for (std::string flag; std::getline(flags, flag, ',');) {
+        const std::string line = std::string(command.name) + " " + flag;
+        if (!flag.starts_with('-')) continue;
+        const Command parsed = parse(line + (option.value.empty() ? "" : " x"));
+        const auto* error = std::get_if<UsageError>(&parsed);
+        if (error == nullptr) continue;
+        EXPECT_EQ(error->text.find("unknown option"), std::string::npos) << error->text;
+        EXPECT_EQ(error->text.find("too many"), std::string::npos) << error->text;
+      }
+      EXPECT_NE(help_text(command.name).find(option.value), std::string::npos) << option.flags;
+    }
+  }
+}
+
+TEST(Cli, HelpOnTheConfiguration) {
+  EXPECT_EQ(as<Help>("help config").text, config_help(""));
+  EXPECT_EQ(as<Help>("help config queue_size").text, config_help("queue_size"));
+  EXPECT_EQ(as<Help>("help config --markdown").text, config_markdown());
+  EXPECT_EQ(problem("help config queue_sizes"),
+            "berth: unknown key 'queue_sizes' (did you mean queue_size?)");
+  EXPECT_EQ(problem("help run queue_size"), "berth: 'queue_size' is one word too many");
+  EXPECT_EQ(problem("help run --markdown"), "berth: --markdown needs config (berth help config)");
+}
+
+TEST(Cli, Completion) {
+  for (const std::string shell : {"bash", "zsh", "fish"}) {
+    const std::string script = as<Help>("completion " + shell).text;
+    for (const CommandSpec& command : commands()) {
+      EXPECT_NE(script.find(command.name), std::string::npos) << shell << " " << command.name;
+    }
+  }
+  EXPECT_EQ(problem("completion"), "berth: which shell? (bash, zsh or fish)");
+  EXPECT_EQ(problem("completion csh"), "berth: unknown shell 'csh' (bash, zsh or fish)");
 }
 
 TEST(Cli, WrongCommandsAndOptions) {
@@ -143,7 +197,10 @@ TEST(Cli, WrongCommandsAndOptions) {
             "berth: unknown option '--print' (it belongs to berth check)");
   EXPECT_EQ(problem("-x"), "berth: unknown option '-x'");
   EXPECT_EQ(problem("run --from"), "berth: --from needs a value");
-  EXPECT_EQ(problem("run --to a:1 b:2 --from :80"), "berth: 'b:2' is one word too many");
+  EXPECT_EQ(problem("run --to a:1 b:2 --from :80"),
+            "berth: a file and other options cannot be mixed (the file 'b:2' then holds every "
+            "setting)");
+  EXPECT_EQ(problem("run a.yaml b.yaml"), "berth: 'b.yaml' is one word too many");
   EXPECT_EQ(problem("check -c a -c b"), "berth: --config can be given only once");
   EXPECT_EQ(as<UsageError>("run --form x").text,
             "berth: unknown option '--form' (did you mean --from?)\nTry 'berth help run'.\n");
