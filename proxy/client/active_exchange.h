@@ -39,6 +39,7 @@ struct ActiveExchange final : event::Disposable {
   Pace receiving;                 // the request's body
   Pace sending;                   // while bytes wait for the client to take them
   std::optional<uint64_t> taken;  // what it had taken at the last look at it
+  uint64_t passed_on = 0;         // what the kernel had taken for it when it had to wait
   TimePoint began{};
   int64_t began_wall_us = 0;
 };

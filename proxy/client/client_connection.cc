@@ -195,6 +195,7 @@ void ClientConnection::flush() {
     return;
   }
   if (!out_.empty()) return;
+  end_taking();
   if (active_->body.complete()) {
     arm(kForever);
   } else {
@@ -215,9 +216,28 @@ void ClientConnection::flush() {
 // Bytes are left that the client did not take at once.
 void ClientConnection::expect_taking() {
   const Duration patience = listener_.settings().send_timeout;
-  active_->sending.start(listener_.env().now(), patience);
+  active_->sending.resume(listener_.env().now(), patience);
   active_->taken.reset();
-  arm(patience / kLooksAtSlowClients);
+  active_->passed_on = active_->sent - out_.size();
+  if (active_->sending.behind()) active_->taken = taken();
+  arm_at(std::min(listener_.env().now() + patience / kLooksAtSlowClients,
+                  active_->sending.deadline()));
+}
+
+// It has taken them. What it has been too slow for so far, it still is: its next bytes may have to
+// wait in a moment.
+void ClientConnection::end_taking() {
+  ActiveExchange& active = *active_;
+  const uint64_t bytes =
+      active.taken ? taken() - *active.taken : active.sent - out_.size() - active.passed_on;
+  active.sending.moved(listener_.env().now(), bytes, send_terms());
+  active.sending.pause(listener_.env().now());
+}
+
+Pace::Terms ClientConnection::send_terms() const {
+  const config::Listener& settings = listener_.settings();
+  const bool holds = active_->exchange.holds_connection();
+  return {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0};
 }
 
 // The client is slow: is it moving at all, and fast enough for what it holds?
@@ -226,10 +246,7 @@ void ClientConnection::check_taking() {
   const TimePoint now = listener_.env().now();
   ActiveExchange& active = *active_;
   const uint64_t total = taken();
-  const bool holds = active.exchange.holds_connection();
-  active.sending.moved(
-      now, total - active.taken.value_or(total),
-      {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0});
+  active.sending.moved(now, total - active.taken.value_or(total), send_terms());
   active.taken = total;
   if (now >= active.sending.deadline()) {
     abort(active.sending.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout);

@@ -96,6 +96,8 @@ class ClientConnection final : public Connection,
                            std::string_view trailers);
   void flush();
   void expect_taking();
+  void end_taking();
+  Pace::Terms send_terms() const;
   void check_taking();
   void decide_keep_alive(bool delimited);
   std::string_view connection_fields() const;

@@ -131,6 +131,7 @@ void Http2Connection::on_ready(net::Ready ready) {
       return;
     }
     if (out_.empty()) {
+      end_taking();
       listener_.env().runtime.cancel(timer_);
       wake();
     }
@@ -305,21 +306,41 @@ void Http2Connection::after_output() {
 // Bytes are left that the client did not take at once.
 void Http2Connection::expect_taking() {
   const Duration patience = listener_.settings().send_timeout;
-  sending_.start(listener_.env().now(), patience);
+  sending_.resume(listener_.env().now(), patience);
   taken_before_.reset();
-  arm(patience / kLooksAtSlowClients);
+  passed_on_ = sent_ - out_.size();
+  if (sending_.behind()) taken_before_ = taken();
+  const TimePoint look = listener_.env().now() + patience / kLooksAtSlowClients;
+  listener_.env().runtime.timers.arm(timer_, std::min(look, sending_.deadline()));
+}
+
+// It has taken them. What it has been too slow for so far, it still is while it has requests: their
+// next bytes may have to wait in a moment.
+void Http2Connection::end_taking() {
+  const TimePoint now = listener_.env().now();
+  const uint64_t bytes = taken_before_ ? taken() - *taken_before_ : sent_ - passed_on_;
+  sending_.moved(now, bytes, send_terms());
+  if (open_.empty()) {
+    sending_.start(now, listener_.settings().send_timeout);
+  } else {
+    sending_.pause(now);
+  }
+}
+
+Pace::Terms Http2Connection::send_terms() {
+  const config::Listener& settings = listener_.settings();
+  const bool holds = open_.find_if([](const Http2Request& request) {
+    return request.holds_connection();
+  }) != nullptr;
+  return {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0};
 }
 
 // The client is slow: is it moving at all, and fast enough for what its requests hold?
 void Http2Connection::check_taking() {
   const config::Listener& settings = listener_.settings();
   const TimePoint now = listener_.env().now();
-  const bool holds = open_.find_if([](const Http2Request& request) {
-    return request.holds_connection();
-  }) != nullptr;
   const uint64_t total = taken();
-  sending_.moved(now, total - taken_before_.value_or(total),
-                 {.patience = settings.send_timeout, .rate = holds ? settings.min_send_rate : 0});
+  sending_.moved(now, total - taken_before_.value_or(total), send_terms());
   taken_before_ = total;
   if (now >= sending_.deadline()) {
     close(sending_.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout);

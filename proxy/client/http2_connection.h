@@ -90,6 +90,8 @@ class Http2Connection final : public Connection,
   void set_state(ClientState next);
   void arm(Duration after);
   void expect_taking();
+  void end_taking();
+  Pace::Terms send_terms();
   void check_taking();
 
   std::unique_ptr<net::Transport> transport_;
@@ -101,6 +103,7 @@ class Http2Connection final : public Connection,
   net::SendQueue out_{this};
   Pace sending_;                             // while out_ holds something
   std::optional<uint64_t> taken_before_;     // at the last look at a client that is slow
+  uint64_t passed_on_ = 0;                   // to the kernel, when out_ had to wait
   uint64_t sent_ = 0;                        // bytes, those in out_ included
   CloseReason replace_ = CloseReason::None;  // old enough to end in the next pause, and why
   CloseReason ending_ = CloseReason::None;   // why it ends, when the last request is over

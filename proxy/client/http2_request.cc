@@ -220,8 +220,8 @@ void Http2Request::send_body(std::string_view bytes, bool complete, std::string_
     connection_.wake();
   }
   if (waited || unsent() == 0) return;
-  sending_.start(connection_.listener().env().now(),
-                 connection_.listener().settings().send_timeout);
+  sending_.resume(connection_.listener().env().now(),
+                  connection_.listener().settings().send_timeout);
   watch();
 }
 
@@ -310,6 +310,7 @@ void Http2Request::on_progress(size_t bytes) {
                   .rate = exchange_.holds_connection() ? settings.min_send_rate : 0});
   // In a turn of its own: reading from the server again fills what has just been emptied.
   if (unsent() == 0 && state_ != State::Done) {
+    sending_.pause(connection_.listener().env().now());
     connection_.listener().env().runtime.turn.next_turn(*this);
   }
 }

@@ -19,10 +19,19 @@ class Pace {
     uint64_t rate = 0;  // bytes a second; 0: none is asked for
   };
 
-  // A transfer begins, or goes on after a time that was not the peer's.
+  // A transfer begins, or goes on after a time that was not the peer's and for which it is forgiven
+  // what was.
   void start(TimePoint now, Duration patience) {
     deadline_ = now + patience;
+    left_ = Duration::max();
     behind_ = false;
+  }
+  // Nothing waits for the peer any more: what is left of its time is kept for resume().
+  void pause(TimePoint now) { left_ = deadline_ - now; }
+  // It is the peer's turn again, or for the first time.
+  void resume(TimePoint now, Duration patience) {
+    deadline_ = now + std::min(left_, patience);
+    behind_ = left_ < patience;
   }
   // What it may pause for has changed by so much.
   void shift(Duration by) { deadline_ += by; }
@@ -46,6 +55,7 @@ class Pace {
   }
 
   TimePoint deadline_{};
+  Duration left_ = Duration::max();  // at the last pause()
   bool behind_ = false;
 };
 

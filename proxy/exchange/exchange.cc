@@ -269,7 +269,7 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   const auto cause = may_replay(failure, replayable());
   if (!failure.sent_nothing) wait_anew();
   const bool waits = failure.sent_nothing && target_.cluster->waits_after(failure.reason);
-  const bool again = cause.has_value() && retry(*cause, waits);
+  const bool again = !kills_servers(failure) && cause.has_value() && retry(*cause, waits);
   if (failure.stale) {
     const auto outcome = again ? stats::StaleOutcome::Replayed : stats::StaleOutcome::Failed;
     server.stale_reuse[static_cast<size_t>(outcome)].add();
@@ -281,6 +281,16 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   }
   progress_ = RequestProgress::Waiting;
   acquire({});
+}
+
+// Whether the request seems to be what servers die of: a second one has ended over it. A third is
+// not put at risk.
+bool Exchange::kills_servers(const upstream::UpstreamFailure& failure) {
+  const bool gone =
+      failure.reason == CloseReason::ServerClosed || failure.reason == CloseReason::ServerReset;
+  if (!gone || failure.stale || failure.sent_nothing) return false;
+  if (died_of_it_ == nullptr) died_of_it_ = server_;
+  return died_of_it_ != server_;
 }
 
 // A server that has not been tried, other than `but`.

@@ -128,6 +128,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool retry_unsent(CloseReason reason, const upstream::SharedServer& server);
   uint32_t most_attempts() const;
   bool some_server_left(const upstream::SharedServer* but) const;
+  bool kills_servers(const upstream::UpstreamFailure& failure);
   void answer(CloseReason reason, std::string_view location = {});
   Replayable replayable() const;
   bool keeps_body() const;
@@ -179,8 +180,9 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool reused_ = false;
   std::optional<stats::AcquireSource> source_;
   const upstream::SharedServer* server_ = nullptr;
-  const upstream::SharedServer* failed_on_ = nullptr;  // the server of the last failed attempt
-  TimePoint asked_at_{};                               // for a connection
+  const upstream::SharedServer* failed_on_ = nullptr;   // the server of the last failed attempt
+  const upstream::SharedServer* died_of_it_ = nullptr;  // a server that ended over this request
+  TimePoint asked_at_{};                                // for a connection
   TimePoint leased_at_{};
   TimePoint sent_at_{};      // the request was complete
   TimePoint answered_at_{};  // the response's head came

@@ -24,6 +24,12 @@ bool may_eject(const config::Ejection& limits, size_t servers, size_t ejected,
   return ejected < std::max<size_t>(1, servers * limits.max_percent / 100);
 }
 
+bool shows_life(CloseReason reason) {
+  using enum CloseReason;
+  return reason == BadResponse || reason == ResponseHeadTooLarge ||
+         reason == ResponseTooManyFields || reason == UnexpectedUpgrade;
+}
+
 bool counts_as_error(config::EjectFor count, uint16_t status) {
   switch (count) {
     case config::EjectFor::Failures:

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "proxy/base/close_reason.h"
 #include "proxy/base/time.h"
 #include "proxy/config/health.h"
 
@@ -45,5 +46,7 @@ bool may_eject(const config::Ejection& limits, size_t servers, size_t ejected, s
 
 // Whether an answer of the server itself is an error of the server.
 bool counts_as_error(config::EjectFor count, uint16_t status);
+// Whether a request that failed so had an answer, if a malformed one.
+bool shows_life(CloseReason reason);
 
 }  // namespace berth::upstream

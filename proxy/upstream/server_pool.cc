@@ -424,6 +424,16 @@ void ServerPool::on_answer(uint16_t status) {
   }
 }
 
+// What a server says, however odd, shows that it lives: a malformed response is to the ejector what
+// the client gets for it, an answer of 502.
+void ServerPool::on_failure(CloseReason reason) {
+  if (shows_life(reason)) {
+    on_answer(info(reason).status);
+  } else {
+    on_error();
+  }
+}
+
 void ServerPool::on_error() {
   const config::Ejection& limits = settings_->ejection;
   if (!limits.enabled || !server_->ejector.failed(limits)) return;

@@ -104,6 +104,7 @@ class ServerPool final : private event::TurnTask,
   void on_stale_avoided();
   // A request has had its whole response, or failed in a way that speaks against the server.
   void on_answer(uint16_t status);
+  void on_failure(CloseReason reason);
   void on_error();
   void deliver(Waiter& waiter, UpstreamConnection& connection);
   void deliver_failure(Waiter& waiter, CloseReason reason);

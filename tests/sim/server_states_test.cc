@@ -25,7 +25,7 @@ class EjectedServer : public testing::Test {
     client.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     stage_.settle();
     ASSERT_EQ(stage_.dialled(), 1U);
-    stage_.server(0).say("garbage\r\n\r\n");
+    stage_.server(0).end().shut_down();
     stage_.settle();
     ejected_ = stage_.server_address(0);
   }

@@ -269,6 +269,33 @@ TEST_F(SlowClient, AtTheRateADownloadTakesAsLongAsItTakes) {
   EXPECT_FALSE(client.hung_up());
 }
 
+// Each buffer that it empties is no new beginning.
+TEST_F(SlowClient, BelowARateThatEmptiesTheBufferInTimeADownloadLosesItsConnection) {
+  stage.listener().min_send_rate = 1000;
+  begin();
+  answer_with(300'000);
+  int seconds = 0;
+  for (; seconds < 60 && !client.end().rst_arrived(); ++seconds) {
+    read_on(1, 500);
+    say_on();
+  }
+  EXPECT_LT(seconds, 60);
+  EXPECT_GE(seconds, 19);
+  EXPECT_TRUE(stage.server(0).hung_up());
+  EXPECT_EQ(closed(CloseReason::SendTooSlow), 1U);
+}
+
+TEST_F(SlowClient, AtARateThatEmptiesTheBufferInTimeADownloadTakesAsLongAsItTakes) {
+  stage.listener().min_send_rate = 1000;
+  begin();
+  answer_with(300'000);
+  for (int seconds = 0; seconds < 250; ++seconds) {
+    read_on(1, 1000);
+    say_on();
+    ASSERT_FALSE(client.hung_up()) << seconds;
+  }
+}
+
 TEST_F(SlowClient, AResponseThatIsReadAheadHoldsNothingAndMayBeReadSlowly) {
   stage.upstream().response_buffer = 300'000;
   begin();

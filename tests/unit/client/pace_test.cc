@@ -78,6 +78,37 @@ TEST_F(PaceTest, NothingMovedIsNoProgress) {
   EXPECT_EQ(left(), 20s);
 }
 
+TEST_F(PaceTest, APauseIsNotThePeersTimeAndForgivesNothing) {
+  now += 20s;
+  move(500);
+  pace.pause(now);
+  now += 1h;
+  pace.resume(now, terms.patience);
+  EXPECT_EQ(left(), 15s);
+  EXPECT_TRUE(pace.behind());
+}
+
+TEST_F(PaceTest, WhoHadKeptUpBeforeAPauseHasAllPatience) {
+  now += 20s;
+  move(5000);
+  pace.pause(now);
+  pace.resume(now, terms.patience);
+  EXPECT_EQ(left(), 30s);
+  EXPECT_FALSE(pace.behind());
+}
+
+TEST_F(PaceTest, WhoIsBelowTheRateUsesUpThePatienceWhateverPausesThereAre) {
+  int seconds = 0;
+  for (; left() > 0s; ++seconds) {
+    now += 1s;
+    move(50);
+    pace.pause(now);
+    now += 5s;
+    pace.resume(now, terms.patience);
+  }
+  EXPECT_EQ(seconds, 60);
+}
+
 TEST_F(PaceTest, ANewStartForgivesWhatWas) {
   now += 20s;
   move(1);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "tests/unit/exchange/proxy_in_memory.h"
 
@@ -725,6 +727,28 @@ TEST_F(ExchangeTest, ARequestIsNotSentForEver) {
   }
   EXPECT_EQ(connections(), 3u);
   EXPECT_EQ(call.client.status, 502);
+}
+
+// It would take one server after the other along.
+TEST_F(ExchangeTest, ARequestOverWhichTwoServersHaveDiedIsNotSentToAThird) {
+  settings().servers = {{"10.0.0.1:1"}, {"10.0.0.2:1"}, {"10.0.0.3:1"}};
+  settings().retry.attempts = 5;
+  settings().retry.budget_percent = 100;
+  apply();
+  Call& call = get();
+  for (size_t which = 0; which < connections() && which < 5; ++which) {
+    accept(which);
+    hang_up(which);
+  }
+  EXPECT_EQ(call.client.status, 502);
+  EXPECT_EQ(call.client.reason, CloseReason::ServerClosed);
+  std::vector<net::Address> asked;
+  for (size_t which = 0; which < connections(); ++which) {
+    if (std::find(asked.begin(), asked.end(), server(which).address) == asked.end()) {
+      asked.push_back(server(which).address);
+    }
+  }
+  EXPECT_EQ(asked.size(), 2u);
 }
 
 TEST_F(ExchangeTest, RetriesSpendABudget) {

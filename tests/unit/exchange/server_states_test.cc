@@ -95,11 +95,30 @@ TEST_F(EjectionTest, AnAnswerInBetweenIsASignOfLife) {
   EXPECT_EQ(first_asked(), 4u);
 }
 
-TEST_F(EjectionTest, GarbageIsAnError) {
+// Whoever can make one page malformed must not be able to take the server out.
+TEST_F(EjectionTest, GarbageIsAnErrorOnlyIfThatIsAskedFor) {
   apply();
-  first_says = "HTTP/9.9 hello\r\n\r\n";
-  requests(6);
+  for (const char* malformed :
+       {"HTTP/9.9 hello\r\n\r\n", "HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"}) {
+    first_says = malformed;
+    requests(8);
+    EXPECT_EQ(first_asked(), 4u) << malformed;
+  }
+  EXPECT_EQ(sum().ejections.value(), 0u);
+  settings().ejection.count = config::EjectFor::GatewayErrors;
+  apply();
+  requests(8);
   EXPECT_EQ(first_asked(), 2u);
+}
+
+TEST_F(EjectionTest, GarbageInBetweenIsASignOfLife) {
+  apply();
+  for (int i = 0; i < 4; ++i) {
+    first_says = i % 2 == 0 ? "" : "HTTP/9.9 hello\r\n\r\n";
+    requests(2);
+  }
+  EXPECT_EQ(first_asked(), 4u);
 }
 
 TEST_F(EjectionTest, AnAnswerThatBreaksOffIsAnError) {
