@@ -36,6 +36,7 @@ struct ActiveExchange final : event::Disposable {
   uint64_t body_received = 0;
   uint64_t received = 0;          // bytes of the request
   uint64_t sent = 0;              // bytes of the response
+  uint64_t body_sent = 0;         // of its body, without framing
   Pace receiving;                 // the request's body
   Pace sending;                   // while bytes wait for the client to take them
   std::optional<uint64_t> taken;  // what it had taken at the last look at it

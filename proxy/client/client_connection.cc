@@ -347,6 +347,7 @@ void ClientConnection::end_exchange() {
 }
 
 void ClientConnection::record(uint16_t status) const {
+  const uint64_t unsent = out_.size();
   finish_request(listener_, peer_, active_->exchange,
                  {.method = active_->method,
                   .status = status,
@@ -355,7 +356,8 @@ void ClientConnection::record(uint16_t status) const {
                   .began = active_->began,
                   .began_wall_us = active_->began_wall_us,
                   .received = active_->received,
-                  .sent = active_->sent - out_.size()});
+                  .sent = active_->sent - out_.size(),
+                  .body_sent = active_->body_sent - std::min(active_->body_sent, unsent)});
 }
 
 // Where the response's framing shows that it is not whole, the client gets what has come of it and

@@ -125,6 +125,7 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
 void ClientConnection::send_body(std::string_view bytes, bool complete, std::string_view trailers) {
   if (state() == Upgraded) {
     const iovec out = part(bytes);
+    active_->body_sent += bytes.size();
     if (!bytes.empty()) write(&out, 1);
     if (complete) {
       active_->response_complete = true;
@@ -143,6 +144,7 @@ void ClientConnection::write_head_and_body(std::string_view head, std::string_vi
     if (!text.empty()) parts[static_cast<size_t>(count++)] = part(text);
   };
   char size_line[24];
+  active_->body_sent += body.size();
   add(head);
   if (active_->chunked && !body.empty()) {
     add({size_line, http::write_chunk_size(size_line, body.size())});

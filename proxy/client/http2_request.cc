@@ -211,6 +211,7 @@ void Http2Request::send_head(const exchange::ResponseStart& start) {
 
 void Http2Request::send_body(std::string_view bytes, bool complete, std::string_view trailers) {
   sent_ += bytes.size();
+  body_sent_ += bytes.size();
   const bool waited = unsent() > 0;
   connection_.session().send_content(*this, bytes, connection_.listener().env().scratch, complete,
                                      trailers);
@@ -220,8 +221,8 @@ void Http2Request::send_body(std::string_view bytes, bool complete, std::string_
     connection_.wake();
   }
   if (waited || unsent() == 0) return;
-  sending_.resume(connection_.listener().env().now(),
-                  connection_.listener().settings().send_timeout);
+  sending_.start(connection_.listener().env().now(),
+                 connection_.listener().settings().send_timeout);
   watch();
 }
 
@@ -310,7 +311,6 @@ void Http2Request::on_progress(size_t bytes) {
                   .rate = exchange_.holds_connection() ? settings.min_send_rate : 0});
   // In a turn of its own: reading from the server again fills what has just been emptied.
   if (unsent() == 0 && state_ != State::Done) {
-    sending_.pause(connection_.listener().env().now());
     connection_.listener().env().runtime.turn.next_turn(*this);
   }
 }
@@ -441,7 +441,8 @@ void Http2Request::record(uint16_t status) {
                   .began_wall_us = began_wall_us_,
                   .ended = ended_,
                   .received = received_,
-                  .sent = sent_ - std::min<uint64_t>(unsent(), sent_)});
+                  .sent = sent_ - std::min<uint64_t>(unsent(), sent_),
+                  .body_sent = body_sent_ - std::min<uint64_t>(unsent(), body_sent_)});
 }
 
 }  // namespace berth::client

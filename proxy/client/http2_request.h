@@ -92,6 +92,7 @@ class Http2Request final : public event::Disposable,
   uint64_t received_ = 0;
   uint64_t content_received_ = 0;
   uint64_t sent_ = 0;
+  uint64_t body_sent_ = 0;
   size_t withheld_ = 0;             // content that the stream's window is not given back for yet
   size_t withheld_connection_ = 0;  // nor the connection's
   TimePoint began_;

@@ -25,6 +25,7 @@ void finish_request(ClientListener& listener, const net::Address& peer,
   record.status = facts.status;
   record.received_bytes = facts.received;
   record.sent_bytes = facts.sent;
+  record.body_bytes = facts.body_sent;
   record.duration = took;
   exchange.describe(record);
   log->log(record);

@@ -23,7 +23,8 @@ struct RequestFacts {
   int64_t began_wall_us;
   TimePoint ended = {};  // none: now
   uint64_t received;     // bytes of the request, its head included
-  uint64_t sent;         // bytes of the response
+  uint64_t sent;         // bytes of the response, its head included
+  uint64_t body_sent;    // bytes of its body, without framing
 };
 
 // The status of a request whose client left before it was answered.

@@ -16,14 +16,18 @@ namespace berth::exchange {
 struct AccessRecord {
   int64_t time_us = 0;        // wall clock at the request's first byte, microseconds since 1970
   std::string_view listener;  // its name, as in the metrics
-  std::string_view client;    // address and port; "unix:" for a client of a Unix socket
-  std::string_view method;    // as received
+  // Address and port; "unix:" for a client of a Unix socket; the address alone where a trusted
+  // proxy says whom it speaks for.
+  std::string_view client;
+  std::string_view peer;    // that proxy, with its port; "": the client itself
+  std::string_view method;  // as received
   std::string_view host;
   std::string_view target;      // as received
   std::string_view protocol;    // "HTTP/1.1"
   uint16_t status = 0;          // what the client was sent; 499: it left before there was an answer
   uint64_t received_bytes = 0;  // from the client for this request, its head included
   uint64_t sent_bytes = 0;      // to the client, the response's head included
+  uint64_t body_bytes = 0;      // of that, the response's body
   Duration duration{};          // from the request's first byte to the response's last
 
   // The upstream's part: empty or absent where the request never got that far.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/exchange/affinity.h"
+#include "proxy/exchange/client_address.h"
 #include "proxy/exchange/gather.h"
 #include "proxy/exchange/redirect.h"
 #include "proxy/exchange/request_id.h"
@@ -65,6 +66,13 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   filter_ = !target ? &kNoFilter : client_.trusted ? target_.trusted : target_.strangers;
   if (complete && !trailers.empty()) take_trailers(trailers);
   const RequestId fresh_id(context_.env.random);
+  net::Address behind;
+  if (client_.trusted && context_.access_log != nullptr) {
+    behind = client_address(head, client_, router_->trusted());
+  }
+  const bool has_ip =
+      behind.kind() == net::AddressKind::V4 || behind.kind() == net::AddressKind::V6;
+  const bool behind_proxy = has_ip && !(behind == client_.peer);
   request_ = forward_head(head, received_size, client_,
                           {.forwarding = router_->config().forwarding,
                            .headers = target ? target_.route->request_headers : kNoRules,
@@ -72,6 +80,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .fresh_id = fresh_id.text(),
                            .instance = context_.instance,
                            .filter = *filter_,
+                           .client = behind_proxy ? &behind : nullptr,
                            .expect = streams()},
                           upgrade_ != nullptr);
   if (client_.https_port != 0) {
@@ -369,6 +378,10 @@ void Exchange::describe(AccessRecord& record) const {
   record.user_agent = request_.user_agent;
   record.referer = request_.referer;
   record.request_id = request_.request_id;
+  if (!request_.client_ip.empty()) {
+    record.peer = record.client;
+    record.client = request_.client_ip;
+  }
   record.reason = failure_;
   record.detail = detail_;
   if (target_.route == nullptr) return;

@@ -18,7 +18,8 @@ size_t upper_bound(const http::RequestHead& head, size_t received_size, const Cl
                    const ForwardingRules& rules) {
   // X-Forwarded-For is joined from several fields, X-Forwarded-Host and Forwarded repeat the host;
   // the log's texts come behind: the target, the host, two fields.
-  size_t size = 2 * received_size + 4 * head.host.size() + kOwnFields + rules.upstream.size();
+  size_t size = 2 * received_size + 4 * head.host.size() + kOwnFields + rules.upstream.size() +
+                net::Address::kMaxIpText;
   size += client.subject_header.size() + client.subject.size() + 4;
   for (const auto& [name, value] : rules.headers.set) size += name.size() + value.size() + 4;
   return size;
@@ -184,6 +185,10 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   out.host = keep(out.bytes, head.host);
   out.user_agent = keep(out.bytes, value_of(head, HeaderId::UserAgent));
   out.referer = keep(out.bytes, value_of(head, HeaderId::Referer));
+  if (rules.client != nullptr) {
+    char client_ip[net::Address::kMaxIpText];
+    out.client_ip = keep(out.bytes, {client_ip, rules.client->write_ip(client_ip)});
+  }
   return out;
 }
 

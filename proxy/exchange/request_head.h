@@ -23,18 +23,20 @@ struct ForwardedHead {
   std::string_view host;
   std::string_view user_agent;
   std::string_view referer;
+  std::string_view client_ip;  // whom a trusted proxy sent it for; "": no such word
 
   std::string_view head() const { return bytes.view().substr(0, head_size); }
 };
 
 struct ForwardingRules {
   const config::Forwarding& forwarding;
-  const config::HeaderRules& headers;  // the route's
-  std::string_view upstream;           // its name: Host for an HTTP/1.0 request that has none
-  std::string_view fresh_id;           // a new request id
-  std::string_view instance = {};      // this process in Via; "": none
-  const RequestFilter& filter;         // the route's, for this client
-  bool expect = false;                 // the server itself is to answer Expect: 100-continue
+  const config::HeaderRules& headers;    // the route's
+  std::string_view upstream;             // its name: Host for an HTTP/1.0 request that has none
+  std::string_view fresh_id;             // a new request id
+  std::string_view instance = {};        // this process in Via; "": none
+  const RequestFilter& filter;           // the route's, for this client
+  const net::Address* client = nullptr;  // behind a trusted proxy, for the log; nullptr: its peer
+  bool expect = false;                   // the server itself is to answer Expect: 100-continue
 };
 
 // Hop-by-hop fields are gone; X-Forwarded-*, Forwarded and X-Request-Id are Berth's own unless the

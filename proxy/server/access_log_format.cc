@@ -21,8 +21,8 @@ constexpr size_t kMaxUserAgent = 1024;
 constexpr size_t kMaxName = 255;  // everything else
 
 constexpr size_t kWorstEscape = 6;  // bytes for one
-// listener, client, method, host, protocol, upstream, server, request_id, detail
-constexpr size_t kNames = 9;
+// listener, client, peer, method, host, protocol, upstream, server, request_id, detail
+constexpr size_t kNames = 10;
 constexpr size_t kFixed = 1024;  // keys, punctuation and numbers, generously
 static_assert(kFixed +
                   kWorstEscape * (kMaxTarget + kMaxReferer + kMaxUserAgent + kNames * kMaxName) <=
@@ -67,10 +67,13 @@ char* put_upstream(char* out, const AccessRecord& record) {
   return put_time(out, ",\"header_time\":", record.header_time);
 }
 
-// The address alone: "192.0.2.1:1234" and "[::1]:1234" without port and brackets; "unix:" as it is.
+// The address alone: "192.0.2.1:1234" and "[::1]:1234" without port and brackets; "unix:", and what
+// has no port, as it is.
 std::string_view without_port(std::string_view client) {
   if (client.starts_with("unix:")) return client;
-  client = client.substr(0, client.rfind(':'));
+  const size_t colon = client.rfind(':');
+  if (!client.starts_with('[') && client.find(':') != colon) return client;  // IPv6
+  client = client.substr(0, colon);
   if (client.starts_with('[') && client.ends_with(']'))
     client = client.substr(1, client.size() - 2);
   return client;
@@ -103,10 +106,11 @@ void AccessTime::render(int64_t unix_seconds) {
 }
 
 size_t access_line_bound(const AccessRecord& record) {
-  const size_t texts = record.listener.size() + record.client.size() + record.method.size() +
-                       record.host.size() + record.target.size() + record.protocol.size() +
-                       record.upstream.size() + record.server.size() + record.user_agent.size() +
-                       record.referer.size() + record.request_id.size() + record.detail.size();
+  const size_t texts = record.listener.size() + record.client.size() + record.peer.size() +
+                       record.method.size() + record.host.size() + record.target.size() +
+                       record.protocol.size() + record.upstream.size() + record.server.size() +
+                       record.user_agent.size() + record.referer.size() + record.request_id.size() +
+                       record.detail.size();
   return std::min(kFixed + kWorstEscape * texts, kMaxAccessLine);
 }
 
@@ -118,6 +122,7 @@ size_t write_json_line(char* out, const AccessRecord& record, AccessTime& time) 
   out = put_six_digits(out, static_cast<uint32_t>(record.time_us % 1'000'000));
   out = put_field(out, "Z\",\"listener\":\"", record.listener, kMaxName);
   out = put_field(out, ",\"client\":\"", record.client, kMaxName);
+  if (!record.peer.empty()) out = put_field(out, ",\"peer\":\"", record.peer, kMaxName);
   out = put_field(out, ",\"method\":\"", record.method, kMaxName);
   out = put_field(out, ",\"host\":\"", record.host, kMaxName);
   out = put_field(out, ",\"target\":\"", record.target, kMaxTarget);
@@ -125,6 +130,7 @@ size_t write_json_line(char* out, const AccessRecord& record, AccessTime& time) 
   out = put_count(out, ",\"status\":", record.status);
   out = put_count(out, ",\"received_bytes\":", record.received_bytes);
   out = put_count(out, ",\"sent_bytes\":", record.sent_bytes);
+  out = put_count(out, ",\"body_bytes\":", record.body_bytes);
   out = put_seconds(put_literal(out, ",\"duration\":"), record.duration);
   if (!record.upstream.empty()) out = put_upstream(out, record);
   if (record.reason != CloseReason::None) {
@@ -149,7 +155,7 @@ size_t write_combined_line(char* out, const AccessRecord& record, AccessTime& ti
   out = put_combined(put_literal(out, " "), record.target, kMaxTarget);
   out = put_combined(put_literal(out, " "), record.protocol, kMaxName);
   out = put_count(out, "\" ", record.status);
-  out = put_count(out, " ", record.sent_bytes);
+  out = put_count(out, " ", record.body_bytes);
   out = put_combined(put_literal(out, " \""), record.referer, kMaxReferer);
   out = put_combined(put_literal(out, "\" \""), record.user_agent, kMaxUserAgent);
   out = put_literal(out, "\"\n");

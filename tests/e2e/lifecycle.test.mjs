@@ -202,6 +202,35 @@ scenario('access log in combined format', async (s) => {
   assert.match(text, /^127\.0\.0\.1 - - \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET \/x HTTP\/1\.1" 200 \d+ "http:\/\/r\/" "curl\/8"\n$/);
 });
 
+scenario('access log behind a trusted proxy: the client is named, and the size is the body\'s', async (s) => {
+  const forwarding = { trusted_proxies: ['127.0.0.1'] };
+  const answers = await s.origin((req, res) => (req.url === '/chunked' ? (res.write('12345'), res.end('67890')) : res.end('x'.repeat(1234))));
+  const told = [
+    ['9.9.9.9', '9.9.9.9'],
+    ['6.6.6.6, 2001:db8::7', '2001:db8::7'],
+    ['8.8.8.8, 127.0.0.1', '8.8.8.8'],
+  ];
+  const json = await s.front(answers, { forwarding });
+  for (const [xff] of told) await s.request(json, { path: '/', headers: { 'x-forwarded-for': xff } });
+  await s.request(json, { path: '/chunked' });
+  const lines = (await json.accessLines(told.length + 1)).map((line) => JSON.parse(line));
+  for (const [i, [, client]] of told.entries()) {
+    assert.equal(lines[i].client, client);
+    assert.match(lines[i].peer, /^127\.0\.0\.1:\d+$/);
+    assert.equal(lines[i].body_bytes, 1234);
+    assert.ok(lines[i].sent_bytes > 1300);
+  }
+  assert.match(lines[3].client, /^127\.0\.0\.1:\d+$/);
+  assert.equal(lines[3].peer, undefined);
+  assert.equal(lines[3].body_bytes, 10);
+
+  const file = path.join(s.folder(), 'access.log');
+  const combined = await s.front(answers, { forwarding, access_log: { path: file, format: 'combined' } });
+  await s.request(combined, { path: '/', headers: { 'x-forwarded-for': '6.6.6.6, 2001:db8::7' } });
+  const text = await until(() => { const now = readFileSync(file, 'latin1'); return now.includes('\n') && now; }, 'a line');
+  assert.match(text, /^2001:db8::7 - - \[.*\] "GET \/ HTTP\/1\.1" 200 1234 /);
+});
+
 scenario('SIGUSR1 after a rename: later lines go to the new file, none is lost', async (s) => {
   const folder = s.folder();
   const file = path.join(folder, 'access.log');

@@ -98,9 +98,8 @@ TEST_F(EjectionTest, AnAnswerInBetweenIsASignOfLife) {
 // Whoever can make one page malformed must not be able to take the server out.
 TEST_F(EjectionTest, GarbageIsAnErrorOnlyIfThatIsAskedFor) {
   apply();
-  for (const char* malformed :
-       {"HTTP/9.9 hello\r\n\r\n", "HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"}) {
+  for (const char* malformed : {"HTTP/9.9 hello\r\n\r\n", "HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n",
+                                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"}) {
     first_says = malformed;
     requests(8);
     EXPECT_EQ(first_asked(), 4u) << malformed;

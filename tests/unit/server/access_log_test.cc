@@ -38,7 +38,8 @@ AccessRecord example() {
   record.protocol = "HTTP/1.1";
   record.status = 200;
   record.received_bytes = 321;
-  record.sent_bytes = 65'536;
+  record.sent_bytes = 65'700;
+  record.body_bytes = 65'536;
   record.duration = 1'234'567ns;
   record.upstream = "app";
   record.server = "127.0.0.1:3000";
@@ -76,7 +77,8 @@ TEST(AccessLogFormatTest, JsonLineWhole) {
             "\"192.0.2.7:51234\","
             "\"method\":\"GET\",\"host\":\"example.com\",\"target\":\"/a/"
             "b?c=d\",\"protocol\":\"HTTP/1.1\","
-            "\"status\":200,\"received_bytes\":321,\"sent_bytes\":65536,\"duration\":0.001234,"
+            "\"status\":200,\"received_bytes\":321,\"sent_bytes\":65700,\"body_bytes\":65536,"
+            "\"duration\":0.001234,"
             "\"upstream\":\"app\",\"server\":\"127.0.0.1:3000\",\"attempts\":2,\"source\":"
             "\"queue\",\"reused\":true,"
             "\"queue_wait\":2.000000,\"connect_time\":0.000250,\"header_time\":0.001000,"
@@ -221,6 +223,19 @@ TEST(AccessLogFormatTest, CombinedEscapesAsNginxDoes) {
   EXPECT_TRUE(line.ends_with("\"a\\x22b\\x5Cc\\x0Ad\\x7F\\xC3\\xBC\"\n")) << line;
   record.client = "unix:";
   EXPECT_TRUE(combined_line(record).starts_with("unix: - - "));
+}
+
+TEST(AccessLogFormatTest, BehindAProxyTheClientIsNamedAndTheProxyToo) {
+  AccessRecord record = example();
+  EXPECT_FALSE(Json::parse(json_line(record)).contains("peer"));
+  record.peer = record.client;
+  for (const char* client : {"9.9.9.9", "2001:db8::1", "::"}) {
+    record.client = client;
+    const Json line = Json::parse(json_line(record));
+    EXPECT_EQ(line["client"], client);
+    EXPECT_EQ(line["peer"], "192.0.2.7:51234");
+    EXPECT_TRUE(combined_line(record).starts_with(std::string(client) + " - - ["));
+  }
 }
 
 // --- Files ---
