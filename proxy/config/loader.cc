@@ -1,14 +1,8 @@
 #include "proxy/config/loader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "proxy/base/unique_fd.h"
+#include "proxy/base/read_file.h"
 #include "proxy/config/reader.h"
 #include "proxy/config/validate.h"
 #include "proxy/config/yaml_tree.h"
@@ -18,12 +12,6 @@ namespace {
 
 LoadResult failed(std::string message, std::string hint = {}) {
   return {std::nullopt, {{Level::Error, 0, 0, std::move(message), std::move(hint)}}, 1, {}};
-}
-
-LoadResult cannot_read(int error) {
-  std::string hint;
-  if (error == EISDIR) hint = "name a file";
-  return failed(std::string("cannot be read: ") + std::strerror(error), std::move(hint));
 }
 
 void put_in_folder(std::string& file, const std::string& folder) {
@@ -69,18 +57,9 @@ LoadResult load_text(std::string_view text, const std::string& folder) {
 }
 
 LoadResult load_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return cannot_read(errno);
-  std::string text;
-  char chunk[16 * 1024];
-  while (text.size() <= YamlTree::kMaxBytes) {
-    const ssize_t got = ::read(fd.get(), chunk, sizeof(chunk));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return cannot_read(errno);
-    if (got == 0) break;
-    text.append(chunk, static_cast<size_t>(got));
-  }
-  return load_text(text, path.substr(0, path.rfind('/') + 1));
+  const auto text = read_file(path, YamlTree::kMaxBytes);
+  if (!text) return failed("cannot be read: " + text.error().words(), text.error().hint);
+  return load_text(*text, path.substr(0, path.rfind('/') + 1));
 }
 
 }  // namespace berth::config

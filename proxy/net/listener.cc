@@ -1,11 +1,14 @@
 #include "proxy/net/listener.h"
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <stdexcept>
 
@@ -16,6 +19,19 @@ namespace {
 // Accepts per turn, so that a flood of connections does not starve those that stand.
 constexpr int kAcceptsPerTurn = 256;
 constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 100'000};
+
+// File descriptors that clients leave to connections to servers, the admin port, logs and files; a
+// quarter of all where there are few.
+constexpr rlim_t kReserved = 64;
+
+// The kernel gives out the lowest number that is free: who gets this one or a higher one takes from
+// the reserve.
+int first_reserved() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return INT_MAX;
+  const rlim_t all = std::min<rlim_t>(limit.rlim_cur, INT_MAX);
+  return static_cast<int>(all - std::min(all / 4, kReserved));
+}
 
 [[noreturn]] void fail(const Address& address, const std::string& what, int error) {
   std::string hint;
@@ -73,7 +89,7 @@ UniqueFd listen_on(const Address& address, int backlog, uint32_t unix_mode) {
 }
 
 Listener::Listener(event::Loop& loop, UniqueFd fd, AcceptHandler& handler)
-    : loop_(loop), fd_(std::move(fd)), handler_(handler) {
+    : loop_(loop), fd_(std::move(fd)), handler_(handler), first_reserved_(first_reserved()) {
   // Level-triggered: what one turn leaves in the backlog, the next one reports.
   event_assign(&event_, loop.base(), fd_.get(), EV_READ | EV_PERSIST, on_event, this);
   event_assign(&retry_event_, loop.base(), -1, 0, on_retry, this);
@@ -101,6 +117,12 @@ void Listener::on_retry(evutil_socket_t, short, void* self) {
   event_add(&listener.event_, nullptr);
 }
 
+// There is nothing to close: for a moment, instead of spinning.
+void Listener::look_away() {
+  event_del(&event_);
+  event_add(&retry_event_, &kRetryAfter);
+}
+
 bool Listener::accept_all() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer;
@@ -108,9 +130,12 @@ bool Listener::accept_all() {
     UniqueFd fd(::accept4(fd_.get(), reinterpret_cast<sockaddr*>(&peer), &length,
                           SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
+      const bool reserved = fd.get() >= first_reserved_;
       handler_.on_accept(std::move(fd),
                          Address::from_sockaddr(reinterpret_cast<sockaddr*>(&peer), length));
-      continue;
+      if (!reserved || handler_.on_accept_starved(EMFILE)) continue;
+      look_away();
+      return false;
     }
     switch (errno) {
       case EAGAIN:
@@ -120,9 +145,7 @@ bool Listener::accept_all() {
       case ENOBUFS:
       case ENOMEM:
         if (handler_.on_accept_starved(errno)) continue;
-        // Nothing to close: look away for a moment instead of spinning.
-        event_del(&event_);
-        event_add(&retry_event_, &kRetryAfter);
+        look_away();
         return false;
       default:
         continue;  // this one connection failed before it was accepted

@@ -23,8 +23,8 @@ class AcceptHandler {
  public:
   // Not attached yet.
   virtual void on_accept(UniqueFd fd, const Address& peer) = 0;
-  // accept() ran out of file descriptors or memory. True if room was made and it is to be tried
-  // again at once.
+  // accept() ran out of file descriptors or memory, or took one of those that are kept for other
+  // uses than clients. True if room was made and it is to be tried again at once.
   virtual bool on_accept_starved(int error) = 0;
 
  protected:
@@ -49,10 +49,12 @@ class Listener {
  private:
   static void on_event(evutil_socket_t, short, void* self);
   static void on_retry(evutil_socket_t, short, void* self);
+  void look_away();
 
   event::Loop& loop_;
   UniqueFd fd_;
   AcceptHandler& handler_;
+  const int first_reserved_;  // file descriptor
   struct event event_;
   struct event retry_event_;
 };

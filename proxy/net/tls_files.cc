@@ -1,20 +1,16 @@
 #include "proxy/net/tls_files.h"
 
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 
-#include "proxy/base/unique_fd.h"
+#include "proxy/base/read_file.h"
 #include "proxy/net/tls_error.h"
 
 namespace berth::net {
@@ -80,21 +76,9 @@ std::string common_name(const X509& certificate) {
 }
 
 std::string read_all(const std::string& path, const std::string& setting) {
-  const auto fail = [&](int error) -> std::string {
-    throw TlsSettingsError(setting, path + " cannot be read: " + std::strerror(error));
-  };
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(errno);
-  std::string text;
-  std::array<char, 16 * 1024> chunk;
-  while (text.size() <= kMostBytes) {
-    const ssize_t got = ::read(fd.get(), chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(errno);
-    if (got == 0) return text;
-    text.append(chunk.data(), static_cast<size_t>(got));
-  }
-  return fail(EFBIG);
+  auto text = read_file(path, kMostBytes);
+  if (!text) throw TlsSettingsError(setting, path + " cannot be read: " + text.error().text());
+  return std::move(*text);
 }
 
 }  // namespace

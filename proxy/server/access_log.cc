@@ -4,13 +4,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <climits>
 #include <csignal>
 #include <stdexcept>
 #include <string_view>
@@ -26,8 +23,6 @@ using namespace std::chrono_literals;
 
 constexpr std::string_view kStandardOutput = "-";
 constexpr Duration kGiveUpAfter = 1s;
-constexpr int kStalledCheckMs =
-    100;  // how often a writer that is held up looks whether it is to go on
 
 std::string message_of(int error) {
   return std::generic_category().message(error);
@@ -37,27 +32,11 @@ std::string message_of(int error) {
 UniqueFd open_file(const std::string& path) {
   UniqueFd fd(
       path == kStandardOutput
-          ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
-          : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640));
+          ? LogOutput::share(STDOUT_FILENO)
+          : UniqueFd(::open(path.c_str(),
+                            O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640)));
   if (!fd) throw std::runtime_error("access log " + path + ": " + message_of(errno));
   return fd;
-}
-
-bool may_stand_still(int fd) {
-  struct stat info {};
-  return ::fstat(fd, &info) == 0 && !S_ISREG(info.st_mode);
-}
-
-// What a pipe that poll() calls writable takes without blocking: PIPE_BUF bytes, and of these whole
-// lines if possible, so that lines of others on the same pipe come between ours and not into them.
-std::string_view piece_of(std::string_view lines) {
-  if (lines.size() <= PIPE_BUF) return lines;
-  const size_t end = lines.rfind('\n', PIPE_BUF - 1);
-  return lines.substr(0, end == std::string_view::npos ? PIPE_BUF : end + 1);
-}
-
-uint64_t count_lines(std::string_view lines) {
-  return static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
 }
 
 int64_t now_ns() {
@@ -68,10 +47,7 @@ int64_t now_ns() {
 
 AccessLog::AccessLog(const config::AccessLog& config)
     : shared_(std::make_shared<AccessLogShared>()), path_(config.path) {
-  if (config.enabled) {
-    file_ = open_file(config.path);
-    in_pieces_ = may_stand_still(file_.get());
-  }
+  if (config.enabled) output_ = LogOutput(open_file(config.path));
   shared_->enabled = config.enabled;
   shared_->format = config.format;
   shared_->wake_fd.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -149,8 +125,7 @@ void AccessLog::run() {
 void AccessLog::take_new_file() {
   if (!has_new_file_.load(std::memory_order_acquire)) return;
   std::lock_guard lock(mutex_);
-  file_ = std::move(new_file_);
-  in_pieces_ = may_stand_still(file_.get());
+  output_ = LogOutput(std::move(new_file_));
   torn_ = false;
   has_new_file_.store(false, std::memory_order_relaxed);
 }
@@ -197,27 +172,11 @@ void AccessLog::write_out(AccessLogChannel& channel, std::string_view lines) {
 
 // Bytes written; 0 if that is not to be had.
 size_t AccessLog::write_some(std::string_view lines) {
-  const std::string_view piece = in_pieces_ ? piece_of(lines) : lines;
-  while (!in_pieces_ || wait_writable()) {
-    const ssize_t written = ::write(file_.get(), piece.data(), piece.size());
-    if (written > 0) {
-      report(0);
-      return static_cast<size_t>(written);
-    }
-    if (errno == EAGAIN && in_pieces_) continue;
-    report(errno);
-    return 0;
-  }
-  return 0;
-}
-
-// False when waiting has no sense any more.
-bool AccessLog::wait_writable() {
-  while (true) {
-    pollfd wait{file_.get(), POLLOUT, 0};
-    if (::poll(&wait, 1, kStalledCheckMs) > 0) return true;
-    if (now_ns() >= give_up_at_ns_ || has_new_file_.load(std::memory_order_acquire)) return false;
-  }
+  const size_t written = output_.write(lines, [this] {
+    return now_ns() >= give_up_at_ns_ || has_new_file_.load(std::memory_order_acquire);
+  });
+  if (written > 0 || output_.error() != 0) report(output_.error());
+  return written;
 }
 
 // Says so when writing begins to fail and when it works again, not for each line.

@@ -14,6 +14,7 @@
 #include "proxy/base/unique_fd.h"
 #include "proxy/config/config.h"
 #include "proxy/server/access_log_channel.h"
+#include "proxy/server/log_output.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::server {
@@ -49,7 +50,6 @@ class AccessLog {
   bool drain_once();
   void write_out(AccessLogChannel& channel, std::string_view lines);
   size_t write_some(std::string_view lines);
-  bool wait_writable();
   void report(int error);
 
   const std::shared_ptr<AccessLogShared> shared_;
@@ -62,8 +62,7 @@ class AccessLog {
       INT64_MAX};  // of the steady clock; set when the log is to end
 
   // The writer thread's own.
-  UniqueFd file_;
-  bool in_pieces_ = false;  // a pipe, a terminal or a socket, which may stand still
+  LogOutput output_;
   bool torn_ = false;       // the last line was written in part
   int last_error_ = 0;
 

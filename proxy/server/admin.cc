@@ -116,10 +116,7 @@ AdminServer::AdminServer(event_base* base, std::string_view address, AdminContex
 
   UniqueFd fd = open_listener(address);
   address_ = net::Address::of_socket(fd.get()).to_string();
-  if (evhttp_accept_socket(http_.get(), fd.get()) != 0) {
-    throw std::runtime_error("admin address " + std::string(address) + ": cannot be watched");
-  }
-  fd.release();
+  connections_ = std::make_unique<AdminConnections>(base, http_.get(), std::move(fd));
 }
 
 AdminServer::~AdminServer() = default;
@@ -129,6 +126,7 @@ void AdminServer::on_request(evhttp_request* request, void* self) {
 }
 
 void AdminServer::answer(evhttp_request* request) {
+  connections_->used(evhttp_request_get_connection(request));
   AdminPage page;
   try {
     page = page_for(request);
@@ -158,11 +156,13 @@ AdminPage AdminServer::page_for(evhttp_request* request) {
   if (command) {
     if (may_command(caller, names)) return admin_command(path, query_of(uri), context_);
     return text(403,
-                "Commands are not taken from web pages, nor under a host name that is not one of "
-                "admin.hosts.\n");
+                "Commands are not taken from web pages, nor under a host name of the internet that "
+                "is not one of admin.hosts.\n");
   }
   if (is_private_page(path) && !is_trusted_host(caller.host, names)) {
-    return text(403, "This page is shown under an IP address, localhost and admin.hosts only.\n");
+    return text(403,
+                "This page is not shown under a host name of the internet; admin.hosts lists those "
+                "that may be used.\n");
   }
   return admin_page(path, context_);
 }

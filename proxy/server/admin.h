@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/server/admin_connections.h"
 #include "proxy/server/admin_context.h"
 #include "proxy/server/admin_pages.h"
 
@@ -40,6 +41,7 @@ class AdminServer {
   AdminPage page_for(evhttp_request* request);
 
   AdminContext& context_;
+  std::unique_ptr<AdminConnections> connections_;  // behind http_, which tells it of their end
   std::unique_ptr<evhttp, HttpDeleter> http_;
   std::string address_;
 };

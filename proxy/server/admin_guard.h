@@ -15,8 +15,9 @@ struct AdminCaller {
   std::string_view fetch_site;  // Sec-Fetch-Site
 };
 
-// A host that no page of another site can have by DNS rebinding: an IP address, localhost, or one
-// of `names`. An absent Host is no browser's.
+// A host that no page of another site can have by DNS rebinding: an IP address, a name that is not
+// the internet's (localhost, berth, berth.internal), or one of `names`. An absent Host is no
+// browser's.
 bool is_trusted_host(std::string_view host, const std::vector<std::string>& names);
 
 // Whether the caller may give commands: not on behalf of a page of another site.

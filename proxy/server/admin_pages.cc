@@ -116,7 +116,7 @@ AdminPage not_found() {
 }  // namespace
 
 bool is_private_page(std::string_view path) {
-  return path == "/config";
+  return path == "/config" || path == "/status" || path == "/metrics";
 }
 
 AdminPage admin_page(std::string_view path, const AdminContext& context) {

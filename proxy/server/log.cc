@@ -3,19 +3,18 @@
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <ctime>
 
+#include "proxy/server/log_writer.h"
+
 namespace berth::server {
 namespace {
 
-std::atomic<LogLevel> g_level{LogLevel::Info};
-
-constexpr std::array<std::string_view, 4> kLevelNames = {"debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 3> kLevelNames = {"info", "warn", "error"};
 
 void append_escaped(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -32,14 +31,6 @@ void append_escaped(std::string& out, std::string_view text) {
 }
 
 }  // namespace
-
-void set_log_level(LogLevel level) {
-  g_level.store(level, std::memory_order_relaxed);
-}
-
-bool log_enabled(LogLevel level) {
-  return level >= g_level.load(std::memory_order_relaxed);
-}
 
 std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view topic,
                             std::string_view message) {
@@ -59,10 +50,10 @@ std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view to
 }
 
 void log_line(LogLevel level, std::string_view topic, std::string_view message) {
-  if (!log_enabled(level)) return;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::string line = format_log_line(
       std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), level, topic, message);
+  if (hand_to_log_writer(line)) return;
   // What standard error does not take is lost: there is nowhere else to say so.
   std::string_view rest = line;
   while (!rest.empty()) {

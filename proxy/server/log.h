@@ -3,7 +3,8 @@
 //   2026-08-01T12:34:56.123Z info reload: servers: 3 kept, 1 changed (app/127.0.0.1:3000); ...
 //
 // For events of the process (start, reload, drain, a listener that cannot be opened), not for
-// requests: a line is one write(2) and may block. Thread: any; lines of several threads do not mix.
+// requests. While there is a LogWriter, writing is its thread's affair; before and after, a line is
+// one write(2) and may block. Thread: any; lines of several threads do not mix.
 #pragma once
 
 #include <charconv>
@@ -14,11 +15,7 @@
 
 namespace berth::server {
 
-enum class LogLevel : uint8_t { Debug, Info, Warn, Error };
-
-// Lines below this level are not written. Info at start.
-void set_log_level(LogLevel level);
-bool log_enabled(LogLevel level);
+enum class LogLevel : uint8_t { Info, Warn, Error };
 
 // Writes one line. Control bytes in `message` are escaped, so that nothing that came from outside
 // can forge a line.
@@ -48,7 +45,6 @@ requires(std::integral<Number> || std::floating_point<Number>) void append_part(
 
 template <class... Parts>
 void log_parts(LogLevel level, std::string_view topic, const Parts&... parts) {
-  if (!log_enabled(level)) return;
   std::string message;
   (append_part(message, parts), ...);
   log_line(level, topic, message);
@@ -57,10 +53,6 @@ void log_parts(LogLevel level, std::string_view topic, const Parts&... parts) {
 }  // namespace detail
 
 // Texts and numbers, written one after the other: log_info("reload", kept, " servers kept").
-template <class... Parts>
-void log_debug(std::string_view topic, const Parts&... parts) {
-  detail::log_parts(LogLevel::Debug, topic, parts...);
-}
 template <class... Parts>
 void log_info(std::string_view topic, const Parts&... parts) {
   detail::log_parts(LogLevel::Info, topic, parts...);

@@ -1,3 +1,6 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <exception>
 #include <iostream>
 #include <variant>
@@ -5,7 +8,9 @@
 #include "proxy/server/admin_client.h"
 #include "proxy/server/cli.h"
 #include "proxy/server/healthcheck.h"
+#include "proxy/server/libevent_log.h"
 #include "proxy/server/log.h"
+#include "proxy/server/log_writer.h"
 #include "proxy/server/server.h"
 #include "proxy/server/version.h"
 
@@ -21,6 +26,8 @@ int act(const Run& command) {
   }
   if (!loaded.result.ok()) return kExitUsage;
   const berth::config::Places places = loaded.result.places;
+  const LogWriter writes_log(STDERR_FILENO);
+  log_for_libevent();
   try {
     Server server(command, std::move(loaded), ticket_keys);
     return server.run();
@@ -60,8 +67,19 @@ int act(const UsageError& command) {
   return kExitUsage;
 }
 
+// What is closed of 0, 1 and 2 would be the number of the next file or socket, and what is meant for
+// the log would go there.
+void keep_standard_descriptors() {
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   return std::visit([](const auto& command) { return act(command); }, parse_cli(argc, argv));
 }

@@ -13,6 +13,7 @@
 #include "proxy/config/units.h"
 #include "proxy/exchange/via.h"
 #include "proxy/server/log.h"
+#include "proxy/server/log_writer.h"
 #include "proxy/server/version.h"
 
 namespace berth::server {
@@ -77,19 +78,6 @@ class WorkerDrainedMessage final : public event::Message {
   Server& server_;
 };
 
-// A line that a worker has to say: writing may block, so the main thread does it.
-class LogMessage final : public event::Message {
- public:
-  LogMessage(LogLevel level, std::string_view topic, std::string text)
-      : level_(level), topic_(topic), text_(std::move(text)) {}
-  void deliver() override { log_line(level_, topic_, text_); }
-
- private:
-  LogLevel level_;
-  std::string_view topic_;  // a literal
-  std::string text_;
-};
-
 class WorkersReadyMessage final : public event::Message {
  public:
   explicit WorkersReadyMessage(Server& server) : server_(server) {}
@@ -109,7 +97,7 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
       random_(random_seed()),
       env_{loop_.runtime(), network_, scratch_, random_, 0},
       health_checker_(env_, registry_, *this),
-      spool_(registry_.spool(), [this](std::string line) { warn_later("spool", std::move(line)); }),
+      spool_(registry_.spool(), [](const std::string& line) { log_warn("spool", line); }),
       names_(loop_, registry_.process(), *this),
       grace_timer_(*this),
       ticket_keys_timer_(*this),
@@ -167,6 +155,7 @@ ReloadReport Server::put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls)
   snapshot_ = std::move(snapshot);
   registry_.process().last_reload_success_ms.set(wall_ms());
   registry_.process().buffered_memory = net::buffered_memory;
+  registry_.process().lost_log_lines = lost_log_lines;
   registry_.process().memory_budget.set(static_cast<int64_t>(snapshot_->config.memory_budget));
   hand_out(std::move(applied.plans));
   names_.follow(snapshot_->config, std::move(addresses));
@@ -331,48 +320,35 @@ void Server::on_worker_drained(uint32_t) {
 }
 
 void Server::on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) {
-  loop_.post(std::make_unique<LogMessage>(
-      LogLevel::Warn, "ejection",
-      full_name(server) + " is ejected for " + config::format_duration(out_for) + ": " +
-          std::to_string(errors) + (errors == 1 ? " error" : " errors in a row")));
+  log_warn("ejection", full_name(server), " is ejected for ", config::format_duration(out_for),
+           ": ", errors, errors == 1 ? " error" : " errors in a row");
 }
 
 void Server::on_ejection_over(const upstream::SharedServer& server) {
-  loop_.post(
-      std::make_unique<LogMessage>(LogLevel::Info, "ejection", full_name(server) + " is back"));
+  log_info("ejection", full_name(server), " is back");
 }
 
 void Server::on_low_idle_limit(const upstream::SharedServer& server, Duration closes_after,
                                Duration limit) {
-  warn_later("keepalive",
-             full_name(server) + " closes idle connections after " +
-                 config::format_duration(closes_after) + ": they are not reused after " +
-                 config::format_duration(limit) +
-                 ", so many requests open a connection; a longer keep-alive timeout helps");
+  log_warn("keepalive", full_name(server), " closes idle connections after ",
+           config::format_duration(closes_after), ": they are not reused after ",
+           config::format_duration(limit),
+           ", so many requests open a connection; a longer keep-alive timeout helps");
 }
 
-// At most one a second: where there is one, there may be many. (The metric counts them all.)
+// At most one a second. (The metric counts them all.)
 void Server::on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
                              Duration rested, bool upload) {
-  const int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
-  int64_t until = quiet_until_.load(std::memory_order_relaxed);
-  const int64_t next = now + Duration(std::chrono::seconds(1)).count();
-  if (now < until || !quiet_until_.compare_exchange_strong(until, next)) return;
+  if (!holder_lines_.admit(std::chrono::steady_clock::now())) return;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(rested);
-  warn_later("pool", full_name(server) + ": others wait, so a request of " + client.to_string() +
-                         " was ended that held a connection and moved nothing for " +
-                         config::format_duration(ms) +
-                         (upload ? ": its body did not come" : ": its response was not read"));
+  log_warn("pool", full_name(server), ": others wait, so a request of ", client.to_string(),
+           " was ended that held a connection and moved nothing for ", config::format_duration(ms),
+           upload ? ": its body did not come" : ": its response was not read");
 }
 
 void Server::on_memory_short(uint64_t losses, const std::string& client) {
-  warn_later("memory",
-             "memory_budget, or a client's share of it, is used up: " + std::to_string(losses) +
-                 " requests or connections were ended, the last of " + client);
-}
-
-void Server::warn_later(std::string_view topic, std::string line) {
-  loop_.post(std::make_unique<LogMessage>(LogLevel::Warn, topic, std::move(line)));
+  log_warn("memory", "memory_budget, or a client's share of it, is used up: ", losses,
+           " requests or connections were ended, the last of ", client);
 }
 
 std::string Server::version() const {

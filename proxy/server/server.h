@@ -16,6 +16,7 @@
 #include "proxy/server/admin_context.h"
 #include "proxy/server/cli.h"
 #include "proxy/server/disk_spool.h"
+#include "proxy/server/log_limit.h"
 #include "proxy/server/names.h"
 #include "proxy/server/topology.h"
 #include "proxy/server/worker.h"
@@ -88,7 +89,6 @@ class Server final : public AdminContext,
   void reload_succeeded(ReloadReport report);
   void shut_down();
   void announce() const;
-  void warn_later(std::string_view topic, std::string line);
 
   const Run command_;
   const std::shared_ptr<net::TicketKeys> ticket_keys_;
@@ -109,7 +109,7 @@ class Server final : public AdminContext,
   net::WorkerEnv env_;
   upstream::HealthChecker health_checker_;
   DiskSpool spool_;
-  std::atomic<int64_t> quiet_until_{0};  // of holders that are ended; steady clock
+  LogLimit holder_lines_{std::chrono::seconds(1)};  // of holders that are ended
   std::vector<std::unique_ptr<Worker>> workers_;
   Names names_;  // behind all that the loop may call: see ~Names
   std::unique_ptr<event::Signals> signals_;

@@ -243,6 +243,10 @@ void berth_process(Families& out, const ProcessStats& process, const WorkerStats
   add_value(out.counter("berth_access_log_dropped_total",
                         "Access-log lines dropped because they could not be written in time."),
             {}, workers.access_log_dropped);
+  const uint64_t lost_lines = process.lost_log_lines != nullptr ? process.lost_log_lines() : 0;
+  add_value(out.counter("berth_log_dropped_total",
+                        "Process-log lines dropped because nobody read standard error in time."),
+            {}, static_cast<double>(lost_lines));
   const size_t buffered = process.buffered_memory != nullptr ? process.buffered_memory() : 0;
   add_value(out.gauge("berth_memory_buffered_bytes",
                       "Memory in buffers: heads and bodies that wait for a slow side."),

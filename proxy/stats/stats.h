@@ -148,6 +148,8 @@ struct ProcessStats {
   Gauge memory_budget;  // bytes
   // Bytes in buffers now; nullptr: nobody knows. Thread: any.
   size_t (*buffered_memory)() = nullptr;
+  // Lines of the process log that nobody read in time; nullptr: nobody counts. Thread: any.
+  uint64_t (*lost_log_lines)() = nullptr;
 };
 
 // Request bodies in files. Thread: any.

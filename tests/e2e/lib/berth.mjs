@@ -41,16 +41,18 @@ export class Berth {
   #watchers = new Set();
 
   // `config`: an object (JSON is YAML), or a text. `args`: instead of a file. `files`: how many it may have open.
-  // `fileSize`: how long each may get, in KiB.
-  constructor(config, { args, files, fileSize } = {}) {
+  // `fileSize`: how long each may get, in KiB. `stderr`: a descriptor that takes its log. `closed`: it has neither standard
+  // output nor error.
+  constructor(config, { args, files, fileSize, stderr = 'pipe', closed = false } = {}) {
     this.folder = scratchFolder();
     this.file = path.join(this.folder, 'berth.yaml');
     if (config !== undefined) this.writeConfig(config);
     const command = [BINARY, ...(args ?? ['run', '-c', this.file])];
     const limits = [files && `ulimit -n ${files}`, fileSize && `ulimit -f ${fileSize}`].filter(Boolean);
+    if (closed) limits.push('exec >&- 2>&-');
     if (limits.length > 0) command.unshift('bash', '-c', `${limits.join('; ')}; exec "$@"`, 'bash');
-    this.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.child.stderr.setEncoding('utf8').on('data', (text) => { this.stderr += text; this.#look(); });
+    this.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', stderr] });
+    this.child.stderr?.setEncoding('utf8').on('data', (text) => { this.stderr += text; this.#look(); });
     this.child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; this.#look(); });
     this.exited = new Promise((resolve) => {
       this.child.on('close', (code, signal) => {
@@ -65,14 +67,19 @@ export class Berth {
     const berth = new Berth(config, options);
     try {
       const [, listens, admin] = await berth.logged(/listens on (.+?) with \d+ workers?(?:; admin on (\S+))?/);
-      berth.addresses = listens.split(', ').map(parseAddress);
-      berth.address = berth.addresses[0];
-      berth.adminAddress = admin === undefined ? null : parseAddress(admin);
+      berth.located(listens, admin);
     } catch (error) {
       berth.child.kill('SIGKILL');
       throw error;
     }
     return berth;
+  }
+
+  // Where it listens, as its log says.
+  located(listens, admin) {
+    this.addresses = listens.split(', ').map(parseAddress);
+    this.address = this.addresses[0];
+    this.adminAddress = admin === undefined ? null : parseAddress(admin);
   }
 
   get pid() { return this.child.pid; }

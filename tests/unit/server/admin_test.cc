@@ -46,7 +46,7 @@ class FakeContext final : public AdminContext {
   const stats::Registry& registry() const override { return stats; }
   const stats::Collector& collector() const override { return metrics; }
 
-  std::vector<std::string> hosts{"berth.internal"};
+  std::vector<std::string> hosts{"metrics.example.org"};
   std::vector<std::string> commands;
   Readiness ready = Readiness::Ready;
   std::optional<ReloadOutcome> reload;
@@ -310,20 +310,49 @@ TEST_F(AdminServerTest, CommandsAreNotTakenFromWebPages) {
   EXPECT_EQ(context_.commands, std::vector<std::string>());
   for (const char* fields :
        {"Host: localhost\r\n", "Host: [::1]:9145\r\n", "Host: 10.1.2.3\r\n",
-        "Host: BERTH.internal:9145\r\n", "Host: 127.0.0.1:9145\r\nSec-Fetch-Site: none\r\n"}) {
+        "Host: BERTH.internal:9145\r\n", "Host: METRICS.example.org\r\n", "Host: 127.0.0.1:9145\r\nSec-Fetch-Site: none\r\n"}) {
     EXPECT_TRUE(post(drain, fields).head.starts_with("HTTP/1.1 200 ")) << fields;
   }
 }
 
-TEST_F(AdminServerTest, TheConfigurationIsNotShownUnderAnyName) {
+TEST_F(AdminServerTest, StateIsNotShownUnderAnyName) {
   const auto ask = [&](const std::string& page, const std::string& host) {
     return exchange(server_.address(),
                     "GET " + page + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
         .head.substr(0, 13);
   };
-  EXPECT_EQ(ask("/config", "evil.example"), "HTTP/1.1 403 ");
-  EXPECT_EQ(ask("/config", "berth.internal"), "HTTP/1.1 200 ");
-  EXPECT_EQ(ask("/metrics", "berth:9145"), "HTTP/1.1 200 ") << "Prometheus scrapes by name";
+  for (const char* page : {"/config", "/status", "/metrics"}) {
+    EXPECT_EQ(ask(page, "evil.example"), "HTTP/1.1 403 ") << page;
+    EXPECT_EQ(ask(page, "localhost.evil.example:9145"), "HTTP/1.1 403 ") << page;
+    EXPECT_EQ(ask(page, "metrics.example.org"), "HTTP/1.1 200 ") << page << " is one of admin.hosts";
+    EXPECT_EQ(ask(page, "berth:9145"), "HTTP/1.1 200 ") << page << ", as Prometheus asks in Compose";
+    EXPECT_EQ(ask(page, "berth.shop.svc:9145"), "HTTP/1.1 200 ") << page;
+    EXPECT_EQ(ask(page, "berth.shop.svc.cluster.local"), "HTTP/1.1 200 ") << page;
+  }
+  EXPECT_EQ(ask("/healthz", "evil.example"), "HTTP/1.1 200 ") << "it says nothing of the state";
+}
+
+TEST_F(AdminServerTest, TheLongestIdleConnectionMakesRoom) {
+  std::vector<UniqueFd> idle;
+  for (size_t i = 0; i < AdminConnections::kMost; ++i) {
+    idle.push_back(connect_to(server_.address()));
+    event_base_loop(base_.get(), EVLOOP_NONBLOCK);
+  }
+  const auto closed = [](const UniqueFd& fd) {
+    char byte = 0;
+    return ::recv(fd.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+  };
+  const std::string ask = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  ASSERT_EQ(::send(idle[0].get(), ask.data(), ask.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(ask.size()));
+  char answer[512];
+  while (::recv(idle[0].get(), answer, sizeof answer, MSG_DONTWAIT) <= 0) {
+    event_base_loop(base_.get(), EVLOOP_NONBLOCK);
+  }
+  EXPECT_EQ(get("/healthz").body, "ok\n") << "there is room for one more";
+  while (!closed(idle[1])) event_base_loop(base_.get(), EVLOOP_NONBLOCK);
+  EXPECT_FALSE(closed(idle[0])) << "it has been used since";
+  EXPECT_FALSE(closed(idle[2]));
 }
 
 TEST_F(AdminServerTest, UnknownPathIs404) {

@@ -22,16 +22,5 @@ TEST(LogTest, PartsAreJoined) {
   EXPECT_TRUE(line.ends_with(" info test: text string 7 true -3 1.5\n")) << line;
 }
 
-TEST(LogTest, LinesBelowTheLevelAreNotWritten) {
-  testing::internal::CaptureStderr();
-  log_debug("test", "quiet");
-  set_log_level(LogLevel::Debug);
-  log_debug("test", "loud");
-  set_log_level(LogLevel::Info);
-  const std::string lines = testing::internal::GetCapturedStderr();
-  EXPECT_EQ(lines.find("quiet"), std::string::npos);
-  EXPECT_NE(lines.find(" debug test: loud\n"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace berth::server
