@@ -1,16 +1,31 @@
 #include "proxy/client/local_answer.h"
 
 #include "proxy/exchange/proxy_status.h"
+#include "proxy/http/char_class.h"
 #include "proxy/http/head_writer.h"
 
 namespace berth::client {
+
+namespace {
+
+// `text` as a line of its own, with a capital letter and a full stop.
+void append_sentence(http::HeadWriter& out, std::string_view text) {
+  if (text.empty()) return;
+  const char first = http::to_upper(text.front());
+  out.append({&first, 1});
+  out.append(text.substr(1));
+  out.append(".\n");
+}
+
+}  // namespace
 
 LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_view date) {
   http::HeadWriter body(body_.data(), body_.size());
   body.append_number(response.status);
   body.append(" ");
   body.append(http::reason_phrase(response.status));
-  body.append("\n");
+  body.append("\n\n");
+  append_sentence(body, info(response.reason).text);
   if (!response.request_id.empty()) {
     body.append("request id: ");
     body.append(response.request_id.substr(0, 128));

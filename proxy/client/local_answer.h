@@ -30,7 +30,7 @@ class LocalAnswer {
   std::array<Field, 8> fields_;
   size_t count_ = 0;
   size_t body_size_ = 0;
-  std::array<char, 256> body_;
+  std::array<char, 512> body_;
   std::array<char, 24> length_;
   std::array<char, 320> status_;
 };

@@ -319,6 +319,16 @@ void Server::on_worker_drained(uint32_t) {
   loop_.post(std::make_unique<WorkerDrainedMessage>(*this));
 }
 
+void Server::on_trouble(const upstream::SharedServer& server, CloseReason reason,
+                        std::string_view detail) {
+  log_warn("server", full_name(server), " fails: ", info(reason).text,
+           detail.empty() ? std::string_view() : ": ", detail);
+}
+
+void Server::on_trouble_over(const upstream::SharedServer& server) {
+  log_info("server", full_name(server), " answers again");
+}
+
 void Server::on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) {
   log_warn("ejection", full_name(server), " is ejected for ", config::format_duration(out_for),
            ": ", errors, errors == 1 ? " error" : " errors in a row");

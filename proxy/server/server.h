@@ -64,6 +64,9 @@ class Server final : public AdminContext,
   void on_worker_ready(uint32_t worker) override;
   void on_worker_drained(uint32_t worker) override;
   void on_memory_short(uint64_t losses, const std::string& client) override;
+  void on_trouble(const upstream::SharedServer& server, CloseReason reason,
+                  std::string_view detail) override;
+  void on_trouble_over(const upstream::SharedServer& server) override;
   void on_ejected(const upstream::SharedServer& server, Duration out_for, uint32_t errors) override;
   void on_ejection_over(const upstream::SharedServer& server) override;
   void on_low_idle_limit(const upstream::SharedServer& server, Duration closes_after,

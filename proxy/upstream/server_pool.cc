@@ -411,12 +411,20 @@ void ServerPool::on_connect_failed(CloseReason reason, TimePoint began, Trial tr
   }
   server_->learner.went_down(env_.now());
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->look_for_servers();
+  tell_trouble(reason, {});
   on_error();
 }
 
 // --- What is said of the server.
 
 void ServerPool::on_answer(uint16_t status) {
+  if (server_->trouble.ends()) {
+    if (ServerObserver* observer = pools_.observer()) observer->on_trouble_over(*server_);
+  }
+  judge(status);
+}
+
+void ServerPool::judge(uint16_t status) {
   if (status >= 500 && counts_as_error(settings_->ejection.count, status)) {
     on_error();
   } else {
@@ -426,12 +434,19 @@ void ServerPool::on_answer(uint16_t status) {
 
 // What a server says, however odd, shows that it lives: a malformed response is to the ejector what
 // the client gets for it, an answer of 502.
-void ServerPool::on_failure(CloseReason reason) {
+void ServerPool::on_failure(CloseReason reason, std::string_view detail) {
+  tell_trouble(reason, detail);
   if (shows_life(reason)) {
-    on_answer(info(reason).status);
+    judge(info(reason).status);
   } else {
     on_error();
   }
+}
+
+void ServerPool::tell_trouble(CloseReason reason, std::string_view detail) {
+  ServerObserver* const observer = pools_.observer();
+  if (observer == nullptr || !server_->trouble.begins(env_.now())) return;
+  observer->on_trouble(*server_, reason, detail);
 }
 
 void ServerPool::on_error() {

@@ -104,8 +104,7 @@ class ServerPool final : private event::TurnTask,
   void on_stale_avoided();
   // A request has had its whole response, or failed in a way that speaks against the server.
   void on_answer(uint16_t status);
-  void on_failure(CloseReason reason);
-  void on_error();
+  void on_failure(CloseReason reason, std::string_view detail);
   void deliver(Waiter& waiter, UpstreamConnection& connection);
   void deliver_failure(Waiter& waiter, CloseReason reason);
   std::optional<CloseReason> why_not_keep() const;
@@ -121,6 +120,9 @@ class ServerPool final : private event::TurnTask,
   void try_again_in_time();
   bool may_grant(const Ticket& ticket) const;
   void wake_at(TimePoint at);
+  void tell_trouble(CloseReason reason, std::string_view detail);
+  void judge(uint16_t status);
+  void on_error();
   UpstreamConnection* fresh_idle();
   void link(UpstreamConnection& connection, ConnectionState state, int by);
   void publish_idle();

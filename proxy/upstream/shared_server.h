@@ -20,6 +20,7 @@
 #include "proxy/upstream/keepalive_learner.h"
 #include "proxy/upstream/rest_board.h"
 #include "proxy/upstream/slot.h"
+#include "proxy/upstream/trouble.h"
 #include "proxy/upstream/waiter_queue.h"
 
 namespace berth::upstream {
@@ -80,6 +81,7 @@ class SharedServer {
   Backoff backoff;  // while it cannot be reached
   KeepaliveLearner learner;
   Ejector ejector;
+  Trouble trouble;
   std::atomic<bool> retired{false};  // the configuration no longer names it
   std::atomic<uint32_t> weight{1};
   std::atomic<bool> backup{false};

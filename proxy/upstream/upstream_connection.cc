@@ -242,7 +242,7 @@ void UpstreamConnection::fail(CloseReason reason, bool eof, std::string_view det
   const bool upgraded = state_ == Upgraded;
   close(failure.stale ? CloseReason::StaleReuse : reason);
   if (failure.stale) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0);
-  if (handler != nullptr && !upgraded && !failure.stale) pool_->on_failure(reason);
+  if (handler != nullptr && !upgraded && !failure.stale) pool_->on_failure(reason, detail);
   if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
   if (handler != nullptr) handler->on_upstream_failed(failure);
 }

@@ -39,6 +39,11 @@ void tell_all(const std::vector<Peer>& peers, const std::shared_ptr<SharedServer
 // Hears what people want to know of servers. Thread: each worker's.
 class ServerObserver {
  public:
+  // The first failure since it answered last: `reason`, and `detail` if more is known. (One that
+  // fails and answers in turn is told of once in Trouble::kQuietFor.)
+  virtual void on_trouble(const SharedServer& server, CloseReason reason,
+                          std::string_view detail) = 0;
+  virtual void on_trouble_over(const SharedServer& server) = 0;
   // `errors` in a row made it so.
   virtual void on_ejected(const SharedServer& server, Duration out_for, uint32_t errors) = 0;
   virtual void on_ejection_over(const SharedServer& server) = 0;

@@ -100,3 +100,20 @@ scenario('a configuration that is a pipe is refused at once', async (s) => {
   assert.equal((await s.request(berth)).status, 200);
   assert.equal((await berth.page('/healthz')).status, 200);
 });
+
+scenario('a server that fails is told of once, with the reason, and so is its recovery, with the access log off', async (s) => {
+  const app = await s.origin((request, response) => response.end('ok'));
+  const berth = await s.front([app.address], { access_log: 'off', pool: { wait_while_down: false } });
+  assert.equal((await s.request(berth)).status, 200);
+  const { port } = app.server.address();
+  await app.close();
+  const failed = await s.request(berth);
+  assert.equal(failed.status, 502);
+  assert.match(failed.body, /^502 Bad Gateway\n\nThe app server refused the connection\.\nrequest id: \S+\n$/);
+  for (let i = 0; i < 12; ++i) await s.request(berth);
+  await berth.logged(new RegExp(`warn server: app/${app.address} fails: the app server refused the connection\n`));
+  assert.equal(berth.stderr.match(/fails:/g).length, 1, berth.stderr);
+  await s.origin((request, response) => response.end('ok'), { where: { host: '127.0.0.1', port } });
+  await until(async () => (await s.request(berth)).status === 200, 'it is back');
+  await berth.logged(new RegExp(`info server: app/${app.address} answers again\n`));
+});

@@ -173,6 +173,8 @@ class Observer final : public WorkerObserver {
   void on_worker_drained(uint32_t) override { note(drained_); }
   void on_ejected(const upstream::SharedServer&, Duration, uint32_t) override {}
   void on_ejection_over(const upstream::SharedServer&) override {}
+  void on_trouble(const upstream::SharedServer&, CloseReason, std::string_view) override {}
+  void on_trouble_over(const upstream::SharedServer&) override {}
   void on_low_idle_limit(const upstream::SharedServer&, Duration, Duration) override {}
   void on_holder_ended(const upstream::SharedServer&, const net::Address&, Duration,
                        bool) override {}
