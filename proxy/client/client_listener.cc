@@ -103,7 +103,7 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
       transport->hand_to(connection->handler());
       connection->open(std::move(transport));
       connection->handler().on_ready(here);
-      if (draining_ && connection->state() == ClientState::Idle) connection->drain();
+      if (draining() && connection->state() == ClientState::Idle) connection->drain();
       return;
     }
     case net::Security::Protocol::Http2: {
@@ -111,7 +111,7 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
       transport->hand_to(connection->handler());
       connection->open(std::move(transport), {});
       connection->handler().on_ready(here);
-      if (draining_ && connection->state() != ClientState::Closed) connection->drain();
+      if (draining() && connection->state() != ClientState::Closed) connection->drain();
       return;
     }
   }
@@ -138,7 +138,7 @@ void ClientListener::continue_as_http2(const Connection& from,
   transport->hand_to(next->handler());
   next->open(std::move(transport), received);
   next->handler().on_ready({.readable = true, .writable = false, .peer_closed = fin_seen});
-  if (draining_ && next->state() != ClientState::Closed) next->drain();
+  if (draining() && next->state() != ClientState::Closed) next->drain();
 }
 
 size_t ClientListener::evict_idle(size_t most) {
@@ -152,8 +152,16 @@ size_t ClientListener::evict_idle(size_t most) {
   return closed;
 }
 
+void ClientListener::announce_end() {
+  if (ending()) return;
+  end_ = End::Announced;
+  const auto announce = [](Connection& c) { c.announce_end(); };
+  idle_.for_each(announce);
+  others_.for_each(announce);
+}
+
 void ClientListener::drain() {
-  draining_ = true;
+  end_ = End::Draining;
   const auto drain = [](Connection& c) { c.drain(); };
   idle_.for_each(drain);
   others_.for_each(drain);

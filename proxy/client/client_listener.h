@@ -72,9 +72,12 @@ class ClientListener {
   // Closes the connections that have been idle for longest; returns how many there were (at most
   // `most`).
   size_t evict_idle(size_t most);
+  // From now on: every response says that the connection closes after it.
+  void announce_end();
   // From now on: idle connections are closed, the others after their last response.
   void drain();
-  bool draining() const { return draining_; }
+  bool ending() const { return end_ != End::None; }
+  bool draining() const { return end_ == End::Draining; }
   bool empty() const { return open_ == 0; }
   // New limits and timeouts reach the connections that are there. `tls`: nullptr for a plain
   // listener. Handshakes under way finish with the one before.
@@ -98,6 +101,8 @@ class ClientListener {
   void on_replaced(Connection& connection, ClientState before);
 
  private:
+  enum class End : uint8_t { None, Announced, Draining };
+
   using List = IntrusiveList<Connection, ClientTag>;
   bool admit();
   void reach_connections(const config::Listener& before);
@@ -122,7 +127,7 @@ class ClientListener {
   List idle_;  // longest idle first
   List others_;
   uint32_t open_ = 0;
-  bool draining_ = false;
+  End end_ = End::None;
 };
 
 }  // namespace berth::client

@@ -55,7 +55,7 @@ void ClientConnection::decide_keep_alive(bool delimited) {
     why = CloseReason::KeepaliveRequests;
   } else if (listener_.env().now() - opened_ >= settings.keepalive_time) {
     why = CloseReason::KeepaliveTime;
-  } else if (listener_.draining()) {
+  } else if (listener_.ending()) {
     why = CloseReason::Shutdown;
   }
   active.keep_alive = why == CloseReason::None;

@@ -48,6 +48,9 @@ class Connection : public event::Disposable, public ListHook<ClientTag>, public 
   // More to read, or read already and not yet looked at.
   virtual bool has_input() const = 0;
   virtual void close(CloseReason reason) noexcept = 0;
+  // The listener will go soon (drain()): tells the client to look elsewhere, with the next response
+  // or at once, and serves it as before.
+  virtual void announce_end() {}
   // The listener is going: finishes what is under way and takes nothing new, as soon as the client
   // can know.
   virtual void drain() = 0;

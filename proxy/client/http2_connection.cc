@@ -410,6 +410,10 @@ void Http2Connection::finish_goaway() {
   wake();
 }
 
+void Http2Connection::announce_end() {
+  if (requests_ > 0) end_gracefully(CloseReason::Shutdown);
+}
+
 void Http2Connection::drain() {
   if (state() == Idle && requests_ == 0) arm(kFirstRequestWithin);
   end_gracefully(CloseReason::Shutdown);

@@ -38,6 +38,7 @@ class Http2Connection final : public Connection,
   bool has_input() const override { return readable_; }
   void close(CloseReason reason) noexcept override;
   // GOAWAY: the requests under way are served, and those that the client sent before it knew.
+  void announce_end() override;
   void drain() override;
   void on_new_limits(const config::Listener& before) override;
 

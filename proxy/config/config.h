@@ -72,6 +72,7 @@ struct Spool {
 };
 
 struct Shutdown {
+  Duration delay = 1s;  // before it begins
   Duration grace = 30s;
   bool operator==(const Shutdown&) const = default;
 };

@@ -69,6 +69,7 @@ void visit_keys(V& v, Spool& s) {
 
 template <class V>
 void visit_keys(V& v, Shutdown& s) {
+  v.duration("delay", s.delay, bounds::kGrace);
   v.duration("grace", s.grace, bounds::kGrace);
 }
 

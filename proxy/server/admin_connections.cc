@@ -4,6 +4,7 @@
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,9 +26,13 @@ constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 250'000};
 // Whose listener it is: evhttp has taken the place where libevent would have told us.
 thread_local std::unordered_map<evconnlistener*, AdminConnections*> owners;
 
-bool is_being_answered(evhttp_connection* connection) {
+// A request is on it, or a response.
+bool is_busy(evhttp_connection* connection) {
   bufferevent* transport = evhttp_connection_get_bufferevent(connection);
-  return evbuffer_get_length(bufferevent_get_output(transport)) != 0;
+  if (evbuffer_get_length(bufferevent_get_output(transport)) != 0) return true;
+  if (evbuffer_get_length(bufferevent_get_input(transport)) != 0) return true;
+  char byte = 0;
+  return ::recv(bufferevent_getfd(transport), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 }  // namespace
@@ -94,7 +99,7 @@ void AdminConnections::adopt() {
 }
 
 void AdminConnections::close_longest_idle() {
-  const auto idle = std::find_if_not(open_.begin(), open_.end(), is_being_answered);
+  const auto idle = std::find_if_not(open_.begin(), open_.end(), is_busy);
   evhttp_connection* const connection = idle != open_.end() ? *idle : open_.front();
   // As if its time were over; on_closed() follows.
   bufferevent_trigger_event(evhttp_connection_get_bufferevent(connection),

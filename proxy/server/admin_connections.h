@@ -25,7 +25,7 @@ namespace berth::server {
 class AdminConnections {
  public:
   // With more, the one that has asked for nothing for longest is closed.
-  static constexpr size_t kMost = 32;
+  static constexpr size_t kMost = 64;
 
   // Accepts on `fd`, which listens, for `http`; both end together, before this.
   AdminConnections(event_base* base, evhttp* http, UniqueFd fd);

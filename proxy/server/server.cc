@@ -99,6 +99,7 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
       health_checker_(env_, registry_, *this),
       spool_(registry_.spool(), [](const std::string& line) { log_warn("spool", line); }),
       names_(loop_, registry_.process(), *this),
+      delay_timer_(*this),
       grace_timer_(*this),
       ticket_keys_timer_(*this),
       started_(loop_.runtime().now()) {
@@ -197,8 +198,11 @@ void Server::on_signal(int number) {
       access_log_->reopen();
       log_info("log", "reopened");
       return;
+    case SIGINT:  // somebody at a terminal, who is not to wait
+      shut_down(Duration::zero());
+      return;
     default:
-      shut_down();
+      shut_down(snapshot_->config.shutdown.delay);
       return;
   }
 }
@@ -267,13 +271,24 @@ void Server::reload_succeeded(ReloadReport report) {
       ReloadOutcome{.ok = true, .errors = {}, .report = std::move(report), .time_ms = wall_ms()};
 }
 
-void Server::shut_down() {
+void Server::shut_down(Duration delay) {
   if (stopping_) {
     log_info("stop", "asked twice: stopping at once");
     loop_.stop();
     return;
   }
   stopping_ = true;
+  if (delay == Duration::zero()) {
+    drain();
+    return;
+  }
+  log_info("stop", "connections are still served for ", to_seconds(delay),
+           " s, and told to go (shutdown.delay)");
+  loop_.runtime().arm(delay_timer_, delay);
+  for (const auto& worker : workers_) worker->announce_end();
+}
+
+void Server::drain() {
   const Duration grace = snapshot_->config.shutdown.grace;
   log_info("stop", "draining for up to ", to_seconds(grace), " s");
   loop_.runtime().arm(grace_timer_, grace);
@@ -284,10 +299,12 @@ void Server::on_timer(event::Timer& timer) {
   if (&timer == &ticket_keys_timer_) {
     ticket_keys_->rotate();
     loop_.runtime().arm(timer, net::TicketKeys::kPeriod);
-    return;
+  } else if (&timer == &delay_timer_) {
+    drain();
+  } else {
+    log_warn("stop", "shutdown.grace is over: closing what is left");
+    loop_.stop();
   }
-  log_warn("stop", "shutdown.grace is over: closing what is left");
-  loop_.stop();
 }
 
 // --- What the health checks find.

@@ -84,13 +84,14 @@ class Server final : public AdminContext,
 
   friend class WorkersReadyMessage;
   friend class WorkerDrainedMessage;
-  void on_timer(event::Timer& timer) override;  // shutdown.grace is over; new ticket keys
+  void on_timer(event::Timer& timer) override;  // of shutdown; new ticket keys
   ReloadReport put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls);
   void hand_out(std::vector<WorkerPlan> plans);
   void reload();
   void reload_rejected(std::vector<std::string> problems);
   void reload_succeeded(ReloadReport report);
-  void shut_down();
+  void shut_down(Duration delay);
+  void drain();
   void announce() const;
 
   const Run command_;
@@ -117,6 +118,7 @@ class Server final : public AdminContext,
   Names names_;  // behind all that the loop may call: see ~Names
   std::unique_ptr<event::Signals> signals_;
   std::optional<ReloadOutcome> last_reload_;
+  event::Timer delay_timer_;
   event::Timer grace_timer_;
   event::Timer ticket_keys_timer_;
   TimePoint started_;

@@ -31,6 +31,7 @@ class Worker final : private event::TurnObserver, private PortOpener {
 
   // See WorkerCore.
   void apply(WorkerPlan plan) { core_.post_apply(std::move(plan)); }
+  void announce_end() { core_.post_announce_end(); }
   void drain() { core_.post_drain(); }
   void stop() { loop_.stop(); }
   // Stops the thread and waits for it. Other workers may still post to this one.

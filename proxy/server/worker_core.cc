@@ -19,6 +19,15 @@ class ApplyMessage final : public event::Message {
   WorkerPlan plan_;
 };
 
+class AnnounceEndMessage final : public event::Message {
+ public:
+  explicit AnnounceEndMessage(WorkerCore& worker) : worker_(worker) {}
+  void deliver() override { worker_.announce_end(); }
+
+ private:
+  WorkerCore& worker_;
+};
+
 class DrainMessage final : public event::Message {
  public:
   explicit DrainMessage(WorkerCore& worker) : worker_(worker) {}
@@ -50,6 +59,10 @@ WorkerCore::~WorkerCore() = default;
 
 void WorkerCore::post_apply(WorkerPlan plan) {
   host_.mailbox.post(std::make_unique<ApplyMessage>(*this, std::move(plan)));
+}
+
+void WorkerCore::post_announce_end() {
+  host_.mailbox.post(std::make_unique<AnnounceEndMessage>(*this));
 }
 
 void WorkerCore::post_drain() {
@@ -90,6 +103,10 @@ void WorkerCore::take_listeners(std::vector<ListenerPlan> plans) {
     port->clients().drain();
     closing_.push_back(std::move(port));
   }
+}
+
+void WorkerCore::announce_end() {
+  for (auto& [key, port] : ports_) port->clients().announce_end();
 }
 
 void WorkerCore::drain() {

@@ -60,6 +60,8 @@ class WorkerCore final : private event::TimerHandler, private Eviction {
 
   // Each is posted, and done in a turn of the worker. Thread: any.
   void post_apply(WorkerPlan plan);
+  // Every response says from now on that its connection closes after it.
+  void post_announce_end();
   // Stop accepting, close idle connections, let the others finish their response.
   void post_drain();
 
@@ -78,9 +80,11 @@ class WorkerCore final : private event::TimerHandler, private Eviction {
 
  private:
   friend class ApplyMessage;
+  friend class AnnounceEndMessage;
   friend class DrainMessage;
   void take(WorkerPlan plan);
   void take_listeners(std::vector<ListenerPlan> plans);
+  void announce_end();
   void drain();
   void tell_losses();
   void on_timer(event::Timer& timer) override;

@@ -63,9 +63,32 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
   });
 }
 
-scenario('SIGTERM with nothing to do: out at once', async (s) => {
-  const berth = await s.front(await s.origin());
+scenario('SIGINT with nothing to do: out at once, whatever shutdown.delay', async (s) => {
+  const berth = await s.front(await s.origin(), { shutdown: { delay: '1h' } });
+  berth.kill('SIGINT');
+  assert.deepEqual(await within(berth.exited, 'exit'), { code: 0, signal: null });
+});
+
+scenario('SIGTERM: for shutdown.delay everybody is served, and told to go; /readyz says 503 from its beginning', async (s) => {
+  const origin = await s.origin((request, response) => response.end('ok'));
+  const berth = await s.front(origin, { shutdown: { delay: '1h' } });
+  const idle = await s.wire(berth), other = await s.wire(berth);
+  for (const wire of [idle, other]) {
+    wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.notEqual((await wire.response()).get('connection'), 'close');
+  }
   berth.kill('SIGTERM');
+  await berth.logged(/still served for 3600 s/);
+  assert.equal((await berth.page('/readyz')).status, 503);
+  const fresh = await s.wire(berth);
+  for (const wire of [idle, fresh]) {
+    wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    const got = await wire.response();
+    assert.deepEqual([got.status, got.body, got.get('connection')], [200, 'ok', 'close']);
+    assert.equal(await wire.finish(), 'FIN');
+  }
+  assert.equal(other.ended, false, 'what is idle stays open');
+  berth.kill('SIGINT');
   assert.deepEqual(await within(berth.exited, 'exit'), { code: 0, signal: null });
 });
 

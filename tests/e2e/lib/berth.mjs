@@ -174,11 +174,11 @@ export class Berth {
       m.sum('berth_upstream_queue_length') === 0, 'gauges back at zero');
   }
 
-  // SIGTERM; clean in every respect.
+  // SIGINT, which does not wait for shutdown.delay; clean in every respect.
   async stop() {
     if (!this.exit) {
       if (this.adminAddress) await this.quiet();
-      this.kill('SIGTERM');
+      this.kill('SIGINT');
     }
     const { code, signal } = await within(this.exited, () => `berth to stop; it said:\n${this.stderr}`);
     if (code !== 0) throw new Error(`berth ended with ${code ?? signal}; it said:\n${this.stderr}`);

@@ -105,7 +105,7 @@ forwarding: {trusted_proxies: [10.0.0.0/8, "::1"], forwarded: true, request_id: 
 admin: off
 access_log: {enabled: false, path: /var/log/berth.log, format: combined}
 resolver: {enabled: false, nameservers: [10.0.0.2, "[::1]:54"], min_ttl: 2s, max_ttl: 3m}
-shutdown: {grace: 0s}
+shutdown: {delay: 5s, grace: 0s}
 spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
 )");
   Config expected;
@@ -160,7 +160,7 @@ spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
   expected.admin.address = "";
   expected.access_log = {false, "/var/log/berth.log", LogFormat::Combined};
   expected.resolver = {false, {"10.0.0.2:53", "[::1]:54"}, 2s, 3min};
-  expected.shutdown.grace = 0s;
+  expected.shutdown = {5s, 0s};
   expected.spool = {true, "/var/spool/berth", 2 * kMiB, 3 * kMiB};
   EXPECT_EQ(config, expected);
   EXPECT_EQ(loaded(print(config)), expected);

@@ -52,7 +52,7 @@ TEST(ConfigPrinter, ReadsAsPeopleWrite) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "in\n" << text;
   }
   EXPECT_TRUE(text.starts_with("workers: auto\n"));
-  EXPECT_TRUE(text.ends_with("\nshutdown:\n  grace: 30s\n"));
+  EXPECT_TRUE(text.ends_with("\nshutdown:\n  delay: 1s\n  grace: 30s\n"));
 }
 
 TEST(ConfigPrinter, UnusualTextsRoundTrip) {

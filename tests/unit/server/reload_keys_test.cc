@@ -361,6 +361,7 @@ const std::map<std::string, Taken>& how_taken() {
       {"resolver.nameservers", Taken::Applied},
       {"resolver.min_ttl", Taken::Applied},
       {"resolver.max_ttl", Taken::Applied},
+      {"shutdown.delay", Taken::InUse},
       {"shutdown.grace", Taken::InUse},
   };
   return kTaken;
