@@ -197,8 +197,8 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
     writer.status_line(response.status, http::reason_phrase(response.status));
-    for (const auto& [name, value] : answer) writer.field(name, value);
-    if (wants_hsts()) writer.field(kHstsField, listener_.hsts());
+    answer.for_each_field(wants_hsts() ? listener_.hsts() : std::string_view(),
+                          [&](auto name, auto value) { writer.field(name, value); });
     writer.append(connection_fields());
     writer.finish();
   });

@@ -19,7 +19,8 @@ void append_sentence(http::HeadWriter& out, std::string_view text) {
 
 }  // namespace
 
-LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_view date) {
+LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_view date)
+    : rules_(response.rules) {
   http::HeadWriter body(body_.data(), body_.size());
   body.append_number(response.status);
   body.append(" ");

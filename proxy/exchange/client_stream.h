@@ -35,6 +35,7 @@ struct LocalResponse {
   std::string_view request_id;
   std::string_view location = {};  // of a redirect
   std::string_view detail = {};    // more than the reason says, in words for people
+  const config::HeaderRules* rules = nullptr;  // the route's, for responses; nullptr: no route
 };
 
 // What is known of the client; lives as long as the stream.

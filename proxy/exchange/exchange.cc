@@ -84,6 +84,10 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .expect = streams()},
                           upgrade_ != nullptr);
   if (client_.https_port != 0) {
+    if (head.host.empty()) {  // of HTTP/1.0: there is no address to send it to
+      answer(CloseReason::BadHost);
+      return;
+    }
     answer(CloseReason::RedirectToHttps, https_location(head, client_.https_port));
     return;
   }
@@ -351,7 +355,9 @@ void Exchange::answer(CloseReason reason, std::string_view location) {
                       .reason = reason,
                       .request_id = request_.request_id,
                       .location = location,
-                      .detail = detail_});
+                      .detail = detail_,
+                      .rules = target_.route != nullptr ? &target_.route->response_headers
+                                                        : nullptr});
   stream_.response_complete();
 }
 

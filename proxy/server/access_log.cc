@@ -39,11 +39,34 @@ UniqueFd open_file(const std::string& path) {
   return fd;
 }
 
+// What open_file() would come to, without making the file. 0: it would be opened.
+int error_of_opening(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK));
+  if (fd) return 0;
+  if (errno != ENOENT) return errno;
+  const std::string folder = path.substr(0, path.rfind('/') + 1);
+  return ::access(folder.c_str(), W_OK | X_OK) == 0 ? 0 : errno;
+}
+
 int64_t now_ns() {
   return std::chrono::steady_clock::now().time_since_epoch() / 1ns;
 }
 
 }  // namespace
+
+void check_access_log(config::LoadResult& loaded) {
+  if (!loaded.ok() || !loaded.config->access_log.enabled) return;
+  const std::string& path = loaded.config->access_log.path;
+  if (path == kStandardOutput) return;
+  const int error = error_of_opening(path);
+  if (error == 0) return;
+  const config::Mark at = config::place_of(loaded.places, "access_log.path");
+  loaded.diagnostics.push_back({config::Level::Error, at.line, at.column,
+                                "access log " + path + ": " + message_of(error),
+                                "or write access_log: off"});
+  ++loaded.errors;
+  loaded.config.reset();
+}
 
 AccessLog::AccessLog(const config::AccessLog& config)
     : shared_(std::make_shared<AccessLogShared>()), path_(config.path) {

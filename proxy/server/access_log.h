@@ -13,11 +13,15 @@
 
 #include "proxy/base/unique_fd.h"
 #include "proxy/config/config.h"
+#include "proxy/config/loader.h"
 #include "proxy/server/access_log_channel.h"
 #include "proxy/server/log_output.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::server {
+
+// Adds an error to what was loaded if the file of its access log could not be opened. Makes none.
+void check_access_log(config::LoadResult& loaded);
 
 // Thread: any, but for construction and destruction. Outlives its sinks.
 class AccessLog {

@@ -15,6 +15,7 @@
 #include "proxy/server/cli_help.h"
 #include "proxy/server/cli_table.h"
 #include "proxy/server/config_reference.h"
+#include "proxy/server/access_log.h"
 #include "proxy/server/disk_spool.h"
 #include "proxy/server/inventory.h"
 #include "proxy/server/names.h"
@@ -298,6 +299,7 @@ int run_check(const Check& check, std::ostream& out, std::ostream& err) {
   config::LoadResult result = config::load_file(check.file);
   TlsPlan::load(result, std::make_shared<const net::TicketKeys>());
   check_spool_folder(result);
+  check_access_log(result);
   for (const config::Diagnostic& diagnostic : result.diagnostics) {
     err << to_string(diagnostic, check.file) << '\n';
   }

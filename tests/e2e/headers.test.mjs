@@ -248,6 +248,25 @@ scenario('request_headers and response_headers: set and remove', async (s) => {
     ['max-age=1', 'new', undefined, undefined]);
 });
 
+scenario('response_headers hold for what Berth answers itself, over both protocols', async (s) => {
+  const origin = await s.origin();
+  await origin.close();
+  const berth = await s.front(origin, {
+    listener: { http2: { cleartext: true } },
+    pool: { wait_while_down: false },
+    routes: [{ path: '/', upstream: 'app', response_headers: { set: { 'X-Frame-Options': 'DENY', 'Cache-Control': 'private' }, remove: ['proxy-status'] } }],
+  });
+  const told = (headers) => [headers['x-frame-options'], headers['cache-control'], headers['proxy-status']];
+  const one = await s.request(berth);
+  assert.deepEqual([one.status, ...told(one.headers)], [502, 'DENY', 'private', undefined]);
+  const session = http2.connect(berth.url);
+  s.client(() => session.destroy());
+  const two = await within(new Promise((resolve, reject) => {
+    session.request({ ':path': '/' }).on('response', resolve).on('error', reject).resume();
+  }), 'an answer');
+  assert.deepEqual([two[':status'], ...told(two)], [502, 'DENY', 'private', undefined]);
+});
+
 // --- Routing
 
 async function routed(s, routes, upstreams) {

@@ -397,6 +397,9 @@ scenario('redirect_to_https and HSTS', async (s) => {
   assert.deepEqual(await go(1, 'POST', '/', 'example.com'), [308, 'https://example.com/', undefined]);
   assert.deepEqual(await go(2, 'GET', '/x', '[::1]:80'), [308, 'https://[::1]:8443/x', undefined]);
   assert.deepEqual(await go(2, 'OPTIONS', '*', 'a.b'), [308, 'https://a.b:8443/', undefined]);
+  const nowhere = await s.wire({ address: berth.addresses[1] });
+  nowhere.write('GET / HTTP/1.0\r\n\r\n');
+  assert.equal((await nowhere.response()).status, 400, 'without Host there is nowhere to redirect to');
   const hsts = async (where) => (await ask(s, berth, { ca: authority.pem, path: where })).headers['strict-transport-security'];
   assert.equal(await hsts('/app'), 'max-age=3600; includeSubDomains');
   assert.equal(await hsts('/nowhere'), 'max-age=3600; includeSubDomains', 'on errors too');
