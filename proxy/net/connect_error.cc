@@ -33,4 +33,20 @@ bool never_connected(CloseReason reason) {
          reason == CloseReason::ConnectFailed || reason == CloseReason::NoLocalResources;
 }
 
+bool is_certificate_failure(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::ServerCertificate:
+    case CloseReason::ServerCertificateName:
+    case CloseReason::ServerCertificateExpired:
+    case CloseReason::ServerCertificateEarly:
+    case CloseReason::ServerCertificateSelfSigned:
+    case CloseReason::ServerCertificateIssuer:
+    case CloseReason::ServerCertificateChain:
+    case CloseReason::ServerWantsCertificate:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace berth::net

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include "proxy/net/server_tls_failure.h"
 #include "proxy/net/tls_error.h"
 #include "proxy/net/tls_transport.h"
 
@@ -36,7 +37,7 @@ TlsClient::TlsClient(const config::UpstreamTls& settings, TlsFiles& files) {
 
   std::string contents = settings.verify ? "verify " : "";
   if (settings.verify) {
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    verify_servers(*context);
     if (!settings.ca.empty()) {
       const Authorities authorities(settings.ca, "ca", files);
       authorities.trust_in(*context);

@@ -39,14 +39,6 @@ bool was_alert() {
   return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) >= SSL_AD_REASON_OFFSET;
 }
 
-CloseReason server_handshake_failure(const SSL& ssl) {
-  const unsigned long error = ERR_peek_error();
-  const bool unverified =
-      ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED;
-  if (unverified || SSL_get_verify_result(&ssl) != X509_V_OK) return CloseReason::ServerCertificate;
-  return CloseReason::ServerTlsFailed;
-}
-
 std::string openssl_error() {
   const unsigned long error = ERR_peek_last_error();
   const char* reason = error == 0 ? nullptr : ERR_reason_error_string(error);

@@ -14,9 +14,6 @@ namespace berth::net {
 CloseReason client_handshake_failure(bool left);
 // The peer ended the session with an alert, says this thread's error queue.
 bool was_alert();
-// Why the handshake with a server failed: its certificate, or anything else.
-CloseReason server_handshake_failure(const SSL& ssl);
-
 // The newest error of this thread's queue in OpenSSL's words, which is then emptied.
 std::string openssl_error();
 

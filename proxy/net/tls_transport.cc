@@ -412,6 +412,7 @@ IoResult TlsTransport::failed(int result) {
       return {IoStatus::Eof, 0};
     default:
       rules_broken_ = !lower_eof_ && !lower_reset_ && !was_alert();
+      note_failure();
       send_collected();  // the alert that says so
       state_ = State::Broken;
       return {IoStatus::Reset, 0};
@@ -453,11 +454,24 @@ Transport::ConnectResult TlsTransport::handshake_failed() {
     return {IoStatus::Reset, CloseReason::PlainHttpToTls};
   }
   const bool left = lower_eof_ || lower_reset_;
-  const CloseReason reason =
-      side_ == Side::Server ? client_handshake_failure(left) : server_handshake_failure(*ssl_);
+  note_failure();
+  const CloseReason reason = failure_ ? failure_->reason : client_handshake_failure(left);
   send_collected();  // the alert
   state_ = State::Broken;
   return {IoStatus::Reset, reason};
+}
+
+void TlsTransport::note_failure() {
+  if (side_ == Side::Client) failure_ = std::make_unique<ServerTlsFailure>(server_tls_failure(*ssl_));
+}
+
+std::string_view TlsTransport::failure_detail() const {
+  return failure_ ? std::string_view(failure_->detail) : std::string_view();
+}
+
+CloseReason TlsTransport::refused() const {
+  const bool so = failure_ && failure_->reason == CloseReason::ServerWantsCertificate;
+  return so ? failure_->reason : CloseReason::None;
 }
 
 void TlsTransport::established() {

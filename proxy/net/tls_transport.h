@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "proxy/net/byte_buffer.h"
+#include "proxy/net/server_tls_failure.h"
 #include "proxy/net/tls_types.h"
 #include "proxy/net/transport.h"
 
@@ -42,6 +43,8 @@ class TlsTransport final : public Transport, private TransportHandler {
   // TLS has bytes of its own on the way: what the kernel knows says nothing about a request.
   uint64_t bytes_acked() const override { return UINT64_MAX; }
   const Security* security() const override;
+  std::string_view failure_detail() const override;
+  CloseReason refused() const override;
   bool peer_broke_rules() const override { return rules_broken_; }
   Address local_address() const override { return lower_->local_address(); }
   void hand_to(TransportHandler& handler) override { handler_ = &handler; }
@@ -64,6 +67,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   static void on_aside(const SSL* ssl, int where, int);
   IoResult failed(int result);
   ConnectResult handshake_failed();
+  void note_failure();
   void established();
   bool send_collected();
   bool flush_pending();
@@ -92,6 +96,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   };
   Batch batch_;
   Security security_;
+  std::unique_ptr<ServerTlsFailure> failure_;  // towards a server
   const Side side_;
   State state_;
   uint16_t asides_ = 0;       // messages of TLS itself since the handshake

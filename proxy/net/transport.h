@@ -97,6 +97,13 @@ class Transport {
   // What the handshake has settled, once the connection stands; nullptr without TLS.
   virtual const Security* security() const { return nullptr; }
 
+  // Why a server refused us, or we refused it, over TLS, for people; "": nothing more is known than
+  // finish_connect() or refused() says.
+  virtual std::string_view failure_detail() const { return {}; }
+  // Read says Reset because the server, the handshake being over, does not take our certificate
+  // after all (TLS 1.3); None: for another reason.
+  virtual CloseReason refused() const { return CloseReason::None; }
+
   // Read and write say Reset because the peer broke the rules of TLS, not because it reset.
   virtual bool peer_broke_rules() const { return false; }
 

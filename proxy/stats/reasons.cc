@@ -91,6 +91,13 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::NoLocalResources:
     case CloseReason::ServerTlsFailed:
     case CloseReason::ServerCertificate:
+    case CloseReason::ServerCertificateName:
+    case CloseReason::ServerCertificateExpired:
+    case CloseReason::ServerCertificateEarly:
+    case CloseReason::ServerCertificateSelfSigned:
+    case CloseReason::ServerCertificateIssuer:
+    case CloseReason::ServerCertificateChain:
+    case CloseReason::ServerWantsCertificate:
     case CloseReason::ServerSpeaksHttp2:
       return {.connect_failure = true, .upstream_close = true};
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/base/check.h"
+#include "proxy/net/connect_error.h"
 #include "proxy/upstream/worker_pools.h"
 
 namespace berth::upstream {
@@ -99,7 +100,7 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const TriedServers& tried, Ser
 bool Cluster::waits_after(CloseReason reason) const {
   const config::Pool& pool = settings_->pool;
   return pool.wait_while_down && pool.queue_size > 0 && reason != CloseReason::NoLocalResources &&
-         reason != CloseReason::ServerCertificate &&
+         !net::is_certificate_failure(reason) &&
          std::any_of(servers_.begin(), servers_.end(),
                      [](ServerPool* server) { return server->server().seen_alive(); });
 }

@@ -103,7 +103,10 @@ void HealthCheck::finish_connect() {
   const auto result = transport_->finish_connect();
   if (result.status == net::IoStatus::Again) return;
   if (result.status == net::IoStatus::Reset) {
-    finish(false, result.reason, info(result.reason).text);
+    const std::string_view detail = transport_->failure_detail();
+    std::string why(info(result.reason).text);
+    if (!detail.empty()) why.append(": ").append(detail);
+    finish(false, result.reason, why);
     return;
   }
   state_ = State::Talking;
@@ -135,7 +138,11 @@ void HealthCheck::read_answer() {
         finish(false, CloseReason::ServerClosed, "it closed the connection without an answer");
         return;
       case net::IoStatus::Reset:
-        finish(false, CloseReason::ServerReset, "it reset the connection without an answer");
+        if (const CloseReason refused = transport_->refused(); refused != CloseReason::None) {
+          finish(false, refused, std::string(info(refused).text));
+        } else {
+          finish(false, CloseReason::ServerReset, "it reset the connection without an answer");
+        }
         return;
       case net::IoStatus::Ok:
         break;

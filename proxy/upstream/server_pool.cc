@@ -401,7 +401,8 @@ void ServerPool::on_connected(Duration took, const net::Security* security) {
   if (server_->connect_succeeded(env_.now()) && server_->cluster->queue.waiting() > 0) pump_later();
 }
 
-void ServerPool::on_connect_failed(CloseReason reason, TimePoint began, Trial trial) {
+void ServerPool::on_connect_failed(CloseReason reason, std::string_view detail, TimePoint began,
+                                   Trial trial) {
   stats_->connect_failures[static_cast<size_t>(reason)].add();
   // (What Berth lacks says nothing about the server, but a trial is over.)
   if (reason == CloseReason::NoLocalResources && !trial) return;
@@ -411,7 +412,7 @@ void ServerPool::on_connect_failed(CloseReason reason, TimePoint began, Trial tr
   }
   server_->learner.went_down(env_.now());
   if (Cluster* cluster = pools_.find(*server_->cluster)) cluster->look_for_servers();
-  tell_trouble(reason, {});
+  tell_trouble(reason, detail);
   on_error();
 }
 

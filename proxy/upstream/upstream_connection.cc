@@ -85,7 +85,7 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   if (result.status == net::IoStatus::Again) return;
   if (result.status == net::IoStatus::Reset) {
     if (net::never_connected(result.reason)) server_end_ = ServerEnd::Gone;
-    connect_failed(result.reason);
+    connect_failed(result.reason, transport_->failure_detail());
     fail(result.reason);
     return;
   }
@@ -107,8 +107,8 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   pool_->deliver(*waiter, *this);
 }
 
-void UpstreamConnection::connect_failed(CloseReason reason) {
-  pool_->on_connect_failed(reason, opened_, std::move(trial_));
+void UpstreamConnection::connect_failed(CloseReason reason, std::string_view detail) {
+  pool_->on_connect_failed(reason, detail, opened_, std::move(trial_));
 }
 
 // --- The request.
@@ -191,7 +191,18 @@ void UpstreamConnection::run() {
   read_response();
   if (!write_broken_) return;
   // Nothing more comes, or half of a tunnel is left that leads nowhere.
-  if (leased_as(request) && phase_ != Phase::Body) fail(CloseReason::ServerReset);
+  if (leased_as(request) && phase_ != Phase::Body) fail_as_reset();
+}
+
+// Over TLS it may have said why.
+void UpstreamConnection::fail_as_reset() {
+  const CloseReason refused = transport_->refused();
+  if (refused == CloseReason::None) {
+    fail(CloseReason::ServerReset);
+  } else {
+    const std::string detail(transport_->failure_detail());
+    fail(refused, false, detail);
+  }
 }
 
 // --- Events (what is read: upstream_response.cc).

@@ -119,7 +119,7 @@ class UpstreamConnection final : public event::Disposable,
 
   void set_state(ConnectionState next);
   void finish_connect(net::Ready ready);
-  void connect_failed(CloseReason reason);
+  void connect_failed(CloseReason reason, std::string_view detail = {});
   void check_idle();
   void flush();
   void on_write_broken();
@@ -130,6 +130,7 @@ class UpstreamConnection final : public event::Disposable,
   void process_body(char* data, size_t size);
   void on_end(bool reset);
   CloseReason why_it_speaks_first();
+  void fail_as_reset();
   void fail(CloseReason reason, bool eof = false, std::string_view detail = {});
   void park();
   CloseReason why_idle_for_too_long() const;

@@ -192,7 +192,11 @@ void UpstreamConnection::on_end(bool reset) {
     handler_->on_body({}, true);
     return;
   }
-  fail(reset ? CloseReason::ServerReset : CloseReason::ServerClosed, !reset);
+  if (reset) {
+    fail_as_reset();
+  } else {
+    fail(CloseReason::ServerClosed, true);
+  }
 }
 
 }  // namespace berth::upstream

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import { scenario } from './lib/scenario.mjs';
+import { within } from './lib/wait.mjs';
 
 // Answers with the head that it got, as it got it.
 function tell(request, response) {

@@ -102,9 +102,11 @@ scenario('who the server is: authority, name and address are checked, and a wron
   assert.equal(await status('ip'), 200);
   assert.equal(await status('unverified'), 200);
   const m = await berth.metrics();
-  for (const wrong of ['strangers', 'system', 'name', 'noip']) {
-    assert.ok(m.sum('berth_upstream_connect_failures_total', { upstream: wrong, reason: 'server_certificate' }) > 0, wrong);
+  const reasons = { strangers: 'chain', system: 'chain', name: 'name', noip: 'name' };
+  for (const [wrong, reason] of Object.entries(reasons)) {
+    assert.ok(m.sum('berth_upstream_connect_failures_total', { upstream: wrong, reason: `server_certificate_${reason}` }) > 0, wrong);
   }
+  assert.match(berth.stderr, /warn server: name\/\S+ fails: the app server's certificate is for another name: .*asked for: other\.test; tls\.server_name/);
   assert.equal(m.sum('berth_upstream_connect_failures_total', { upstream: 'app' }), 0);
 });
 
@@ -137,7 +139,11 @@ scenario('a client certificate for the server', async (s) => {
   settings.routes = [{ path: '/', upstream: 'app' }, { path: '/without', upstream: 'without' }];
   const berth = await s.berth(settings);
   assert.equal((await s.request(berth)).body, 'berth');
-  assert.equal((await s.request(berth, { path: '/without' })).status, 502);
+  const without = await s.request(berth, { path: '/without' });
+  assert.equal(without.status, 502);
+  assert.match(without.headers['proxy-status'], /server_wants_certificate/);
+  assert.match(berth.stderr, /warn server: without\/\S+ fails: the app server does not accept our client certificate, or wants one: .*tls\.certificate and tls\.key/);
+  assert.equal((await berth.metrics()).sum('berth_upstream_retries_total', { upstream: 'without' }), 0);
 });
 
 scenario('Node closes idle TLS connections: no request fails, the limit is learned', async (s) => {

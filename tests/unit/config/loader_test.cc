@@ -71,7 +71,7 @@ upstreams:
       reuse: fifo
       queue_size: 34
       queue_timeout: 35ms
-      wait_while_down: off
+      wait_while_down: false
       close_timeout: 37ms
       rest_timeout: 20ms
       max_upgraded: 36

@@ -2,9 +2,6 @@
 #include "proxy/net/tls_transport.h"
 
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -17,99 +14,10 @@
 #include "proxy/net/tls_client.h"
 #include "proxy/net/tls_files.h"
 #include "proxy/net/tls_server.h"
+#include "tests/unit/net/tls_ends.h"
 
 namespace berth::net {
 namespace {
-
-// A certificate for "localhost", of itself, and its key, in files.
-class Files {
- public:
-  Files() {
-    char name[] = "/tmp/berth-tls-XXXXXX";
-    folder_ = ::mkdtemp(name);
-    pair = {.certificate = folder_ + "/crt", .key = folder_ + "/key"};
-    EVP_PKEY* key = EVP_EC_gen("P-256");
-    X509* certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 30 * 86400);
-    X509_set_pubkey(certificate, key);
-    X509_NAME* subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    X509_sign(certificate, key, EVP_sha256());
-    std::FILE* file = std::fopen(pair.certificate.c_str(), "w");
-    PEM_write_X509(file, certificate);
-    std::fclose(file);
-    file = std::fopen(pair.key.c_str(), "w");
-    PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
-    std::fclose(file);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-  }
-  ~Files() {
-    std::remove(pair.certificate.c_str());
-    std::remove(pair.key.c_str());
-    std::remove(folder_.c_str());
-  }
-
-  config::Certificate pair;
-
- private:
-  std::string folder_;
-};
-
-// One direction of a pipe.
-struct Pipe {
-  std::string bytes;
-  size_t room = SIZE_MAX;  // how much more is taken
-  bool fin = false;
-};
-
-class PipeTransport final : public Transport {
- public:
-  PipeTransport(Pipe& in, Pipe& out) : in_(in), out_(out) {}
-  ~PipeTransport() override { out_.fin = true; }
-
-  IoResult read(char* into, size_t size) override {
-    const IoResult seen = peek(into, size);
-    in_.bytes.erase(0, seen.bytes);
-    return seen;
-  }
-  IoResult peek(char* into, size_t size) override {
-    if (in_.bytes.empty()) return {in_.fin ? IoStatus::Eof : IoStatus::Again, 0};
-    const size_t n = std::min(size, in_.bytes.size());
-    std::memcpy(into, in_.bytes.data(), n);
-    return {IoStatus::Ok, n, n == size};
-  }
-  IoResult write(const iovec* parts, int count) override {
-    size_t taken = 0;
-    for (int i = 0; i < count; ++i) {
-      const size_t n = std::min(parts[i].iov_len, out_.room);
-      out_.bytes.append(static_cast<const char*>(parts[i].iov_base), n);
-      if (out_.room != SIZE_MAX) out_.room -= n;
-      taken += n;
-    }
-    return {taken == 0 ? IoStatus::Again : IoStatus::Ok, taken};
-  }
-  void shutdown_write() override { out_.fin = true; }
-  Probe probe() override { return Probe::Quiet; }
-  ConnectResult finish_connect() override { return {}; }
-  uint64_t bytes_acked() const override { return 0; }
-  void hand_to(TransportHandler&) override {}
-  void abort_on_close() override {}
-  void detach() override {}
-
- private:
-  Pipe& in_;
-  Pipe& out_;
-};
-
-struct Nobody final : TransportHandler {
-  void on_ready(Ready) override {}
-};
 
 class TlsTransportTest : public testing::Test {
  protected:
@@ -171,7 +79,7 @@ class TlsTransportTest : public testing::Test {
     return to.write(&part, 1);
   }
 
-  Files files;
+  CertificateFiles files;
   config::ListenerTls server_settings;
   config::UpstreamTls client_settings;
   std::shared_ptr<TicketKeys> keys = std::make_shared<TicketKeys>();
@@ -354,7 +262,11 @@ TEST_F(TlsTransportTest, WhoeverHasAnotherNameIsNotTheServer) {
   ours->finish_connect();
   const auto result = theirs->finish_connect();
   EXPECT_EQ(result.status, IoStatus::Reset);
-  EXPECT_EQ(result.reason, CloseReason::ServerCertificate);
+  EXPECT_EQ(result.reason, CloseReason::ServerCertificateName);
+  EXPECT_NE(theirs->failure_detail().find("ostname mismatch"), std::string_view::npos)
+      << theirs->failure_detail();
+  EXPECT_NE(theirs->failure_detail().find("asked for: other.test"), std::string_view::npos)
+      << theirs->failure_detail();
   EXPECT_EQ(ours->finish_connect().reason, CloseReason::TlsClientRefused);
 }
 
@@ -387,8 +299,8 @@ TEST_F(TlsTransportTest, WhatWasTamperedWithIsNeverRead) {
 }
 
 TEST(TlsFilesTest, AKeyOfAnotherCertificateIsRefusedByName) {
-  const Files one;
-  const Files two;
+  const CertificateFiles one;
+  const CertificateFiles two;
   TlsFiles read;
   try {
     const CertificatePair pair({one.pair.certificate, two.pair.key}, "certificates[0].", read);
