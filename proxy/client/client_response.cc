@@ -197,8 +197,9 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
     writer.status_line(response.status, http::reason_phrase(response.status));
-    answer.for_each_field(wants_hsts() ? listener_.hsts() : std::string_view(),
-                          [&](auto name, auto value) { writer.field(name, value); });
+    answer.for_each_field(
+        wants_hsts() ? listener_.hsts() : std::string_view(),
+        [&](std::string_view name, std::string_view value) { writer.field(name, value); });
     writer.append(connection_fields());
     writer.finish();
   });

@@ -229,8 +229,9 @@ void Http2Request::send_body(std::string_view bytes, bool complete, std::string_
 void Http2Request::send_local(const exchange::LocalResponse& response) {
   const LocalAnswer answer(response, connection_.listener().date());
   Http2Fields& fields = shared_fields();
-  answer.for_each_field(connection_.hsts(),
-                        [&](auto name, auto value) { fields.push_back({name, value}); });
+  answer.for_each_field(connection_.hsts(), [&](std::string_view name, std::string_view value) {
+    fields.push_back({name, value});
+  });
   const bool with_body = method_ != http::Method::Head;
   begin_response(response.status, fields, !with_body);
   if (with_body) send_body(answer.body(), true, {});

@@ -19,8 +19,9 @@ class LocalAnswer {
   LocalAnswer(const LocalAnswer&) = delete;
   LocalAnswer& operator=(const LocalAnswer&) = delete;
 
-  // Calls `take(name, value)` for each field: Berth's own (`hsts` too, if it is not ""), but those
-  // that the route's rules replace or remove, and what the rules set.
+  // Calls `take(name, value)` for each field, texts that live as long as this and the rules:
+  // Berth's own (`hsts` too, if it is not ""), but those that the route's rules replace or remove,
+  // and what the rules set.
   template <class Take>
   void for_each_field(std::string_view hsts, Take&& take) const {
     const auto ours = [&](std::string_view name) {

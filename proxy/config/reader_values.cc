@@ -156,11 +156,12 @@ std::optional<size_t> Reader::choice_index(std::string_view key,
                                            std::span<const std::string_view> names) {
   const YamlNode* node = take_scalar(key);
   if (node == nullptr) return std::nullopt;
+  auto found = std::find(names.begin(), names.end(), node->text);
   // YAML's own words for on and off.
-  std::string_view text = node->text;
-  if (text == "false") text = "off";
-  if (text == "true") text = "on";
-  const auto found = std::find(names.begin(), names.end(), text);
+  if (found == names.end() && node->text == "true")
+    found = std::find(names.begin(), names.end(), "on");
+  if (found == names.end() && node->text == "false")
+    found = std::find(names.begin(), names.end(), "off");
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
   if (key == "balance" && node->text.find("hash") != std::string::npos) {
     diagnostics_.error(node->mark, "balance: unknown value " + in_quotes(node->text),

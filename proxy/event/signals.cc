@@ -32,4 +32,10 @@ BlockedSignals::~BlockedSignals() {
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
+void leave_signals_to_main_thread() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
 }  // namespace berth::event

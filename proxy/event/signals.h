@@ -36,6 +36,9 @@ class Signals {
   std::deque<struct event> events_;  // libevent keeps pointers to them
 };
 
+// In a thread that is not the main thread: it takes no signal from now on.
+void leave_signals_to_main_thread();
+
 // While it lives, threads that are started inherit a mask that leaves these signals to the starting
 // thread.
 class BlockedSignals {

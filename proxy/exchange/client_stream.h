@@ -33,8 +33,8 @@ struct LocalResponse {
   uint16_t status = 0;
   CloseReason reason = CloseReason::None;
   std::string_view request_id;
-  std::string_view location = {};  // of a redirect
-  std::string_view detail = {};    // more than the reason says, in words for people
+  std::string_view location = {};              // of a redirect
+  std::string_view detail = {};                // more than the reason says, in words for people
   const config::HeaderRules* rules = nullptr;  // the route's, for responses; nullptr: no route
 };
 

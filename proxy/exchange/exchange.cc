@@ -351,13 +351,13 @@ void Exchange::answer(CloseReason reason, std::string_view location) {
   lease_.give_back(CloseReason::None);
   body_.clear();
   const uint16_t status = info(reason).status;
-  stream_.send_local({.status = status != 0 ? status : uint16_t{502},
-                      .reason = reason,
-                      .request_id = request_.request_id,
-                      .location = location,
-                      .detail = detail_,
-                      .rules = target_.route != nullptr ? &target_.route->response_headers
-                                                        : nullptr});
+  stream_.send_local(
+      {.status = status != 0 ? status : uint16_t{502},
+       .reason = reason,
+       .request_id = request_.request_id,
+       .location = location,
+       .detail = detail_,
+       .rules = target_.route != nullptr ? &target_.route->response_headers : nullptr});
   stream_.response_complete();
 }
 

@@ -1,6 +1,8 @@
 #include "proxy/net/connect_error.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 namespace berth::net {
 
@@ -34,19 +36,13 @@ bool never_connected(CloseReason reason) {
 }
 
 bool is_certificate_failure(CloseReason reason) {
-  switch (reason) {
-    case CloseReason::ServerCertificate:
-    case CloseReason::ServerCertificateName:
-    case CloseReason::ServerCertificateExpired:
-    case CloseReason::ServerCertificateEarly:
-    case CloseReason::ServerCertificateSelfSigned:
-    case CloseReason::ServerCertificateIssuer:
-    case CloseReason::ServerCertificateChain:
-    case CloseReason::ServerWantsCertificate:
-      return true;
-    default:
-      return false;
-  }
+  static constexpr CloseReason kAll[] = {
+      CloseReason::ServerCertificate,           CloseReason::ServerCertificateName,
+      CloseReason::ServerCertificateExpired,    CloseReason::ServerCertificateEarly,
+      CloseReason::ServerCertificateSelfSigned, CloseReason::ServerCertificateIssuer,
+      CloseReason::ServerCertificateChain,      CloseReason::ServerWantsCertificate,
+  };
+  return std::find(std::begin(kAll), std::end(kAll), reason) != std::end(kAll);
 }
 
 }  // namespace berth::net

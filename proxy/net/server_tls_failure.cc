@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "proxy/net/tls_error.h"
 #include "proxy/net/tls_types.h"
@@ -40,8 +41,8 @@ std::string date_of(const ASN1_TIME* time) {
 
 int on_verified(int ok, X509_STORE_CTX* context) {
   if (ok == 1) return ok;
-  auto* ssl = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto finding = std::make_unique<Finding>();
   finding->error = X509_STORE_CTX_get_error(context);
   finding->sent = sk_X509_num(X509_STORE_CTX_get0_untrusted(context));
@@ -82,21 +83,18 @@ CloseReason reason_of(const Finding& finding) {
 }
 
 std::string_view remedy_for(CloseReason reason) {
-  switch (reason) {
-    case CloseReason::ServerCertificateName:
-      return "tls.server_name says which name to ask for";
-    case CloseReason::ServerCertificateSelfSigned:
-      return "tls.ca may name this very certificate";
-    case CloseReason::ServerCertificateIssuer:
-      return "tls.ca names the authorities to trust";
-    case CloseReason::ServerCertificateChain:
-      return "the server's certificate file should hold the intermediate ones too; or tls.ca should "
-             "name its issuer";
-    case CloseReason::ServerWantsCertificate:
-      return "tls.certificate and tls.key say which one to show";
-    default:
-      return {};
+  static constexpr std::pair<CloseReason, std::string_view> kRemedies[] = {
+      {CloseReason::ServerCertificateName, "tls.server_name says which name to ask for"},
+      {CloseReason::ServerCertificateSelfSigned, "tls.ca may name this very certificate"},
+      {CloseReason::ServerCertificateIssuer, "tls.ca names the authorities to trust"},
+      {CloseReason::ServerCertificateChain,
+       "tls.ca may name the authority, or the server's certificate file hold its certificate"},
+      {CloseReason::ServerWantsCertificate, "tls.certificate and tls.key say which one to show"},
+  };
+  for (const auto& [of, remedy] : kRemedies) {
+    if (of == reason) return remedy;
   }
+  return {};
 }
 
 std::string asked_name(const SSL& ssl) {
@@ -151,8 +149,8 @@ ServerTlsFailure server_tls_failure(const SSL& ssl) {
   const unsigned long error = ERR_peek_error();
   const bool from_tls = ERR_GET_LIB(error) == ERR_LIB_SSL;
   const bool refused = from_tls && turns_down_certificate(ERR_GET_REASON(error), ssl);
-  ServerTlsFailure out{
-      refused ? CloseReason::ServerWantsCertificate : CloseReason::ServerTlsFailed, {}};
+  ServerTlsFailure out{refused ? CloseReason::ServerWantsCertificate : CloseReason::ServerTlsFailed,
+                       {}};
   if (error == 0) return out;
   if (const char* words = ERR_reason_error_string(error)) out.detail = words;
   append(out.detail, "", remedy_for(out.reason));

@@ -462,7 +462,8 @@ Transport::ConnectResult TlsTransport::handshake_failed() {
 }
 
 void TlsTransport::note_failure() {
-  if (side_ == Side::Client) failure_ = std::make_unique<ServerTlsFailure>(server_tls_failure(*ssl_));
+  if (side_ == Side::Client)
+    failure_ = std::make_unique<ServerTlsFailure>(server_tls_failure(*ssl_));
 }
 
 std::string_view TlsTransport::failure_detail() const {

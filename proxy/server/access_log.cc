@@ -2,18 +2,17 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "proxy/event/signals.h"
 #include "proxy/server/log.h"
 
 namespace berth::server {
@@ -30,11 +29,10 @@ std::string message_of(int error) {
 
 // O_NONBLOCK: opening a FIFO that nobody reads is an error, and writing to it does not block.
 UniqueFd open_file(const std::string& path) {
-  UniqueFd fd(
-      path == kStandardOutput
-          ? LogOutput::share(STDOUT_FILENO)
-          : UniqueFd(::open(path.c_str(),
-                            O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640)));
+  UniqueFd fd(path == kStandardOutput
+                  ? LogOutput::share(STDOUT_FILENO)
+                  : UniqueFd(::open(path.c_str(),
+                                    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640)));
   if (!fd) throw std::runtime_error("access log " + path + ": " + message_of(errno));
   return fd;
 }
@@ -61,11 +59,9 @@ void check_access_log(config::LoadResult& loaded) {
   const int error = error_of_opening(path);
   if (error == 0) return;
   const config::Mark at = config::place_of(loaded.places, "access_log.path");
-  loaded.diagnostics.push_back({config::Level::Error, at.line, at.column,
+  loaded.diagnostics.push_back({config::Level::Warning, at.line, at.column,
                                 "access log " + path + ": " + message_of(error),
-                                "or write access_log: off"});
-  ++loaded.errors;
-  loaded.config.reset();
+                                "Berth would not start here; or write access_log: off"});
 }
 
 AccessLog::AccessLog(const config::AccessLog& config)
@@ -127,10 +123,8 @@ void AccessLog::reopen() {
 // --- The writer thread ---
 
 void AccessLog::run() {
-  // Signals are the main thread's, and a reader of a pipe that went away is an error of write().
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  // (So a reader of a pipe that went away is an error of write().)
+  event::leave_signals_to_main_thread();
   for (bool last = false; !last;) {
     pollfd wait{shared_->wake_fd.get(), POLLIN, 0};
     if (::poll(&wait, 1, -1) > 0) {

@@ -20,7 +20,8 @@
 
 namespace berth::server {
 
-// Adds an error to what was loaded if the file of its access log could not be opened. Makes none.
+// Adds a warning to what was loaded if the file of its access log could not be opened: it may be
+// another machine's. Makes no file.
 void check_access_log(config::LoadResult& loaded);
 
 // Thread: any, but for construction and destruction. Outlives its sinks.
@@ -67,7 +68,7 @@ class AccessLog {
 
   // The writer thread's own.
   LogOutput output_;
-  bool torn_ = false;       // the last line was written in part
+  bool torn_ = false;  // the last line was written in part
   int last_error_ = 0;
 
   std::thread writer_;

@@ -83,6 +83,12 @@ std::string_view field(evhttp_request* request, const char* name) {
   return value == nullptr ? std::string_view() : value;
 }
 
+std::string path_of(evhttp_request* request) {
+  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+  const char* path = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
+  return path == nullptr || *path == '\0' ? "/" : path;
+}
+
 AdminQuery query_of(const evhttp_uri* uri) {
   AdminQuery query;
   const char* text_of_it = evhttp_uri_get_query(uri);
@@ -102,7 +108,7 @@ void AdminServer::HttpDeleter::operator()(evhttp* http) const {
 }
 
 AdminServer::AdminServer(event_base* base, std::string_view address, AdminContext& context)
-    : context_(context), http_(evhttp_new(base)) {
+    : context_(context), http_(evhttp_new(base)), thread_(base) {
   if (http_ == nullptr) throw std::runtime_error("admin: evhttp_new failed");
   // Every method is let in, so that those that do not fit get a 405 that says so.
   evhttp_set_allowed_methods(http_.get(), EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
@@ -127,21 +133,36 @@ void AdminServer::on_request(evhttp_request* request, void* self) {
 
 void AdminServer::answer(evhttp_request* request) {
   connections_->used(evhttp_request_get_connection(request));
-  AdminPage page;
-  try {
-    page = page_for(request);
-  } catch (const std::exception& error) {
-    log_error("admin", evhttp_request_get_uri(request), ": ", error.what());
-    page = text(500, "This page failed; the log says why.\n");
+  if (const std::optional<AdminPage> refusal = refuse(request)) {
+    reply(request, *refusal);
+    return;
   }
-  reply(request, page);
+  const std::string path = path_of(request);
+  if (is_admin_command(path)) {
+    reply(request, admin_command(path, query_of(evhttp_request_get_evhttp_uri(request)), context_));
+  } else if (is_slow_page(path)) {
+    // If the client leaves meanwhile, evhttp leaves the request to us, and the reply frees it.
+    thread_.render([this, path] { return rendered(path); },
+                   [request](const AdminPage& page) { reply(request, page); });
+  } else {
+    reply(request, rendered(path));
+  }
 }
 
-AdminPage AdminServer::page_for(evhttp_request* request) {
+// Thread: any, for slow pages.
+AdminPage AdminServer::rendered(const std::string& path) const {
+  try {
+    return admin_page(path, context_);
+  } catch (const std::exception& error) {
+    log_error("admin", path, ": ", error.what());
+    return text(500, "This page failed; the log says why.\n");
+  }
+}
+
+// What is not done at all, and why.
+std::optional<AdminPage> AdminServer::refuse(evhttp_request* request) const {
+  const std::string path = path_of(request);
   const auto method = evhttp_request_get_command(request);
-  const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
-  const char* found = uri != nullptr ? evhttp_uri_get_path(uri) : nullptr;
-  const std::string_view path = found == nullptr || *found == '\0' ? "/" : found;
   const bool command = is_admin_command(path);
   const bool reads = method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
   if (command ? method != EVHTTP_REQ_POST : !reads) {
@@ -153,8 +174,7 @@ AdminPage AdminServer::page_for(evhttp_request* request) {
                            .origin = field(request, "Origin"),
                            .fetch_site = field(request, "Sec-Fetch-Site")};
   const std::vector<std::string>& names = context_.admin_hosts();
-  if (command) {
-    if (may_command(caller, names)) return admin_command(path, query_of(uri), context_);
+  if (command && !may_command(caller, names)) {
     return text(403,
                 "Commands are not taken from web pages, nor under a host name of the internet that "
                 "is not one of admin.hosts.\n");
@@ -164,7 +184,7 @@ AdminPage AdminServer::page_for(evhttp_request* request) {
                 "This page is not shown under a host name of the internet; admin.hosts lists those "
                 "that may be used.\n");
   }
-  return admin_page(path, context_);
+  return std::nullopt;
 }
 
 }  // namespace berth::server

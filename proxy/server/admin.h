@@ -5,12 +5,14 @@
 #include <event2/event.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "proxy/server/admin_connections.h"
 #include "proxy/server/admin_context.h"
 #include "proxy/server/admin_pages.h"
+#include "proxy/server/page_thread.h"
 
 struct evhttp;
 struct evhttp_request;
@@ -38,11 +40,13 @@ class AdminServer {
   };
   static void on_request(evhttp_request* request, void* self);
   void answer(evhttp_request* request);
-  AdminPage page_for(evhttp_request* request);
+  AdminPage rendered(const std::string& path) const;
+  std::optional<AdminPage> refuse(evhttp_request* request) const;
 
   AdminContext& context_;
   std::unique_ptr<AdminConnections> connections_;  // behind http_, which tells it of their end
   std::unique_ptr<evhttp, HttpDeleter> http_;
+  PageThread thread_;  // behind http_, whose requests it answers
   std::string address_;
 };
 

@@ -116,8 +116,7 @@ void AdminConnections::on_starved(evconnlistener* listener, void*) {
   static LogLimit limit(std::chrono::seconds(10));
   const int error = errno;
   if (limit.admit(std::chrono::steady_clock::now())) {
-    log_warn("admin", "a connection cannot be accepted: ",
-             std::generic_category().message(error));
+    log_warn("admin", "a connection cannot be accepted: ", std::generic_category().message(error));
   }
   const auto owner = owners.find(listener);
   if (owner == owners.end()) return;

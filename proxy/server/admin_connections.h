@@ -49,9 +49,9 @@ class AdminConnections {
   void adopt();
   void close_longest_idle();
 
-  evconnlistener* listener_ = nullptr;                    // evhttp's
+  evconnlistener* listener_ = nullptr;                     // evhttp's
   std::vector<std::unique_ptr<bufferevent, Held>> fresh_;  // evhttp has just got them
-  std::list<evhttp_connection*> open_;                    // evhttp's; the longest idle first
+  std::list<evhttp_connection*> open_;                     // evhttp's; the longest idle first
   struct event accepted_event_;
   struct event retry_event_;
 };

@@ -119,6 +119,10 @@ bool is_private_page(std::string_view path) {
   return path == "/config" || path == "/status" || path == "/metrics";
 }
 
+bool is_slow_page(std::string_view path) {
+  return path == "/metrics";
+}
+
 AdminPage admin_page(std::string_view path, const AdminContext& context) {
   for (const Entry& entry : kPages) {
     if (entry.path == path) return entry.render(context);

@@ -22,6 +22,10 @@ AdminPage admin_page(std::string_view path, const AdminContext& context);
 // browser that an operator uses, under a name that it has made to point here (DNS rebinding).
 bool is_private_page(std::string_view path);
 
+// Whether rendering it may take long where there are thousands of servers. Such a page reads
+// nothing of the context but collector(), and may be rendered on any thread.
+bool is_slow_page(std::string_view path);
+
 // /status, as JSON.
 std::string admin_status(const AdminContext& context);
 

@@ -17,9 +17,9 @@ void take_line(int severity, const char* text) {
   if (!held_back) return;
   const LogLevel level = severity == EVENT_LOG_ERR ? LogLevel::Error : LogLevel::Warn;
   log_line(level, "libevent",
-           *held_back == 0 ? std::string(text)
-                           : std::string(text) + " (and " + std::to_string(*held_back) +
-                                 " lines before it)");
+           *held_back == 0
+               ? std::string(text)
+               : std::string(text) + " (and " + std::to_string(*held_back) + " lines before it)");
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ namespace {
 
 constexpr int kAskEveryMs = 100;
 
-// A pipe takes at most PIPE_BUF bytes at once and in one piece: of these whole lines if possible, so
-// that lines of others on the same pipe come between ours and not into them.
+// A pipe takes at most PIPE_BUF bytes at once and in one piece: of these whole lines if possible,
+// so that lines of others on the same pipe come between ours and not into them.
 std::string_view piece_of(std::string_view lines) {
   if (lines.size() <= PIPE_BUF) return lines;
   const size_t end = lines.rfind('\n', PIPE_BUF - 1);

@@ -17,8 +17,8 @@ class LogOutput {
   // `file` is open for writing.
   explicit LogOutput(UniqueFd file);
 
-  // What this process was given as `fd` (standard output or error), opened so that writing to a full
-  // pipe or terminal does not block, without a change for others that share it.
+  // What this process was given as `fd` (standard output or error), opened so that writing to a
+  // full pipe or terminal does not block, without a change for others that share it.
   static UniqueFd share(int fd);
 
   // Writes the beginning of `lines`, whole lines of it where they fit in one piece. Waits for a

@@ -1,15 +1,13 @@
 #include "proxy/server/log_writer.h"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <condition_variable>
-#include <csignal>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "proxy/event/signals.h"
 #include "proxy/server/log.h"
 #include "proxy/server/log_output.h"
 
@@ -83,8 +81,8 @@ class LogQueue {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string waiting_;   // whole lines
-  uint64_t unsaid_ = 0;   // lines lost of which no line tells yet
+  std::string waiting_;  // whole lines
+  uint64_t unsaid_ = 0;  // lines lost of which no line tells yet
   bool ending_ = false;
   bool finished_ = false;
   std::atomic<Clock::time_point> give_up_at_{Clock::time_point::max()};
@@ -101,18 +99,13 @@ void make_current(std::shared_ptr<LogQueue> queue) {
   current = std::move(queue);
 }
 
-// Signals are the main thread's.
-void run_without_signals(const std::shared_ptr<LogQueue>& queue) {
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  queue->run();
-}
-
 }  // namespace
 
 LogWriter::LogWriter(int fd) : queue_(std::make_shared<LogQueue>(LogOutput::share(fd))) {
-  std::thread([queue = queue_] { run_without_signals(queue); }).detach();
+  std::thread([queue = queue_] {
+    event::leave_signals_to_main_thread();
+    queue->run();
+  }).detach();
   make_current(queue_);
 }
 

@@ -67,8 +67,8 @@ int act(const UsageError& command) {
   return kExitUsage;
 }
 
-// What is closed of 0, 1 and 2 would be the number of the next file or socket, and what is meant for
-// the log would go there.
+// What is closed of 0, 1 and 2 would be the number of the next file or socket, and what is meant
+// for the log would go there.
 void keep_standard_descriptors() {
   int fd = 0;
   do {

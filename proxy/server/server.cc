@@ -108,6 +108,9 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow (ulimit -f) is an error like any other
 
+  // Before the admin listener, whose metrics are collected on a thread of its own.
+  registry_.process().buffered_memory = net::buffered_memory;
+  registry_.process().lost_log_lines = lost_log_lines;
   const config::Config& settings = snapshot_->config;
   config::about_setting("access_log.path",
                         [&] { access_log_ = std::make_unique<AccessLog>(settings.access_log); });
@@ -155,8 +158,6 @@ ReloadReport Server::put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls)
   Applied applied = topology_->apply(snapshot, addresses, std::move(tls));
   snapshot_ = std::move(snapshot);
   registry_.process().last_reload_success_ms.set(wall_ms());
-  registry_.process().buffered_memory = net::buffered_memory;
-  registry_.process().lost_log_lines = lost_log_lines;
   registry_.process().memory_budget.set(static_cast<int64_t>(snapshot_->config.memory_budget));
   hand_out(std::move(applied.plans));
   names_.follow(snapshot_->config, std::move(addresses));

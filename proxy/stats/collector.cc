@@ -24,6 +24,15 @@ static Labels labels_of(const Snapshot::Server& server) {
 static Labels labels_of(const Snapshot::Queue& queue) {
   return {{"upstream", queue.upstream}};
 }
+static bool is_unused(const Snapshot::Listener&) {
+  return false;
+}
+static bool is_unused(const Snapshot::Server& server) {
+  return server.stats->connections_opened.value() == 0;
+}
+static bool is_unused(const Snapshot::Queue&) {
+  return false;
+}
 
 namespace {
 

@@ -52,6 +52,12 @@ class Histogram {
   }
   uint64_t bucket(size_t at) const { return buckets_[at].value(); }
   uint64_t sum() const { return sum_.value(); }
+  bool empty() const {
+    for (const Counter& bucket : buckets_) {
+      if (bucket.value() != 0) return false;
+    }
+    return true;
+  }
 
   // Adds what another histogram has counted.
   void merge(const Histogram& other) {

@@ -16,6 +16,8 @@ namespace berth::stats {
 
 // All families that take their labels and their numbers from the same objects: listeners, servers
 // or queues. `Item` has `stats`, a pointer to counters of type `Stats`, and labels_of(item).
+// is_unused(item): it has nothing to tell yet, so zeros of reasons and empty histograms are left
+// out.
 template <class Item, class Stats>
 class Side {
  public:
@@ -34,7 +36,11 @@ class Side {
   template <class Bounds>
   void histogram(std::string name, std::string help, Histogram<Bounds> Stats::*field) {
     auto& family = out_.histogram(std::move(name), std::move(help));
-    for (const Item& item : items_) add_histogram(family, labels_of(item), (*item.stats).*field);
+    for (const Item& item : items_) {
+      const Histogram<Bounds>& histogram = (*item.stats).*field;
+      if (is_unused(item) && histogram.empty()) continue;
+      add_histogram(family, labels_of(item), histogram);
+    }
   }
 
   // One series for each value of one more label.
@@ -54,10 +60,11 @@ class Side {
   void reasons(std::string name, std::string help, ReasonUse use, ReasonCounters Stats::*field) {
     auto& family = out_.counter(std::move(name), std::move(help));
     for (const Item& item : items_) {
+      const bool unused = is_unused(item);
       for (size_t at = 0; at < kCloseReasonCount; ++at) {
         const auto reason = static_cast<CloseReason>(at);
         const Counter& counter = ((*item.stats).*field)[at];
-        if (counter.value() == 0 && !occurs(reason, use)) continue;
+        if (counter.value() == 0 && (unused || !occurs(reason, use))) continue;
         add_value(family, with(labels_of(item), "reason", info(reason).label), counter);
       }
     }

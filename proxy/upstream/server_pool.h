@@ -95,8 +95,7 @@ class ServerPool final : private event::TurnTask,
   void on_closed(UpstreamConnection& connection, ConnectionState before, ClosingConnection closing);
   // `security`: nullptr without TLS.
   void on_connected(Duration took, const net::Security* security);
-  void on_connect_failed(CloseReason reason, std::string_view detail, TimePoint began,
-                         Trial trial);
+  void on_connect_failed(CloseReason reason, std::string_view detail, TimePoint began, Trial trial);
   void on_response(uint16_t status, Duration waited);
   void on_idle_limit(const IdleLimit& limit);
   // The server closed a connection that was idle, or that turned out to have been closed when it

@@ -1,5 +1,5 @@
-// Whether the last that was heard of a server was a failure, so that the first one and the end of it
-// can be told.
+// Whether the last that was heard of a server was a failure, so that the first one and the end of
+// it can be told.
 #pragma once
 
 #include <atomic>

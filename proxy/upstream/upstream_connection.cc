@@ -92,7 +92,8 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   // A server that speaks or hangs up before it is asked.
   if ((ready.readable || ready.peer_closed) && transport_->probe() != net::Probe::Quiet) {
     const CloseReason reason = why_it_speaks_first();
-    connect_failed(reason);
+    const std::string detail(transport_->failure_detail());
+    connect_failed(reason, detail);
     fail(reason);
     return;
   }
@@ -365,7 +366,8 @@ void UpstreamConnection::check_idle() {
       break;
     case net::Probe::Reset:
       server_end_ = ServerEnd::Gone;
-      close(CloseReason::ServerResetIdle);
+      close(transport_->refused() != CloseReason::None ? transport_->refused()
+                                                       : CloseReason::ServerResetIdle);
       break;
   }
   pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0);

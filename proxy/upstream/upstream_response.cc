@@ -59,6 +59,8 @@ void UpstreamConnection::read_response() {
 CloseReason UpstreamConnection::why_it_speaks_first() {
   std::array<char, 64> bytes;
   const net::IoResult got = transport_->read(bytes.data(), bytes.size());
+  const CloseReason refused = transport_->refused();
+  if (refused != CloseReason::None) return refused;
   const bool http2 =
       got.status == net::IoStatus::Ok && http::begins_with_settings({bytes.data(), got.bytes});
   return http2 ? CloseReason::ServerSpeaksHttp2 : CloseReason::BytesWhileIdle;

@@ -280,7 +280,8 @@ TEST_F(SlowClient, BelowARateThatEmptiesTheBufferInTimeADownloadLosesItsConnecti
     say_on();
   }
   EXPECT_LT(seconds, 60);
-  EXPECT_GE(seconds, 19);
+  // It has 10 s to spare, and loses half a second in each.
+  EXPECT_GE(seconds, 15);
   EXPECT_TRUE(stage.server(0).hung_up());
   EXPECT_EQ(closed(CloseReason::SendTooSlow), 1U);
 }

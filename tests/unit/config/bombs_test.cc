@@ -98,7 +98,7 @@ TEST(ConfigBombs, TooLarge) {
   EXPECT_TRUE(load_text(good + std::string(YamlTree::kMaxBytes - good.size(), '.')).ok());
   EXPECT_TRUE(mentions(load_text(good + std::string(YamlTree::kMaxBytes - good.size() + 1, '.')),
                        "too large"));
-  EXPECT_TRUE(mentions(load_file("/dev/zero"), "too large"));
+  EXPECT_TRUE(mentions(load_file("/dev/zero"), "Not a file"));
 }
 
 }  // namespace

@@ -22,14 +22,14 @@ struct Meeting {
   const CertificateFiles* ours = nullptr;     // that Berth shows
 
   CloseReason reason = CloseReason::None;
-  std::string detail;
+  std::string detail = {};
 
   void happen() {
     config::ListenerTls server_settings;
     server_settings.enabled = true;
     server_settings.certificates = {shown.pair};
     if (clients != nullptr) {
-      server_settings.client_certificate = config::ClientCertificate::Require;
+      server_settings.client_certificate = config::ClientCertificate::Required;
       server_settings.client_ca = clients->pair.certificate;
     }
     config::UpstreamTls client_settings;
@@ -73,8 +73,8 @@ bool mentions(const std::string& text, const std::string& part) {
 }
 
 TEST(ServerTlsFailureTest, EachHasItsReasonAndSaysWhatWouldMendIt) {
-  const CertificateFiles authority({.name = "authority"});
-  const CertificateFiles stranger({.name = "stranger"});
+  const CertificateFiles authority({.name = "authority", .authority = true});
+  const CertificateFiles stranger({.name = "stranger", .authority = true});
   const CertificateFiles good({.issuer = &authority});
   const CertificateFiles expired({.valid_until = -60, .issuer = &authority});
   const CertificateFiles early({.valid_from = 3600, .issuer = &authority});
@@ -86,8 +86,10 @@ TEST(ServerTlsFailureTest, EachHasItsReasonAndSaysWhatWouldMendIt) {
   Meeting name{good, authority, "other.test"};
   name.happen();
   EXPECT_EQ(name.reason, CloseReason::ServerCertificateName);
-  EXPECT_TRUE(mentions(name.detail, "certificate: CN=localhost; asked for: other.test; "
-                                    "tls.server_name")) << name.detail;
+  EXPECT_TRUE(mentions(name.detail,
+                       "certificate: CN=localhost; asked for: other.test; "
+                       "tls.server_name"))
+      << name.detail;
 
   Meeting address{good, authority, "127.0.0.1"};
   address.happen();
@@ -119,8 +121,8 @@ TEST(ServerTlsFailureTest, EachHasItsReasonAndSaysWhatWouldMendIt) {
 }
 
 TEST(ServerTlsFailureTest, AServerThatWantsACertificateIsUnderstoodAfterTheHandshakeToo) {
-  const CertificateFiles authority({.name = "authority"});
-  const CertificateFiles stranger({.name = "stranger"});
+  const CertificateFiles authority({.name = "authority", .authority = true});
+  const CertificateFiles stranger({.name = "stranger", .authority = true});
   const CertificateFiles good({.issuer = &authority});
   const CertificateFiles wrong({.issuer = &stranger});
 

@@ -1,4 +1,5 @@
-// Certificates in files, and a pipe in memory with a Transport at either end: what tests of TLS need.
+// Certificates in files, and a pipe in memory with a Transport at either end: what tests of TLS
+// need.
 #pragma once
 
 #include <openssl/evp.h>
@@ -26,6 +27,7 @@ class CertificateFiles {
     long valid_from = -3600;  // seconds from now
     long valid_until = 30L * 86400;
     const CertificateFiles* issuer = nullptr;  // nullptr: itself
+    bool authority = false;                    // may issue others
   };
 
   CertificateFiles() : CertificateFiles(Options{}) {}
@@ -45,6 +47,12 @@ class CertificateFiles {
                                reinterpret_cast<const unsigned char*>(options.name), -1, -1, 0);
     const CertificateFiles& issuer = options.issuer != nullptr ? *options.issuer : *this;
     X509_set_issuer_name(made, X509_get_subject_name(issuer.certificate_.get()));
+    if (options.authority) {
+      X509_EXTENSION* ca =
+          X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
+      X509_add_ext(made, ca, -1);
+      X509_EXTENSION_free(ca);
+    }
     X509_sign(made, issuer.key_.get(), EVP_sha256());
     write(pair.certificate, [&](std::FILE* file) { PEM_write_X509(file, made); });
     write(pair.key, [&](std::FILE* file) {

@@ -308,9 +308,9 @@ TEST_F(AdminServerTest, CommandsAreNotTakenFromWebPages) {
     EXPECT_TRUE(post(drain, fields).head.starts_with("HTTP/1.1 403 ")) << fields;
   }
   EXPECT_EQ(context_.commands, std::vector<std::string>());
-  for (const char* fields :
-       {"Host: localhost\r\n", "Host: [::1]:9145\r\n", "Host: 10.1.2.3\r\n",
-        "Host: BERTH.internal:9145\r\n", "Host: METRICS.example.org\r\n", "Host: 127.0.0.1:9145\r\nSec-Fetch-Site: none\r\n"}) {
+  for (const char* fields : {"Host: localhost\r\n", "Host: [::1]:9145\r\n", "Host: 10.1.2.3\r\n",
+                             "Host: BERTH.internal:9145\r\n", "Host: METRICS.example.org\r\n",
+                             "Host: 127.0.0.1:9145\r\nSec-Fetch-Site: none\r\n"}) {
     EXPECT_TRUE(post(drain, fields).head.starts_with("HTTP/1.1 200 ")) << fields;
   }
 }
@@ -324,8 +324,10 @@ TEST_F(AdminServerTest, StateIsNotShownUnderAnyName) {
   for (const char* page : {"/config", "/status", "/metrics"}) {
     EXPECT_EQ(ask(page, "evil.example"), "HTTP/1.1 403 ") << page;
     EXPECT_EQ(ask(page, "localhost.evil.example:9145"), "HTTP/1.1 403 ") << page;
-    EXPECT_EQ(ask(page, "metrics.example.org"), "HTTP/1.1 200 ") << page << " is one of admin.hosts";
-    EXPECT_EQ(ask(page, "berth:9145"), "HTTP/1.1 200 ") << page << ", as Prometheus asks in Compose";
+    EXPECT_EQ(ask(page, "metrics.example.org"), "HTTP/1.1 200 ")
+        << page << " is one of admin.hosts";
+    EXPECT_EQ(ask(page, "berth:9145"), "HTTP/1.1 200 ")
+        << page << ", as Prometheus asks in Compose";
     EXPECT_EQ(ask(page, "berth.shop.svc:9145"), "HTTP/1.1 200 ") << page;
     EXPECT_EQ(ask(page, "berth.shop.svc.cluster.local"), "HTTP/1.1 200 ") << page;
   }

@@ -25,6 +25,8 @@ class FakeProcess final : public ProcessSource {
 // One listener, one server, one queue, two workers.
 class CollectorTest : public ::testing::Test {
  protected:
+  CollectorTest() { server->connections_opened.add(); }  // else there is little to tell of it
+
   Exposition scrape() const {
     return parse_exposition(Collector(registry, process, "1.2.3").text());
   }
@@ -173,11 +175,36 @@ TEST_F(CollectorTest, ReasonsAreThoseThatCanOccurThere) {
   EXPECT_EQ(failures,
             (std::set<std::string>{"connect_refused", "connect_timeout", "connect_unreachable",
                                    "connect_failed", "no_local_resources", "server_tls_failed",
-                                   "server_certificate", "server_speaks_http2"}));
+                                   "server_certificate", "server_certificate_name",
+                                   "server_certificate_expired", "server_certificate_not_yet_valid",
+                                   "server_certificate_self_signed", "server_certificate_issuer",
+                                   "server_certificate_chain", "server_wants_certificate",
+                                   "server_speaks_http2"}));
   const auto refused = reasons_shown(all, "berth_client_requests_refused_total");
   EXPECT_TRUE(refused.contains("queue_full"));
   EXPECT_TRUE(refused.contains("header_timeout"));
   EXPECT_FALSE(refused.contains("keepalive_timeout"));
+}
+
+TEST_F(CollectorTest, AServerThatNobodyUsedHasNeitherReasonsNorHistograms) {
+  const auto unused = registry.server("app", "b:1");
+  const std::pair<std::string, std::string> label = {"server", "b:1"};
+  const auto lines = [&] {
+    std::set<std::string> names;
+    for (const auto& [name, family] : scrape()) {
+      for (const Sample& sample : family.samples) {
+        const auto& labels = sample.labels;
+        if (std::find(labels.begin(), labels.end(), label) != labels.end()) names.insert(name);
+      }
+    }
+    return names;
+  };
+  EXPECT_TRUE(lines().contains("berth_upstream_connections_opened_total"));
+  EXPECT_FALSE(lines().contains("berth_upstream_connections_closed_total"));
+  EXPECT_FALSE(lines().contains("berth_upstream_connect_duration_seconds"));
+  unused->connections_opened.add();
+  EXPECT_TRUE(lines().contains("berth_upstream_connections_closed_total"));
+  EXPECT_TRUE(lines().contains("berth_upstream_connect_duration_seconds"));
 }
 
 TEST_F(CollectorTest, EveryReasonIsShownSomewhere) {
@@ -204,7 +231,7 @@ TEST_F(CollectorTest, FreshScrapeIsShort) {
   const Exposition all = scrape();
   size_t samples = 0;
   for (const auto& [name, one] : all) samples += one.samples.size();
-  EXPECT_LT(samples, 480u);
+  EXPECT_LT(samples, 520u);
   EXPECT_EQ(family(all, "berth_client_requests_total").samples.size(), 7u * 5u);
   EXPECT_EQ(family(all, "berth_upstream_requests_total").samples.size(), 5u);
 }
