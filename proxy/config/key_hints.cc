@@ -197,6 +197,57 @@ constexpr std::pair<std::string_view, std::string_view> kOtherWords[] = {
     {"headers", "request_headers"},
 };
 
+// Words whose key is at another place here.
+struct Elsewhere {
+  std::string_view word;
+  std::string_view key;          // its path, in the schema's shape
+  std::string_view value = {};   // that says the same; "": the word's own
+  std::string_view within = {};  // where the word was written; "": anywhere
+};
+constexpr Elsewhere kElsewhere[] = {
+    {"server_name", "routes[].host", "", "listeners"},
+    {"keepalive", "upstreams.*.pool.max_idle"},
+    {"max_conns", "upstreams.*.pool.max_connections"},
+    {"maxconn", "upstreams.*.pool.max_connections"},
+    {"maxqueue", "upstreams.*.pool.queue_size"},
+    {"max_requests", "upstreams.*.pool.keepalive_requests"},
+    {"least_conn", "upstreams.*.balance", "least_requests"},
+    {"leastconn", "upstreams.*.balance", "least_requests"},
+    {"roundrobin", "upstreams.*.balance", "round_robin"},
+    {"random", "upstreams.*.balance", "random_two"},
+    {"ip_hash", "upstreams.*.hash", "{by: client_address}"},
+    {"max_fails", "upstreams.*.ejection.errors"},
+    {"fail_timeout", "upstreams.*.ejection.time"},
+    {"proxy_connect_timeout", "upstreams.*.connect_timeout"},
+    {"proxy_read_timeout", "upstreams.*.response_timeout"},
+    {"proxy_send_timeout", "upstreams.*.idle_timeout"},
+    {"proxy_next_upstream", "upstreams.*.retry"},
+    {"proxy_set_header", "routes[].request_headers.set"},
+    {"header_up", "routes[].request_headers.set"},
+    {"add_header", "routes[].response_headers.set"},
+    {"header_down", "routes[].response_headers.set"},
+    {"proxy_hide_header", "routes[].response_headers.remove"},
+    {"proxy_request_buffering", "upstreams.*.request_body"},
+    {"client_max_body_size", "listeners[].max_body"},
+    {"client_body_timeout", "listeners[].body_timeout"},
+    {"client_header_timeout", "listeners[].header_timeout"},
+    {"large_client_header_buffers", "listeners[].max_head"},
+    {"ssl_certificate", "listeners[].tls.certificates[].certificate"},
+    {"ssl_certificate_key", "listeners[].tls.certificates[].key"},
+    {"ssl_protocols", "listeners[].tls.min_version"},
+    {"ssl_ciphers", "listeners[].tls.ciphers"},
+    {"location", "routes[].path"},
+    {"handle", "routes[].path"},
+    {"reverse_proxy", "routes[].upstream"},
+    {"proxy_pass", "routes[].upstream"},
+    {"use_backend", "routes[].upstream"},
+    {"default_backend", "routes[].upstream"},
+    {"set_real_ip_from", "forwarding.trusted_proxies"},
+    {"real_ip_header", "forwarding.trusted_proxies"},
+    {"worker_processes", "workers"},
+    {"nbthread", "workers"},
+};
+
 constexpr std::string_view kUpstreams = "upstreams.";
 
 std::string_view last_part(std::string_view path) {
@@ -286,6 +337,12 @@ std::string unknown_key_hint(std::string_view key, std::string_view path,
     if (word == key && std::find(known.begin(), known.end(), ours) != known.end()) {
       return "did you mean " + std::string(ours) + "?";
     }
+  }
+  for (const Elsewhere& other : kElsewhere) {
+    if (other.word != key || !path.starts_with(other.within)) continue;
+    std::string hint = "here it is " + readable(other.key, path);
+    if (!other.value.empty()) hint.append(": ").append(other.value);
+    return hint;
   }
   if (const std::string places = right_places(key, path); !places.empty()) {
     return "it belongs in " + places;

@@ -439,6 +439,7 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
   Validator(config, places, diagnostics).run();
   check_balancing(config, places, diagnostics);
   warn_of_races(config, places, diagnostics);
+  warn_of_loops(config, places, diagnostics);
 }
 
 }  // namespace berth::config

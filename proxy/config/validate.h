@@ -29,6 +29,9 @@ void validate(const Config& config, const Places& places, Diagnostics& diagnosti
 // undo each other. Warnings only.
 void warn_of_races(const Config& config, const Places& places, Diagnostics& diagnostics);
 
+// Adds warnings about servers that are a listener of this very configuration.
+void warn_of_loops(const Config& config, const Places& places, Diagnostics& diagnostics);
+
 // The part of `validate` about who gets a request: backups, hash, sticky.
 void check_balancing(const Config& config, const Places& places, Diagnostics& diagnostics);
 

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "proxy/config/foreign.h"
 #include "proxy/config/utf8.h"
 #include "proxy/config/yaml_hints.h"
 
@@ -136,6 +137,13 @@ class Builder : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+bool complain_if_foreign(std::string_view text, Diagnostics& diagnostics) {
+  std::optional<Foreign> foreign = recognise_foreign(text);
+  if (!foreign) return false;
+  diagnostics.error({foreign->line, 1}, std::move(foreign->complaint));
+  return true;
+}
+
 }  // namespace
 
 std::string_view describe(const YamlNode& node) {
@@ -168,9 +176,12 @@ YamlTree::YamlTree(std::string_view text, Diagnostics& diagnostics) {
     while (parser.HandleNextDocument(builder)) {
     }
     root_ = builder.root();
+    const bool lines = root_ != nullptr && root_->kind == YamlNode::Kind::Scalar;
+    if (lines && complain_if_foreign(text, diagnostics)) root_ = nullptr;
   } catch (const Refused& refused) {
     diagnostics.error(refused.mark, refused.complaint);
   } catch (const YAML::Exception& e) {
+    if (complain_if_foreign(text, diagnostics)) return;
     const Mark mark = to_mark(e.mark);
     diagnostics.error(mark, explain_syntax_error(text, mark, e.msg));
   } catch (const std::exception& e) {

@@ -88,6 +88,18 @@ UniqueFd listen_on(const Address& address, int backlog, uint32_t unix_mode) {
   return fd;
 }
 
+bool is_taken(const Address& address) {
+  const UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return false;
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  sockaddr_storage storage;
+  const socklen_t length = address.to_sockaddr(storage);
+  return ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&storage), length) != 0 &&
+         errno == EADDRINUSE;
+}
+
 Listener::Listener(event::Loop& loop, UniqueFd fd, AcceptHandler& handler)
     : loop_(loop), fd_(std::move(fd)), handler_(handler), first_reserved_(first_reserved()) {
   // Level-triggered: what one turn leaves in the backlog, the next one reports.

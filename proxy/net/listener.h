@@ -19,6 +19,10 @@ namespace berth::net {
 // the address and what to do.
 UniqueFd listen_on(const Address& address, int backlog, uint32_t unix_mode);
 
+// Whether something else than another listener of this user's own, such as a running Berth, is in
+// the way of listening at a TCP address.
+bool is_taken(const Address& address);
+
 class AcceptHandler {
  public:
   // Not attached yet.

@@ -19,6 +19,7 @@
 #include "proxy/server/disk_spool.h"
 #include "proxy/server/inventory.h"
 #include "proxy/server/names.h"
+#include "proxy/server/port_check.h"
 #include "proxy/server/version.h"
 
 namespace berth::server {
@@ -300,6 +301,7 @@ int run_check(const Check& check, std::ostream& out, std::ostream& err) {
   TlsPlan::load(result, std::make_shared<const net::TicketKeys>());
   check_spool_folder(result);
   check_access_log(result);
+  check_ports(result);
   for (const config::Diagnostic& diagnostic : result.diagnostics) {
     err << to_string(diagnostic, check.file) << '\n';
   }

@@ -38,11 +38,24 @@ TlsPlan::TlsPlan(const config::Config& config, const TicketKeysPtr& ticket_keys,
       return nullptr;
     }
   };
+  // Each file is named that cannot be read, and not only the first.
+  const auto readable = [&](const std::string& section, const std::string& key,
+                            const std::string& path) {
+    return path.empty() || attempt(section, [&] { return &files.read(path, key); }) != nullptr;
+  };
   for (size_t i = 0; i < config.listeners.size(); ++i) {
     const config::Listener& listener = config.listeners[i];
     std::shared_ptr<const net::TlsServer>& server = servers_.emplace_back();
     if (!listener.tls.enabled) continue;
     const std::string section = "listeners[" + std::to_string(i) + "].tls";
+    bool all = readable(section, "client_ca", listener.tls.client_ca);
+    for (size_t p = 0; p < listener.tls.certificates.size(); ++p) {
+      const config::Certificate& pair = listener.tls.certificates[p];
+      const std::string prefix = "certificates[" + std::to_string(p) + "].";
+      all &= readable(section, prefix + "certificate", pair.certificate);
+      all &= readable(section, prefix + "key", pair.key);
+    }
+    if (!all) continue;
     server = attempt(section, [&] {
       return std::make_shared<const net::TlsServer>(
           net::TlsServer::Options{.settings = listener.tls,
@@ -60,9 +73,13 @@ TlsPlan::TlsPlan(const config::Config& config, const TicketKeysPtr& ticket_keys,
     Client& client = clients_.emplace_back();
     if (!upstream.tls.enabled) continue;
     client.server_name = upstream.tls.server_name;
-    client.tls = attempt("upstreams." + upstream.name + ".tls", [&] {
-      return std::make_shared<const net::TlsClient>(upstream.tls, files);
-    });
+    const std::string section = "upstreams." + upstream.name + ".tls";
+    bool all = readable(section, "ca", upstream.tls.verify ? upstream.tls.ca : std::string());
+    all &= readable(section, "certificate", upstream.tls.certificate);
+    all &= readable(section, "key", upstream.tls.key);
+    if (!all) continue;
+    client.tls = attempt(
+        section, [&] { return std::make_shared<const net::TlsClient>(upstream.tls, files); });
   }
 }
 

@@ -120,5 +120,24 @@ TEST(ConfigRaces, AFloodOfWarningsIsNoError) {
   EXPECT_EQ(result.diagnostics.back().message, "49 more like these are not shown");
 }
 
+TEST(ConfigLoops, AServerThatIsAListener) {
+  const auto loop = [](const std::string& listener, const std::string& server) {
+    const auto all = warnings("listeners: [{address: '" + listener +
+                              "'}]\nupstreams: {app: {servers: ['" + server + "']}}\n");
+    return all == Strings{"2:29: warning: server " + server +
+                          " is Berth itself: listeners[0] (name the address of the app)"};
+  };
+  EXPECT_TRUE(loop("127.0.0.1:3000", "127.0.0.1:3000"));
+  EXPECT_TRUE(loop(":3000", "127.0.0.1:3000"));
+  EXPECT_TRUE(loop("0.0.0.0:3000", "localhost:3000"));
+  EXPECT_TRUE(loop("[::]:3000", "[::1]:3000"));
+  EXPECT_TRUE(loop("127.0.0.1:3000", "localhost:3000"));
+  EXPECT_TRUE(loop("unix:/run/a", "unix:/run/a"));
+  EXPECT_FALSE(loop(":3000", "127.0.0.1:3001"));
+  EXPECT_FALSE(loop(":3000", "10.0.0.1:3000")) << "another machine, as far as one can see";
+  EXPECT_FALSE(loop("127.0.0.2:3000", "127.0.0.1:3000"));
+  EXPECT_FALSE(loop("unix:/run/a", "unix:/run/b"));
+}
+
 }  // namespace
 }  // namespace berth::config

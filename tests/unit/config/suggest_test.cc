@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -79,6 +80,65 @@ TEST(ConfigSuggest, KnowsOtherProgramsWords) {
   EXPECT_EQ(unknown_key_hint("location", "routes[0]", kRoute), "did you mean path?");
   EXPECT_EQ(unknown_key_hint("maxconn", "upstreams.app.pool", kKeys),
             "did you mean max_connections?");
+}
+
+TEST(ConfigSuggest, KnowsWhereOtherProgramsWordsBelong) {
+  EXPECT_EQ(unknown_key_hint("keepalive", "upstreams.app", {}),
+            "here it is upstreams.app.pool.max_idle");
+  EXPECT_EQ(unknown_key_hint("least_conn", "upstreams.app", {}),
+            "here it is upstreams.app.balance: least_requests");
+  EXPECT_EQ(unknown_key_hint("server_name", "listeners[0]", {}), "here it is routes[].host");
+  EXPECT_EQ(unknown_key_hint("server_name", "upstreams.app", {}),
+            "it belongs in upstreams.app.tls");
+  const std::vector<std::string>& keys = all_keys();
+  for (const std::string_view word : {"keepalive",
+                                      "max_conns",
+                                      "maxconn",
+                                      "maxqueue",
+                                      "max_requests",
+                                      "least_conn",
+                                      "leastconn",
+                                      "roundrobin",
+                                      "random",
+                                      "ip_hash",
+                                      "max_fails",
+                                      "fail_timeout",
+                                      "proxy_connect_timeout",
+                                      "proxy_read_timeout",
+                                      "proxy_send_timeout",
+                                      "proxy_next_upstream",
+                                      "proxy_set_header",
+                                      "header_up",
+                                      "add_header",
+                                      "header_down",
+                                      "proxy_hide_header",
+                                      "proxy_request_buffering",
+                                      "client_max_body_size",
+                                      "client_body_timeout",
+                                      "client_header_timeout",
+                                      "large_client_header_buffers",
+                                      "ssl_certificate",
+                                      "ssl_certificate_key",
+                                      "ssl_protocols",
+                                      "ssl_ciphers",
+                                      "location",
+                                      "handle",
+                                      "reverse_proxy",
+                                      "proxy_pass",
+                                      "use_backend",
+                                      "default_backend",
+                                      "set_real_ip_from",
+                                      "real_ip_header",
+                                      "worker_processes",
+                                      "nbthread"}) {
+    std::string hint = unknown_key_hint(word, "", {});
+    ASSERT_TRUE(hint.starts_with("here it is ")) << word << ": " << hint;
+    hint = hint.substr(11, hint.find(": ") - 11);
+    if (const size_t name = hint.find("NAME"); name != std::string::npos)
+      hint.replace(name, 4, "*");
+    EXPECT_NE(std::find(keys.begin(), keys.end(), hint), keys.end())
+        << word << ": there is no key " << hint;
+  }
 }
 
 TEST(ConfigSuggest, ListsTheKeysWhereThereAreFew) {

@@ -1,13 +1,17 @@
 #include "proxy/server/cli.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <vector>
 
+#include "proxy/base/unique_fd.h"
 #include "proxy/config/loader.h"
+#include "proxy/net/address.h"
 #include "proxy/server/cli_help.h"
 #include "proxy/server/cli_table.h"
 #include "proxy/server/config_reference.h"
@@ -262,6 +266,43 @@ TEST(CliCheck, AMissingFile) {
   EXPECT_EQ(err.str(),
             "/nonexistent.yaml: error: cannot be read: No such file or directory\n"
             "/nonexistent.yaml: 1 error\n");
+}
+
+TEST(CliCheck, EachFileThatIsMissingIsNamed) {
+  const TemporaryFile file(
+      "listeners:\n"
+      "  - address: 127.0.0.1:0\n"
+      "    tls: {certificates: [{certificate: /no/a.crt, key: /no/a.key}, {certificate: /no/b.crt, "
+      "key: /no/b.key}]}\n"
+      "upstreams: {app: {servers: [a:1], tls: {ca: /no/ca, certificate: /no/c.crt, key: "
+      "/no/c.key}}}"
+      "\n");
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_check({file.path(), false}, out, err), kExitUsage);
+  for (const char* path :
+       {"/no/a.crt", "/no/a.key", "/no/b.crt", "/no/b.key", "/no/ca", "/no/c.crt", "/no/c.key"}) {
+    EXPECT_NE(err.str().find(std::string(path) + " cannot be read"), std::string::npos)
+        << path << "\n"
+        << err.str();
+  }
+}
+
+TEST(CliCheck, APortThatIsTakenIsAWarning) {
+  const UniqueFd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in place{};
+  place.sin_family = AF_INET;
+  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(other.get(), reinterpret_cast<sockaddr*>(&place), sizeof place), 0);
+  ASSERT_EQ(::listen(other.get(), 1), 0);
+  const std::string address = net::Address::of_socket(other.get()).to_string();
+  const TemporaryFile file("listeners: [{address: '" + address +
+                           "'}]\nupstreams: {app: {servers: ['127.0.0.1:1']}}\n");
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_check({file.path(), false}, out, err), 0);
+  EXPECT_EQ(err.str(), file.path() + ":1:23: warning: another process listens at " + address +
+                           " (Berth would not start now)\n");
 }
 
 TEST(CliLoad, FromAFileAndFromFlags) {
