@@ -133,7 +133,15 @@ Parsed parse_any(std::string_view text) {
   if (host.find_first_not_of("0123456789.") == std::string_view::npos) {
     return refuse(text, "is not an IPv4 address", "four numbers from 0 to 255");
   }
-  if (!is_host_name(host)) return refuse(text, "has a wrong host name");
+  const bool service = host.find("._tcp") != std::string_view::npos ||
+                       host.find("._udp") != std::string_view::npos;
+  if (host.starts_with('_') && service) {
+    return refuse(text, "has the name of an SRV record, which Berth does not ask for",
+                  "name a host and its port; all addresses of the host are servers");
+  }
+  // The last dot says that the name is complete: no search domain is to be tried (RFC 1034).
+  const std::string_view name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
+  if (!is_host_name(name)) return refuse(text, "has a wrong host name");
   address.kind = AddressKind::HostName;
   address.host = std::string(host);
   std::transform(address.host.begin(), address.host.end(), address.host.begin(),

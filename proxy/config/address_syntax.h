@@ -16,7 +16,7 @@ enum class AddressKind : uint8_t {
   AnyHost,   // ":8080": every address of this machine, IPv4 and IPv6
   Ipv4,      // "127.0.0.1:8080"
   Ipv6,      // "[::1]:8080"
-  HostName,  // "app.internal:3000"
+  HostName,  // "app.internal:3000"; "app.internal.:3000" is not looked for in search domains
   Unix,      // "unix:/run/app.sock"
 };
 

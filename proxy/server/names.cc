@@ -3,17 +3,27 @@
 #include <event2/event.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 
 #include "proxy/config/address_syntax.h"
 #include "proxy/config/setting_error.h"
+#include "proxy/event/signals.h"
 #include "proxy/server/log.h"
 
 namespace berth::server {
 
 namespace {
 
-// After a failure; twice as long after each one that follows.
+// How long the start waits for all names together.
+constexpr auto kPatience = std::chrono::seconds(2);
+// After a failure while no address is known.
+constexpr Duration kUnknownAgainAfter = std::chrono::seconds(1);
+// After any other failure; twice as long after each one that follows.
 constexpr Duration kAgainAfter = std::chrono::seconds(5);
 constexpr Duration kAgainAtMost = std::chrono::minutes(1);
 
@@ -43,6 +53,47 @@ std::vector<net::Address> merged(const std::vector<net::Address>& before,
     if (!contains(out, address)) out.push_back(address);
   }
   return out;
+}
+
+// What a thread finds out about names while the start waits for it.
+struct Findings {
+  std::mutex mutex;
+  std::condition_variable changed;
+  AddressTable found;
+  std::map<std::string, std::string> errors;  // by name
+  bool complete = false;
+};
+
+void find_all(const std::shared_ptr<Findings>& findings,
+              const std::vector<config::Endpoint>& servers, const config::Resolver& settings) {
+  for (const config::Endpoint& server : servers) {
+    std::vector<net::Address> addresses;
+    std::string error;
+    try {
+      addresses = resolve_server(server, settings);
+    } catch (const std::runtime_error& e) {
+      error = e.what();
+    }
+    const std::lock_guard lock(findings->mutex);
+    if (error.empty()) {
+      findings->found[server.text()] = std::move(addresses);
+    } else {
+      findings->errors[server.text()] = std::move(error);
+    }
+  }
+  const std::lock_guard lock(findings->mutex);
+  findings->complete = true;
+  findings->changed.notify_one();
+}
+
+std::vector<config::Endpoint> names_in(const config::Config& config) {
+  std::vector<config::Endpoint> names;
+  for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      if (server.address.is(config::AddressKind::HostName)) names.push_back(server.address);
+    }
+  }
+  return names;
 }
 
 }  // namespace
@@ -101,6 +152,41 @@ AddressTable Names::resolve(const config::Config& config) const {
   return table;
 }
 
+AddressTable Names::resolve_at_start(const config::Config& config) const {
+  if (!config.resolver.enabled) return resolve(config);
+  AddressTable table;
+  for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Server& server : upstream.servers) {
+      const bool name = server.address.is(config::AddressKind::HostName);
+      if (!name) table[server.address.text()] = {net::Address::of(server.address)};
+    }
+  }
+  const std::vector<config::Endpoint> names = names_in(config);
+  if (names.empty()) return table;
+  const auto findings = std::make_shared<Findings>();
+  // Left behind if a name server does not answer: nothing can call it back.
+  std::thread([findings, names, settings = config.resolver] {
+    event::leave_signals_to_main_thread();
+    find_all(findings, names, settings);
+  }).detach();
+  std::unique_lock lock(findings->mutex);
+  findings->changed.wait_for(lock, kPatience, [&] { return findings->complete; });
+  for (const config::Endpoint& name : names) {
+    const std::string& text = name.text();
+    if (table.contains(text)) continue;
+    std::vector<net::Address>& addresses = table[text];
+    if (const auto found = findings->found.find(text); found != findings->found.end()) {
+      addresses = found->second;
+      continue;
+    }
+    const auto error = findings->errors.find(text);
+    log_warn("names", text, " is not known yet: ",
+             error != findings->errors.end() ? error->second : "no answer from a name server",
+             "; it is asked for again, and its requests are answered with 503 until then");
+  }
+  return table;
+}
+
 std::vector<net::Address> Names::resolve(const config::Endpoint& server,
                                          const config::Resolver& settings) const {
   if (!server.is(config::AddressKind::HostName)) return {net::Address::of(server)};
@@ -145,15 +231,19 @@ void Names::update(Followed& name, const net::Resolution& found) {
   std::vector<net::Address>& known = table_[name.text];
   if (found.addresses.empty()) {
     count(stats::NameResult::Failed);
-    if (name.failures == 0) {
+    if (name.failures == 0 && !known.empty()) {
       log_warn("names", name.text, ": ", found.error, "; it keeps ", listed(known));
     }
-    const Duration again = kAgainAfter * (1 << std::min(name.failures++, 4U));
+    const Duration usual = kAgainAfter * (1 << std::min(name.failures, 4U));
+    const Duration again = known.empty() ? kUnknownAgainAfter : usual;
+    ++name.failures;
     name.ask_in(
         std::clamp<Duration>(std::min(again, kAgainAtMost), settings_.min_ttl, settings_.max_ttl));
     return;
   }
-  if (name.failures > 0) log_info("names", name.text, " is resolved again");
+  if (name.failures > 0 && !known.empty()) {
+    log_info("names", name.text, " is resolved again");
+  }
   name.failures = 0;
   name.ask_in(std::clamp<Duration>(found.ttl, settings_.min_ttl, settings_.max_ttl));
   std::vector<net::Address> now = merged(known, found);
@@ -162,7 +252,11 @@ void Names::update(Followed& name, const net::Resolution& found) {
     return;
   }
   count(stats::NameResult::Changed);
-  log_info("names", name.text, " is ", listed(now), " now; it was ", listed(known));
+  if (known.empty()) {
+    log_info("names", name.text, " is ", listed(now));
+  } else {
+    log_info("names", name.text, " is ", listed(now), " now; it was ", listed(known));
+  }
   known = std::move(now);
   observer_.on_names_changed();
 }

@@ -40,9 +40,12 @@ class Names {
   // known, new ones by asking, which blocks. Throws config::SettingError if a new one has none.
   // Changes nothing.
   AddressTable resolve(const config::Config& config) const;
+  // The same for the start: where names are followed, one that cannot be resolved within kPatience
+  // has no addresses yet, and the log says so; its upstream waits, and nothing else does.
+  AddressTable resolve_at_start(const config::Config& config) const;
   // From now on follows the names of this configuration, beginning with `table`.
   void follow(const config::Config& config, AddressTable table);
-  // The newest addresses of each server, by its text in the configuration.
+  // The newest addresses of each server, by its text in the configuration; none: not known yet.
   const AddressTable& table() const { return table_; }
 
  private:

@@ -131,7 +131,7 @@ Server::Server(const Run& command, Loaded loaded, std::shared_ptr<net::TicketKey
   spool_.configure(settings.spool, config::about_setting("spool.path", [&] {
                      return find_spool_folder(settings.spool);
                    }));
-  put_in_effect(snapshot_, std::move(loaded.tls));
+  put_in_effect(snapshot_, std::move(loaded.tls), names_.resolve_at_start(settings));
   loop_.runtime().arm(ticket_keys_timer_, net::TicketKeys::kPeriod);
   for (const auto& worker : workers_) worker->start(peers_);
   event::SignalHandler& handler = *this;
@@ -153,8 +153,8 @@ int Server::run() {
   return 0;
 }
 
-ReloadReport Server::put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls) {
-  AddressTable addresses = names_.resolve(snapshot->config);
+ReloadReport Server::put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls,
+                                   AddressTable addresses) {
   Applied applied = topology_->apply(snapshot, addresses, std::move(tls));
   snapshot_ = std::move(snapshot);
   registry_.process().last_reload_success_ms.set(wall_ms());
@@ -230,10 +230,11 @@ void Server::reload() {
         "access_log.path", [&] { return access_log_->open_for(loaded.result.config->access_log); });
     std::string spool_folder = config::about_setting(
         "spool.path", [&] { return find_spool_folder(loaded.result.config->spool); });
+    AddressTable addresses = names_.resolve(*loaded.result.config);
     report = put_in_effect(
         config::make_snapshot(std::move(*loaded.result.config), snapshot_->generation + 1,
                               command_.file, std::chrono::system_clock::now()),
-        std::move(loaded.tls));
+        std::move(loaded.tls), std::move(addresses));
     spool_.configure(snapshot_->config.spool, std::move(spool_folder));
     access_log_->configure(snapshot_->config.access_log, std::move(log_file));
   } catch (const config::SettingError& error) {

@@ -12,7 +12,9 @@ namespace {
 // The name that a server's certificate is to be for.
 std::string host_of(const config::Server& server) {
   const config::AddressSyntax* address = server.address.syntax();
-  return address != nullptr ? address->host : std::string();
+  std::string host = address != nullptr ? address->host : std::string();
+  if (host.ends_with('.')) host.pop_back();  // no certificate has it
+  return host;
 }
 
 [[noreturn]] void fail(config::Level, const std::string& setting, const std::string& what) {

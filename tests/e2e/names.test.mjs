@@ -60,6 +60,34 @@ scenario('servers come and go with the answers of the name server; the others ke
   assert.deepEqual((await berth.status()).upstreams[0].servers.map((one) => one.address), [`127.0.0.3:${port}`, `127.0.0.4:${port}`]);
 });
 
+for (const how of ['silent', 'broken', undefined]) {
+  scenario(`a name server that is ${how ?? 'ignorant'} at start keeps only its own upstream waiting`, async (s) => {
+    const dns = await names(s);
+    const { all, port } = await pods(s, 1);
+    const other = await s.origin((request, response) => response.end('other'));
+    if (how) dns.names.set('app.test', how);
+    const given = settings(dns, port);
+    given.upstreams.other = { servers: [other.address] };
+    given.routes = [{ upstream: 'app' }, { path: '/other', upstream: 'other' }];
+    const berth = await s.berth(given);
+    assert.match(berth.stderr, /warn names: app\.test:\d+ is not known yet: .*; it is asked for again/);
+    assert.equal((await s.request(berth, { path: '/other' })).body, 'other');
+    assert.equal((await s.request(berth)).status, 503);
+    assert.equal((await berth.status()).upstreams.length, 2);
+    dns.set('app.test', ips(all));
+    await until(async () => (await s.request(berth)).status === 200, 'the name is known');
+    assert.match(berth.stderr, /info names: app\.test:\d+ is 127\.0\.0\.2:\d+\n/);
+  });
+}
+
+scenario('the last dot of a complete name', async (s) => {
+  const dns = await names(s);
+  const { all, port } = await pods(s, 1);
+  dns.set('app.test', ips(all));
+  const berth = await s.berth({ ...settings(dns, port), ...config(`app.test.:${port}`, { resolver: { nameservers: [dns.address], min_ttl: '100ms', max_ttl: '200ms' } }) });
+  assert.equal((await s.request(berth)).status, 200);
+});
+
 scenario('a name that is not resolved any more keeps its last addresses', async (s) => {
   const dns = await names(s);
   const { all, port } = await pods(s, 2);
