@@ -35,7 +35,7 @@ threaded_sources := $(shell grep -l Threaded /dev/null $(filter tests/unit/%,$(t
   $(filter-out %_test.cc,$(filter tests/unit/%,$(test_sources)))
 fuzz_sources := $(wildcard tests/fuzz/*_fuzz.cc)
 
-packages := libevent_core libevent_extra libssl libcrypto yaml-cpp prometheus-cpp-core zlib libnghttp2
+packages := libevent_core libevent_extra libssl libcrypto yaml-cpp prometheus-cpp-core zlib libnghttp2 libcares
 test_packages := gtest_main gtest
 # libevent_pthreads.pc also names the whole of libevent, which repeats libevent_core and libevent_extra.
 libs = $(shell pkg-config --libs $(packages)) -levent_pthreads

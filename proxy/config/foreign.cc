@@ -29,11 +29,12 @@ bool is_nginx(std::string_view line, std::string_view word) {
 }
 
 // "reverse_proxy localhost:3000", "example.com {"
-bool is_caddy(std::string_view line, std::string_view word) {
+bool is_caddy(std::string_view line, std::string_view word, bool indented) {
   static constexpr std::string_view kLines[] = {"reverse_proxy", "file_server", "tls", "encode"};
   const bool has_value = line.size() > word.size();
   return (has_value && is_one_of(word, kLines)) ||
-         (line.ends_with(" {") && line.find(':') == std::string_view::npos);
+         (line.ends_with(" {") && !indented && line.front() != '-' &&
+          line.find(':') == std::string_view::npos);
 }
 
 // "frontend www", "backend app"; at the beginning of the line
@@ -49,8 +50,9 @@ std::string_view whose(std::string_view raw) {
   const std::string_view word = line.substr(0, line.find_first_of(" \t"));
   if (line.empty() || line.front() == '#' || word.find(':') != std::string_view::npos) return {};
   if (is_nginx(line, word)) return "nginx";
-  if (raw.front() == line.front() && is_haproxy(line, word)) return "HAProxy";
-  if (is_caddy(line, word)) return "Caddy";
+  const bool indented = raw.front() != line.front();
+  if (!indented && is_haproxy(line, word)) return "HAProxy";
+  if (is_caddy(line, word, indented)) return "Caddy";
   return {};
 }
 

@@ -83,7 +83,7 @@ std::string Reader::map_hint(const YamlNode& node) const {
     const size_t colon = node.text.find(':');
     const bool glued = colon != std::string::npos && colon != 0 && colon + 1 < node.text.size();
     if (!glued) return "write 'key: value' lines below it";
-    return "YAML wants a blank after the colon: '" + node.text.substr(0, colon) + ": " +
+    return "YAML needs a space after the colon: '" + node.text.substr(0, colon) + ": " +
            node.text.substr(colon + 1, 40) + "'";
   }
   if (node.children.empty() || node.children.front()->kind != YamlNode::Kind::Map) return {};

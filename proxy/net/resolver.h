@@ -1,17 +1,22 @@
-// Host names to addresses by DNS, with the time for which they hold. The only user of evdns.
+// Host names to addresses by DNS, with the time for which they hold. The only user of c-ares.
 #pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
 
 #include <cstdint>
 #include <list>
+#include <map>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "proxy/base/time.h"
 #include "proxy/event/loop.h"
 #include "proxy/net/address.h"
 
-struct evdns_base;
+struct ares_addrinfo;
+struct ares_channeldata;
 
 namespace berth::net {
 
@@ -32,16 +37,15 @@ class ResolveHandler {
   ~ResolveHandler() = default;
 };
 
-// Thread: the loop's.
+// Asks over UDP, and over TCP where an answer does not fit. Thread: the loop's.
 class Resolver {
  public:
-  // `nameservers`: "127.0.0.1:53"; none: those of /etc/resolv.conf. Names in `hosts_file` are not
-  // asked for. `loop` outlives it.
-  Resolver(event::Loop& loop, const std::vector<std::string>& nameservers,
-           std::string hosts_file = "/etc/hosts");
+  // `nameservers`: "127.0.0.1:53"; none: those of /etc/resolv.conf, with its search domains. Names
+  // in /etc/hosts are not asked for. `loop` outlives it. Throws std::runtime_error.
+  Resolver(event::Loop& loop, const std::vector<std::string>& nameservers);
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
-  // What is still open is forgotten. `loop` frees the rest of it in one of its next turns.
+  // What is still open is forgotten.
   ~Resolver();
 
   // Asks for the IPv4 and IPv6 addresses of `host`; they will have `port`. The handler hears of
@@ -51,21 +55,32 @@ class Resolver {
   void forget(ResolveHandler& handler);
 
  private:
+  struct ChannelDeleter {
+    void operator()(ares_channeldata* channel) const;
+  };
+  using Channel = std::unique_ptr<ares_channeldata, ChannelDeleter>;
   struct Ask;
-  static void on_answer(int result, char type, int count, int ttl, void* addresses, void* of);
+  struct Socket;
+
+  Channel make_channel(const char* lookups, const std::vector<std::string>& nameservers);
+  Resolution find_in_hosts(const std::string& host, uint16_t port);
+  static void on_socket_state(void* self, int fd, int readable, int writable);
+  static void on_socket_event(evutil_socket_t fd, short what, void* socket);
+  static void on_timer(evutil_socket_t, short, void* self);
+  static void on_answer(void* question, int status, int, ares_addrinfo* info);
+  void process(int readable, int writable);
   void answered(Ask& ask);
 
   event::Loop& loop_;
-  const std::string hosts_file_;
-  evdns_base* dns_;
-  std::list<Ask*> asks_;  // each lives until its last answer
+  struct event timer_;                              // of c-ares
+  std::map<int, std::unique_ptr<Socket>> sockets_;  // c-ares's, by descriptor
+  std::list<Ask> asks_;                             // open
+  Channel hosts_;                                   // asks /etc/hosts, and answers at once
+  Channel dns_;
 };
 
 // Asks and waits: for start-up.
 Resolution resolve_now(const std::vector<std::string>& nameservers, const std::string& host,
                        uint16_t port);
-
-// The addresses that a file in the format of hosts(5) gives `host`.
-std::vector<Address> find_in_hosts(const std::string& file, std::string_view host, uint16_t port);
 
 }  // namespace berth::net

@@ -1,7 +1,5 @@
 #include "proxy/server/names.h"
 
-#include <event2/event.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -132,12 +130,7 @@ class Names::Followed final : private net::ResolveHandler, private event::TimerH
 Names::Names(event::Loop& loop, stats::ProcessStats& stats, NamesObserver& observer)
     : loop_(loop), stats_(stats), observer_(observer) {}
 
-Names::~Names() {
-  followed_.clear();
-  resolver_.reset();
-  // The loop has ended; what was open is freed in one more turn.
-  event_base_loop(loop_.base(), EVLOOP_NONBLOCK);
-}
+Names::~Names() = default;
 
 AddressTable Names::resolve(const config::Config& config) const {
   AddressTable table;

@@ -143,7 +143,6 @@ Server::~Server() {
   // All threads end before any of them is destroyed: they post to each other.
   for (const auto& worker : workers_) worker->join();
   workers_.clear();
-  // ~Names turns the loop once more: what happens in it is nobody's news any more.
   peers_.clear();
 }
 

@@ -116,7 +116,7 @@ class Server final : public AdminContext,
   DiskSpool spool_;
   LogLimit holder_lines_{std::chrono::seconds(1)};  // of holders that are ended
   std::vector<std::unique_ptr<Worker>> workers_;
-  Names names_;  // behind all that the loop may call: see ~Names
+  Names names_;
   std::unique_ptr<event::Signals> signals_;
   std::optional<ReloadOutcome> last_reload_;
   event::Timer delay_timer_;

@@ -80,6 +80,15 @@ for (const how of ['silent', 'broken', undefined]) {
   });
 }
 
+scenario('more addresses than fit a datagram are asked for over TCP', async (s) => {
+  const dns = await names(s);
+  const { all, port } = await pods(s, 1);
+  dns.set('app.test', [...ips(all), ...Array.from({ length: 150 }, (_, i) => `127.1.0.${i + 1}`)]);
+  const berth = await s.berth(settings(dns, port));
+  assert.equal((await berth.status()).upstreams[0].servers.length, 151);
+  assert.ok(dns.queriesOverTcp > 0);
+});
+
 scenario('the last dot of a complete name', async (s) => {
   const dns = await names(s);
   const { all, port } = await pods(s, 1);
@@ -191,13 +200,19 @@ scenario('resolver: off resolves at start and on reload only; /etc/hosts needs n
   await until(async () => (await answers(s, berth, 3)).join() === '127.0.0.3', 'the new address');
 });
 
-scenario('a name without any address is an error at the start', async (s) => {
+scenario('a name without any address is an error where it is asked for only once, and rejects a reload', async (s) => {
   const dns = await names(s);
-  const berth = new Berth(settings(dns, 80));
+  const once = { resolver: { enabled: false, nameservers: [dns.address] } };
+  const berth = new Berth(settings(dns, 80, once));
   s.client(() => berth.dispose());
   const { code } = await berth.exited;
   assert.equal(code, 1);
   assert.match(berth.stderr, /error start: \S+berth\.yaml:\d+:\d+: error: cannot resolve 'app\.test'/);
+  const { all, port } = await pods(s, 1);
+  dns.set('known.test', ips(all));
+  const running = await s.berth(config(`known.test:${port}`, { resolver: { nameservers: [dns.address] } }));
+  assert.match(await running.reload(settings(dns, port)), /rejected.*cannot resolve 'app\.test'/);
+  assert.equal((await s.request(running)).status, 200);
 });
 
 // --- Names with addresses of both families

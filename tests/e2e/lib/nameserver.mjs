@@ -1,5 +1,15 @@
 // A small DNS server: A and AAAA records that the test changes as it likes.
 import dgram from 'node:dgram';
+import net from 'node:net';
+
+const MOST = 1232;  // bytes of a datagram
+
+// Where the question ends that begins behind the head.
+function questionEnd(query) {
+  let at = 12;
+  while (query[at] !== 0) at += query[at] + 1;
+  return at + 5;
+}
 
 // '::1' and the like: what is left out is zero.
 function ipv6(text) {
@@ -11,15 +21,23 @@ function ipv6(text) {
 export class NameServer {
   names = new Map();   // name: {addresses, ttl}, or 'silent' or 'broken'
   queries = 0;
+  queriesOverTcp = 0;
   #socket = dgram.createSocket('udp4');
+  #tcp = net.createServer((socket) => this.#serve(socket));
 
   async listen() {
     this.#socket.on('message', (query, peer) => {
       ++this.queries;
-      const reply = this.#answer(query);
+      let reply = this.#answer(query);
+      if (reply?.length > MOST) {
+        reply = Buffer.from(reply.subarray(0, questionEnd(query)));
+        reply[2] |= 2;  // TC: ask again over TCP
+        reply.writeUInt16BE(0, 6);
+      }
       if (reply) this.#socket.send(reply, peer.port, peer.address);
     });
     await new Promise((resolve) => this.#socket.bind(0, '127.0.0.1', resolve));
+    await new Promise((resolve) => this.#tcp.listen(this.#socket.address().port, '127.0.0.1', resolve));
     this.address = `127.0.0.1:${this.#socket.address().port}`;
     return this;
   }
@@ -52,5 +70,21 @@ export class NameServer {
     return Buffer.concat([head, ...records]);
   }
 
-  close() { this.#socket.close(); }
+  #serve(socket) {
+    let input = Buffer.alloc(0);
+    socket.on('error', () => {});
+    socket.on('data', (bytes) => {
+      input = Buffer.concat([input, bytes]);
+      for (; input.length >= 2 && input.length >= 2 + input.readUInt16BE(0); input = input.subarray(2 + input.readUInt16BE(0))) {
+        ++this.queriesOverTcp;
+        const reply = this.#answer(input.subarray(2, 2 + input.readUInt16BE(0)));
+        if (reply) socket.write(Buffer.concat([Buffer.from([reply.length >> 8, reply.length & 255]), reply]));
+      }
+    });
+  }
+
+  close() {
+    this.#socket.close();
+    this.#tcp.close();
+  }
 }

@@ -61,7 +61,6 @@ TEST(ConfigAddress, WrongServersSayWhatWouldBeRight) {
       {"app-:80", "has a wrong host name ()"},
       {"a..b:80", "has a wrong host name ()"},
       {"app..:80", "has a wrong host name ()"},
-      {".:80", "has a wrong host name ()"},
       {"_http._tcp.app.internal:80",
        "has the name of an SRV record, which Berth does not ask for (name a host and its port; all "
        "addresses of the host are servers)"},

@@ -162,11 +162,15 @@ const Row kShape[] = {
       "below it)"}},
     {"TopIsAnotherLanguage",
      "server {\n  listen 80;\n}\n",
+     {"1:1: error: this is a configuration of nginx, and Berth's is YAML (berth help run shows a "
+      "short one; docs/comparison.md has the settings side by side)"}},
+    {"JustWords",
+     "serve on port 80\n",
      {"1:1: error: the configuration must be a map, not a single value (Berth's configuration is "
       "YAML: lines of 'key: value')"}},
     {"NoBlankAfterColon",
      upstream("pool:\n      max_connections:8"),
-     {"5:7: error: upstreams.app.pool must be a map, not a single value (YAML wants a blank after "
+     {"5:7: error: upstreams.app.pool must be a map, not a single value (YAML needs a space after "
       "the colon: 'max_connections: 8')"}},
     {"ListForMap",
      kListener + "upstreams:\n  - name: app\n    servers: [a:1]\n",

@@ -92,7 +92,7 @@ TEST(ProxyHeaderTest, WhatIsNotExactlyAHeaderIsMalformed) {
            std::string("PROXY UDP4 192.0.2.1 198.51.100.2 1 2\r\n"),
            std::string("PROXY TCP4 1.2.3.4\0x 5.6.7.8 1 2\r\n", 34),
            std::string("PROXY TCP4 1.2.3.4 5.6.7.8\0 1 2\r\n", 33),
-           std::string("PROXY TCP6 ::1\0 ::2 1 2\r\n", 26),
+           std::string("PROXY TCP6 ::1\0 ::2 1 2\r\n", 25),
            std::string("PROXY UNKNOWNS\r\n"),
            std::string("proxy TCP4\r\n"),
            std::string("PROXY \r\n"),

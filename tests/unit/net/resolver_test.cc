@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -164,42 +166,56 @@ class HostsFile {
   explicit HostsFile(const std::string& text)
       : path_(testing::TempDir() + "berth-hosts-" + std::to_string(::getpid())) {
     std::ofstream(path_) << text;
+    ::setenv("CARES_HOSTS", path_.c_str(), 1);
   }
   HostsFile(const HostsFile&) = delete;
-  ~HostsFile() { std::remove(path_.c_str()); }
-  const std::string& path() const { return path_; }
+  ~HostsFile() {
+    ::unsetenv("CARES_HOSTS");
+    std::remove(path_.c_str());
+  }
 
  private:
   std::string path_;
 };
 
-constexpr const char* kHosts =
-    "# comment app\n"
-    "127.0.0.1\tlocalhost\n"
-    "10.0.0.1 App.Test app # app2\n"
-    "fd00::1 app.test\n"
-    "nonsense app\n"
-    "\n"
-    "10.0.0.1 app.test\n";
-
-TEST(HostsFile, Lookup) {
-  const HostsFile file(kHosts);
-  EXPECT_EQ(texts(find_in_hosts(file.path(), "app.test", 80)),
-            Texts({"10.0.0.1:80", "[fd00::1]:80"}));
-  EXPECT_EQ(texts(find_in_hosts(file.path(), "app", 80)), Texts({"10.0.0.1:80"}));
-  EXPECT_EQ(texts(find_in_hosts(file.path(), "app2", 80)), Texts());
-  EXPECT_EQ(texts(find_in_hosts(file.path(), "pp", 80)), Texts());
-  EXPECT_EQ(texts(find_in_hosts("/no/such/file", "app", 80)), Texts());
+// What the hosts file says; nothing is asked of the name server, which is not there.
+Texts in_hosts(const std::string& host) {
+  event::Loop loop;
+  Resolver resolver(loop, {"127.0.0.1:1"});
+  Heard heard;
+  resolver.ask(host, 80, heard);
+  if (heard.times == 0) return {"asked"};
+  EXPECT_EQ(heard.last.ttl, Duration::max());
+  return texts(heard.last.addresses);
 }
 
-TEST(HostsFile, ItsNamesAreNotAskedFor) {
-  const HostsFile file(kHosts);
-  event::Loop loop;
-  Resolver resolver(loop, {"127.0.0.1:1"}, file.path());
-  Heard heard;
-  resolver.ask("app", 80, heard);
-  ASSERT_EQ(heard.times, 1);
-  EXPECT_EQ(texts(heard.last.addresses), Texts({"10.0.0.1:80"}));
+TEST(ResolverTest, NamesInTheHostsFileAreNotAskedFor) {
+  const HostsFile file(
+      "# comment app\n"
+      "127.0.0.1\tlocalhost\n"
+      "10.0.0.1 App.Test app # app2\n"
+      "fd00::1 app.test\n"
+      "nonsense app\n"
+      "\n"
+      "10.0.0.2 app.test\n");
+  Texts both = in_hosts("app.test");
+  std::sort(both.begin(), both.end());
+  EXPECT_EQ(both, Texts({"10.0.0.1:80", "10.0.0.2:80", "[fd00::1]:80"}));
+  EXPECT_EQ(in_hosts("app"), Texts({"10.0.0.1:80"}));
+  EXPECT_EQ(in_hosts("app2"), Texts({"asked"}));
+  EXPECT_EQ(in_hosts("pp"), Texts({"asked"}));
+}
+
+TEST(ResolverThreaded, MoreAddressesThanFitAPlainDatagram) {
+  NameServer::Says says;
+  Texts all;
+  for (int i = 1; i <= 60; ++i) {
+    says.v4.push_back("10.0.0." + std::to_string(i));
+    all.push_back(says.v4.back() + ":1");
+  }
+  const NameServer server(says);
+  const Resolution found = resolve_now({server.address()}, "app.test", 1);
+  EXPECT_EQ(texts(found.addresses), all);
 }
 
 }  // namespace
