@@ -133,8 +133,8 @@ Parsed parse_any(std::string_view text) {
   if (host.find_first_not_of("0123456789.") == std::string_view::npos) {
     return refuse(text, "is not an IPv4 address", "four numbers from 0 to 255");
   }
-  const bool service = host.find("._tcp") != std::string_view::npos ||
-                       host.find("._udp") != std::string_view::npos;
+  const bool service =
+      host.find("._tcp") != std::string_view::npos || host.find("._udp") != std::string_view::npos;
   if (host.starts_with('_') && service) {
     return refuse(text, "has the name of an SRV record, which Berth does not ask for",
                   "name a host and its port; all addresses of the host are servers");

@@ -85,8 +85,7 @@ class Server final : public AdminContext,
   friend class WorkersReadyMessage;
   friend class WorkerDrainedMessage;
   void on_timer(event::Timer& timer) override;  // of shutdown; new ticket keys
-  ReloadReport put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls,
-                             AddressTable addresses);
+  ReloadReport put_in_effect(config::SnapshotPtr snapshot, TlsPlanPtr tls, AddressTable addresses);
   void hand_out(std::vector<WorkerPlan> plans);
   void reload();
   void reload_rejected(std::vector<std::string> problems);

@@ -166,8 +166,8 @@ const Row kShape[] = {
       "short one; docs/comparison.md has the settings side by side)"}},
     {"JustWords",
      "serve on port 80\n",
-     {"1:1: error: the configuration must be a map, not a single value (Berth's configuration is "
-      "YAML: lines of 'key: value')"}},
+     {"1:1: error: the configuration must be a map, not a single value (write 'key: value' lines "
+      "below it)"}},
     {"NoBlankAfterColon",
      upstream("pool:\n      max_connections:8"),
      {"5:7: error: upstreams.app.pool must be a map, not a single value (YAML needs a space after "
