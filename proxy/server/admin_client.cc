@@ -17,7 +17,7 @@ namespace berth::server {
 namespace {
 
 constexpr timeval kPatience{.tv_sec = 3, .tv_usec = 0};
-constexpr size_t kMostAnswer = size_t{1024} * 1024;
+constexpr size_t kMostAnswer = size_t{64} * 1024 * 1024;
 
 Failure<std::string> system_error() {
   const int error = errno;
@@ -84,13 +84,17 @@ std::string percent_encode(std::string_view text) {
 int run_drain(const DrainCommand& command) {
   std::string target = command.path + "?server=" + percent_encode(command.server);
   if (!command.upstream.empty()) target += "&upstream=" + percent_encode(command.upstream);
-  const auto answer = ask_admin(command.admin, "POST", target);
+  return run_ask(command.admin, "POST", target);
+}
+
+int run_ask(const std::string& admin_address, std::string_view method, std::string_view target) {
+  const auto answer = ask_admin(admin_address, method, target);
   if (!answer) {
-    std::cerr << "berth: " << command.admin << ": " << answer.error() << "\n";
+    std::cerr << "berth: " << admin_address << ": " << answer.error() << "\n";
     return 1;
   }
   if (answer->status != 200) {
-    std::cerr << "berth: " << command.admin << ": " << answer->body;
+    std::cerr << "berth: " << admin_address << ": " << answer->body;
     if (!answer->body.ends_with('\n')) std::cerr << "status " << answer->status << "\n";
     return 1;
   }

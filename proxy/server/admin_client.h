@@ -18,6 +18,9 @@ struct AdminAnswer {
 Result<AdminAnswer, std::string> ask_admin(const std::string& admin_address,
                                            std::string_view method, std::string_view target);
 
+// Asks, and writes the answer to standard output, or what is wrong to standard error: 0 or 1.
+int run_ask(const std::string& admin_address, std::string_view method, std::string_view target);
+
 // `text` as a value in a query.
 std::string percent_encode(std::string_view text);
 
@@ -31,5 +34,11 @@ struct DrainCommand {
   bool operator==(const DrainCommand&) const = default;
 };
 int run_drain(const DrainCommand& command);
+
+// `berth reload`: as SIGHUP, and says what it did or why it was rejected.
+struct ReloadCommand {
+  std::string admin;
+  bool operator==(const ReloadCommand&) const = default;
+};
 
 }  // namespace berth::server

@@ -9,13 +9,33 @@ AdminPage text(int status, std::string body) {
   return {status, std::string(kText), std::move(body)};
 }
 
+// What the log says of it, line by line.
+AdminPage reload(AdminContext& context) {
+  const ReloadOutcome outcome = context.reload_now();
+  std::string body;
+  if (!outcome.ok) {
+    for (const std::string& error : outcome.errors) body += error + "\n";
+    return text(409, body + "rejected: the previous configuration stays in effect\n");
+  }
+  body = to_string(outcome.report) + "\n";
+  for (const std::string& news : certificate_news(outcome.report)) body += news + "\n";
+  for (const std::string& problem : outcome.report.problems) body += problem + "\n";
+  for (const std::string& key : outcome.report.needs_restart) {
+    body += key + " has changed: that takes effect with the next start only\n";
+  }
+  return text(200, body);
+}
+
 }  // namespace
 
 bool is_admin_command(std::string_view path) {
-  return path == "/drain" || path == "/resume";
+  return path == "/drain" || path == "/resume" || path == "/reload";
 }
 
 AdminPage admin_command(std::string_view path, const AdminQuery& query, AdminContext& context) {
+  if (path == "/reload") {
+    return query.empty() ? reload(context) : text(400, "A reload has no parameters.\n");
+  }
   const bool drain = path == "/drain";
   for (const auto& [name, value] : query) {
     if (name == "server" || name == "upstream") continue;

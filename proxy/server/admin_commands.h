@@ -1,4 +1,4 @@
-// What the admin listener does when it is told to: POST /drain and POST /resume.
+// What the admin listener does when it is told to: POST /drain, /resume and /reload.
 #pragma once
 
 #include <map>
@@ -17,7 +17,7 @@ using AdminQuery = std::map<std::string, std::string, std::less<>>;
 bool is_admin_command(std::string_view path);
 
 // Does it. `path` is a command's. 400 if the query is not what the command needs, 404 if there is
-// no such server.
+// no such server, 409 if a reload is rejected.
 AdminPage admin_command(std::string_view path, const AdminQuery& query, AdminContext& context);
 
 }  // namespace berth::server

@@ -103,7 +103,8 @@ AdminPage index(const AdminContext& context) {
   body +=
       "<dt>POST /drain?server=ADDRESS</dt><dd>No new requests to this server; berth drain does "
       "it</dd>"
-      "\n<dt>POST /resume?server=ADDRESS</dt><dd>Back in service</dd>\n";
+      "\n<dt>POST /resume?server=ADDRESS</dt><dd>Back in service</dd>"
+      "\n<dt>POST /reload</dt><dd>Reads the configuration again; berth reload does it</dd>\n";
   return {200, "text/html; charset=utf-8", body + "</dl>\n</html>\n"};
 }
 

@@ -72,6 +72,9 @@ class Parser {
       bind(command, "--upstream", drain_args_.upstream);
       bind(command, "--admin", drain_args_.admin);
     }
+    bind("reload", "--admin", reload_args_.admin);
+    bind("status", "--admin", status_args_.admin);
+    flag("status", "--json", status_args_.json);
     bind("completion", "shell", shell_);
     bind("help", "topic", help_topic_);
     bind("help", "key", help_key_);
@@ -130,9 +133,11 @@ class Parser {
     if (version_flag_ || is_chosen("version")) return Version{};
     if (is_chosen("run")) return checked_run();
     if (is_chosen("check")) return checked_check();
-    if (is_chosen("healthcheck")) return checked_healthcheck();
+    if (is_chosen("healthcheck")) return checked_admin(healthcheck_args_, "healthcheck");
     if (is_chosen("drain")) return checked_drain("drain");
     if (is_chosen("resume")) return checked_drain("resume");
+    if (is_chosen("reload")) return checked_admin(reload_args_, "reload");
+    if (is_chosen("status")) return checked_admin(status_args_, "status");
     if (is_chosen("completion")) return completion();
     if (is_chosen("help")) return help();
     return UsageError{help_text({})};
@@ -198,11 +203,12 @@ class Parser {
     return usage_error("no file to check", "berth check -c FILE", "check");
   }
 
-  Command checked_healthcheck() {
-    const auto parsed = config::parse_listen_address(healthcheck_args_.admin);
-    if (parsed) return healthcheck_args_;
-    const config::Complaint& complaint = parsed.error();
-    return usage_error("--admin: " + complaint.message, complaint.hint, "healthcheck");
+  // A command that only needs to know where the admin listener is.
+  template <class Asks>
+  static Command checked_admin(const Asks& command, std::string_view name) {
+    const auto parsed = config::parse_listen_address(command.admin);
+    if (parsed) return command;
+    return usage_error("--admin: " + parsed.error().message, parsed.error().hint, name);
   }
 
   Command checked_drain(const std::string& command) {
@@ -261,6 +267,8 @@ class Parser {
   Run run_args_;
   Check check_args_;
   Healthcheck healthcheck_args_{config::Admin{}.address};
+  ReloadCommand reload_args_{config::Admin{}.address};
+  StatusCommand status_args_{config::Admin{}.address};
   DrainCommand drain_args_{
       .path = {}, .server = {}, .upstream = {}, .admin = config::Admin{}.address};
   std::string shell_;

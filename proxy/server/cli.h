@@ -10,6 +10,7 @@
 #include "proxy/config/loader.h"
 #include "proxy/config/setting_error.h"
 #include "proxy/server/admin_client.h"
+#include "proxy/server/status_text.h"
 #include "proxy/server/tls_plan.h"
 
 namespace berth::server {
@@ -49,7 +50,8 @@ struct UsageError {
   bool operator==(const UsageError&) const = default;
 };
 
-using Command = std::variant<Run, Check, Healthcheck, DrainCommand, Version, Help, UsageError>;
+using Command = std::variant<Run, Check, Healthcheck, DrainCommand, ReloadCommand, StatusCommand,
+                             Version, Help, UsageError>;
 
 inline constexpr int kExitUsage = 2;  // a wrong command line or configuration
 

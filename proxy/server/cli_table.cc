@@ -50,6 +50,15 @@ constexpr std::array kDrainOptions = {kServer, kUpstream, kAdmin};
 constexpr std::array<Lines, 1> kDrainUsage = {"drain SERVER [--upstream NAME] [--admin ADDRESS]"};
 constexpr std::array<Lines, 1> kResumeUsage = {"resume SERVER [--upstream NAME] [--admin ADDRESS]"};
 
+constexpr std::array<Lines, 1> kReloadUsage = {"reload [--admin ADDRESS]"};
+constexpr std::array kReloadOptions = {kAdmin};
+
+constexpr std::array<Lines, 1> kStatusUsage = {"status [--json] [--admin ADDRESS]"};
+constexpr std::array kStatusOptions = {
+    OptionSpec{"--json", {}, "everything, as GET /status has it"},
+    kAdmin,
+};
+
 constexpr std::array<Lines, 1> kCompletionUsage = {"completion SHELL"};
 constexpr std::array kCompletionOptions = {
     OptionSpec{"shell", "SHELL", "bash, zsh or fish", "bash zsh fish"}};
@@ -94,6 +103,24 @@ Exit status: 0 if the file is right (there may be warnings), 2 if not.
                 R"(Sends GET /healthz to the admin listener.
 
 Exit status: 0 if the answer is 200, 1 if not.
+)"},
+    CommandSpec{"status",
+                {},
+                "Show the listeners, servers and queues of a running Berth",
+                kStatusUsage,
+                kStatusOptions,
+                R"(Exit status: 0 if Berth answers, 1 if not.
+)"},
+    CommandSpec{
+        "reload",
+        {},
+        "Have a running Berth read its configuration again",
+        kReloadUsage,
+        kReloadOptions,
+        R"(The same as the signal HUP, and prints what the reload did, or why Berth keeps the configuration
+that it has.
+
+Exit status: 0 if the new configuration is in effect, 1 if not.
 )"},
     CommandSpec{
         "drain",

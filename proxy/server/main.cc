@@ -48,6 +48,14 @@ int act(const Healthcheck& command) {
   return run_healthcheck(command.admin);
 }
 
+int act(const ReloadCommand& command) {
+  return run_ask(command.admin, "POST", "/reload");
+}
+
+int act(const StatusCommand& command) {
+  return run_status(command);
+}
+
 int act(const DrainCommand& command) {
   return run_drain(command);
 }

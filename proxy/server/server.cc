@@ -247,6 +247,12 @@ void Server::reload() {
   reload_succeeded(std::move(report));
 }
 
+ReloadOutcome Server::reload_now() {
+  if (stopping_) return {.ok = false, .errors = {"Berth is stopping"}, .report = {}, .time_ms = 0};
+  reload();
+  return *last_reload_;
+}
+
 void Server::reload_rejected(std::vector<std::string> problems) {
   registry_.process().config_reloads[static_cast<size_t>(stats::ReloadResult::Failure)].add();
   for (const std::string& problem : problems) {

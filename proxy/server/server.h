@@ -52,6 +52,7 @@ class Server final : public AdminContext,
   Duration uptime() const override;
   uint64_t generation() const override { return snapshot_->generation; }
   std::optional<ReloadOutcome> last_reload() const override { return last_reload_; }
+  ReloadOutcome reload_now() override;
   std::string effective_config() const override;
   const std::vector<std::string>& admin_hosts() const override {
     return snapshot_->config.admin.hosts;

@@ -117,3 +117,33 @@ scenario('a server that fails is told of once, with the reason, and so is its re
   await until(async () => (await s.request(berth)).status === 200, 'it is back');
   await berth.logged(new RegExp(`info server: app/${app.address} answers again\n`));
 });
+
+scenario('berth status and berth reload, as an operator types them', async (s) => {
+  const app = await s.origin((request, response) => response.end('ok'));
+  const berth = await s.front([app.address], { access_log: 'off' });
+  assert.equal((await s.request(berth, { agent: false })).status, 200);
+  const admin = ['--admin', `127.0.0.1:${berth.adminAddress.port}`];
+  const status = await runBerth(['status', ...admin]);
+  assert.equal(status.code, 0, status.stderr);
+  assert.match(status.stdout, /^berth \S+: ready, up \S+, 2 workers, configuration 1\n/);
+  assert.match(status.stdout, new RegExp(`\nSERVER +STATE .*\napp/${app.address} +ready +0 +1 +0 +128 +0 +1 +0\n`));
+  const json = await runBerth(['status', '--json', ...admin]);
+  assert.equal(JSON.parse(json.stdout).upstreams[0].servers[0].address, app.address);
+
+  berth.writeConfig(config([app.address], { access_log: 'off', pool: { max_connections: 7 } }));
+  const done = await runBerth(['reload', ...admin]);
+  assert.deepEqual([done.code, done.stderr], [0, '']);
+  assert.match(done.stdout, /^servers: 1 changed/);
+  berth.writeConfig({ listeners: 1 });
+  const rejected = await runBerth(['reload', ...admin]);
+  assert.deepEqual([rejected.code, rejected.stdout], [1, '']);
+  assert.match(rejected.stderr, /listeners.*\n(.*\n)*rejected: the previous configuration stays in effect\n$/);
+  const limit = async () => (await berth.status()).upstreams[0].servers[0].limit;
+  assert.equal(await limit(), 7);
+  await berth.stop();
+  for (const command of ['status', 'reload']) {
+    const gone = await runBerth([command, ...admin]);
+    assert.equal(gone.code, 1);
+    assert.match(gone.stderr, /^berth: 127\.0\.0\.1:\d+: .*refused/i);
+  }
+});

@@ -31,6 +31,10 @@ class FakeContext final : public AdminContext {
   Duration uptime() const override { return 90s; }
   uint64_t generation() const override { return 3; }
   std::optional<ReloadOutcome> last_reload() const override { return reload; }
+  ReloadOutcome reload_now() override {
+    commands.push_back("reload");
+    return next_reload;
+  }
   std::string effective_config() const override {
     if (config.empty()) throw std::runtime_error("no configuration");
     return config;
@@ -50,6 +54,7 @@ class FakeContext final : public AdminContext {
   std::vector<std::string> commands;
   Readiness ready = Readiness::Ready;
   std::optional<ReloadOutcome> reload;
+  ReloadOutcome next_reload{true, {}, {}, 0};
   std::string config = "workers: 2\n";
   stats::Registry stats;
   stats::ProcfsSource process;
@@ -282,6 +287,24 @@ TEST_F(AdminServerTest, TakesCommands) {
   EXPECT_EQ(post("/resume?server=10.0.0.1%3A80&upstream=app").body, "app/10.0.0.1:80 is back\n");
   EXPECT_EQ(context_.commands,
             (std::vector<std::string>{"drain /10.0.0.1:80", "resume app/10.0.0.1:80"}));
+}
+
+TEST_F(AdminServerTest, ReloadsAndSaysWhatCameOfIt) {
+  context_.next_reload.report.needs_restart = {"workers"};
+  const Response done = post("/reload");
+  EXPECT_TRUE(done.head.starts_with("HTTP/1.1 200 ")) << done.head;
+  EXPECT_TRUE(
+      done.body.ends_with("\nworkers has changed: that takes effect with the next start only\n"))
+      << done.body;
+  context_.next_reload = {false, {"berth.yaml:3:5: error: unknown key"}, {}, 0};
+  const Response refused = post("/reload");
+  EXPECT_TRUE(refused.head.starts_with("HTTP/1.1 409 ")) << refused.head;
+  EXPECT_EQ(refused.body,
+            "berth.yaml:3:5: error: unknown key\n"
+            "rejected: the previous configuration stays in effect\n");
+  EXPECT_TRUE(post("/reload?now=1").head.starts_with("HTTP/1.1 400 "));
+  EXPECT_TRUE(get("/reload").head.starts_with("HTTP/1.1 405 "));
+  EXPECT_EQ(context_.commands, (std::vector<std::string>{"reload", "reload"}));
 }
 
 TEST_F(AdminServerTest, CommandsThatCannotBeDone) {

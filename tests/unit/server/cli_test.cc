@@ -97,6 +97,8 @@ TEST(Cli, HealthcheckAsksTheDefaultAdmin) {
 
 TEST(Cli, DrainAndResume) {
   const std::string admin = config::Admin{}.address;
+  EXPECT_EQ(as<ReloadCommand>("reload"), (ReloadCommand{admin}));
+  EXPECT_EQ(as<StatusCommand>("status --json --admin :1"), (StatusCommand{":1", true}));
   EXPECT_EQ(as<DrainCommand>("drain 10.0.0.1:80"),
             (DrainCommand{"/drain", "10.0.0.1:80", "", admin}));
   EXPECT_EQ(as<DrainCommand>("resume unix:/a.sock --upstream app --admin :1"),
