@@ -65,7 +65,7 @@ class Resolver {
   Channel make_channel(const char* lookups, const std::vector<std::string>& nameservers);
   Resolution find_in_hosts(const std::string& host, uint16_t port);
   static void on_socket_state(void* self, int fd, int readable, int writable);
-  static void on_socket_event(evutil_socket_t fd, short what, void* socket);
+  static void on_socket_event(evutil_socket_t fd, short what, void* self);
   static void on_timer(evutil_socket_t, short, void* self);
   static void on_answer(void* question, int status, int, ares_addrinfo* info);
   void process(int readable, int writable);

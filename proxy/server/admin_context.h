@@ -34,7 +34,7 @@ class AdminContext {
   virtual std::optional<ReloadOutcome> last_reload() const = 0;  // none: there was no reload yet
   // Reads the configuration again, as on SIGHUP.
   virtual ReloadOutcome reload_now() = 0;
-  virtual std::string effective_config() const = 0;              // YAML, secrets removed
+  virtual std::string effective_config() const = 0;  // YAML, secrets removed
   // Names by which the listener may be asked for what is not for everybody (admin.hosts).
   virtual const std::vector<std::string>& admin_hosts() const = 0;
   virtual const stats::Registry& registry() const = 0;
