@@ -73,6 +73,7 @@ class ClientConnection final : public Connection,
   // Input (client_request.cc)
   void pump_input();
   void keep_input(std::string_view bytes);
+  void note_next_request();
   void read_head();
   void parse_head(char* data, size_t size);
   void start_exchange(const http::RequestHead& head, size_t head_size, char* rest, size_t size);
@@ -113,7 +114,8 @@ class ClientConnection final : public Connection,
   std::unique_ptr<ActiveExchange> active_;
   event::Timer timer_;
   http::HeadProgress progress_;
-  net::ByteBuffer in_;  // a head that has not come whole, or pipelined requests
+  net::ByteBuffer in_;       // a head that has not come whole, or pipelined requests
+  TimePoint waits_since_{};  // something of the next request; {}: nothing has come of it
   net::SendQueue out_{this};
   CloseReason pending_close_ = CloseReason::None;  // why, when lingering is over
   bool readable_ = false;  // the kernel may hold bytes that we have not read

@@ -54,6 +54,11 @@ void ClientConnection::keep_input(std::string_view bytes) {
   in_.charge_to(this);
 }
 
+// Something of the next request is here, and has to wait.
+void ClientConnection::note_next_request() {
+  if (waits_since_ == TimePoint{}) waits_since_ = listener_.env().now();
+}
+
 void ClientConnection::read_head() {
   net::Scratch& scratch = listener_.env().scratch;
   for (int rounds = 0; state() == Idle || state() == Reading; ++rounds) {
@@ -159,8 +164,10 @@ void ClientConnection::start_exchange(const http::RequestHead& head, size_t head
   active.expects_continue = head.expect_continue;
   active.received = head_size + step->consumed;
   active.body_received = step->payload;
+  waits_since_ = {};
   if (step->consumed < size) {
     keep_input({rest + step->consumed, size - step->consumed});
+    note_next_request();
   }
   if (step->complete) {
     arm(kFirstLook);
@@ -194,7 +201,8 @@ void ClientConnection::open_exchange() {
                                            ? std::string_view(transport_->security()->peer_subject)
                                            : std::string_view(),
                             .memory = this,
-                            .memory_short = keeper().refuses(*this)});
+                            .memory_short = keeper().refuses(*this),
+                            .sends_since = waits_since_});
   active_->began = env.now();
   active_->began_wall_us = env.runtime.time.wall_micros();
 }
@@ -259,6 +267,7 @@ bool ClientConnection::decode_body(char* data, size_t size) {
   }
   if (step->consumed < size) {
     keep_input({data + step->consumed, size - step->consumed});
+    note_next_request();
   }
   if (step->complete && out_.empty()) arm(kFirstLook);
   active_->exchange.on_request_body({data, step->payload}, step->complete,
@@ -315,7 +324,8 @@ void ClientConnection::watch_for_abort() {
       readable_ = false;
       return;
     case net::Probe::Data:
-      break;  // pipelined; read when its turn comes
+      note_next_request();  // read when its turn comes
+      break;
     case net::Probe::Eof:
       fin_seen_ = true;
       break;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "proxy/base/close_reason.h"
+#include "proxy/base/time.h"
 #include "proxy/config/config.h"
 #include "proxy/http/body.h"
 #include "proxy/http/head.h"
@@ -50,6 +51,7 @@ struct ClientFacts {
   std::string_view subject = {};         // "": it has no verified certificate
   net::MemoryAccount* memory = nullptr;  // whose buffers are the client's
   bool memory_short = false;             // it holds too much memory to begin anything
+  TimePoint sends_since{};               // it began to send the request; {}: just now
 };
 
 // Thread: the worker's. Nothing here calls back into the Exchange: a send that fails ends the

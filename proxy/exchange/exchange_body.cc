@@ -65,7 +65,7 @@ void Exchange::take_trailers(std::string_view trailers) {
 
 // The head is here, and not all of the body.
 void Exchange::begin_body(const http::RequestHead& head, std::string_view body) {
-  began_ = context_.env.now();
+  began_ = client_.sends_since != TimePoint{} ? client_.sends_since : context_.env.now();
   received_ = body.size();
   const bool expects = head.expect_continue && body.empty();
   if (streams()) {

@@ -395,6 +395,27 @@ TEST_F(SlowClient, ATrickleThatIsTooLongForMemoryHoldsNothing) {
   EXPECT_EQ(stage.spool().files(), 0U);
 }
 
+// What had to wait for the request before it has come at once only as it seems.
+TEST_F(SlowClient, ATrickleBehindAnotherRequestHoldsNothing) {
+  stage.disk().max_size = 1 << 20;
+  stage.upstream().pool.max_connections = 8;
+  begin();
+  client.say(kGet);
+  stage.settle();
+  upload(10'000, std::string(100, 'x'));
+  send_on(12, 100);
+  stage.server(0).say(kAnswer);
+  stage.settle();
+  EXPECT_TRUE(client.hear().starts_with("HTTP/1.1 200"));
+  stage.server(0).hear();
+  send_on(10, 100);
+  EXPECT_EQ(stage.spool().files(), 1U);
+  EXPECT_EQ(stage.server(0).hear(), "");
+  send_on(77, 100);
+  ASSERT_EQ(stage.dialled(), 2U);  // the first has been idle for too long
+  EXPECT_TRUE(stage.server(1).hear().ends_with(std::string(10'000, 'x')));
+}
+
 // --- Clients that rest while others wait
 
 struct RestingClient : SlowClient {
