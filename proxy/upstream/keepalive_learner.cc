@@ -25,8 +25,8 @@ Duration disproof_of(int64_t learned) {
 
 }  // namespace
 
-void KeepaliveLearner::observe(Duration age, TimePoint now) {
-  survived(age);
+void KeepaliveLearner::observe(Duration age, TimePoint now, bool served) {
+  if (served) survived(age);
   const std::lock_guard lock(mutex_);
   if (event_.began != TimePoint{} && now - event_.began <= kTogether) {
     if (!about_equal(event_.age, age.count())) forget_event();

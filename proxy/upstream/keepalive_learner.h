@@ -28,8 +28,9 @@ class KeepaliveLearner {
   // long after it was learned the first one does.
   static constexpr Duration kTestEvery = std::chrono::seconds(10);
 
-  // The server closed a connection that had been idle for `age`.
-  void observe(Duration age, TimePoint now);
+  // The server closed a connection that had been idle for `age`. `served`: it had carried a
+  // request.
+  void observe(Duration age, TimePoint now, bool served = true);
   // The server cannot be reached: what it has just closed, it closed because it was going down.
   void went_down(TimePoint now);
   // The idle age at which it closes; none if that is not known (any more).
@@ -39,7 +40,8 @@ class KeepaliveLearner {
   // none if nothing was learned, or if another connection has tested that lately. `most`: it may
   // not lie idle for longer.
   std::optional<Duration> begin_test(Duration most, TimePoint now);
-  // A connection has been idle for `age`, and the server has not closed it.
+  // A connection has been idle for `age` after a request, and the server has not closed it. (One
+  // that has carried no request proves nothing: servers have other timeouts for those.)
   void survived(Duration age);
 
   // True if closes of idle connections come so thick, and at such different ages, that the server

@@ -492,10 +492,10 @@ void ServerPool::on_idle_limit(const IdleLimit& limit) {
   }
 }
 
-void ServerPool::on_peer_close(Duration idle_age, bool announced) {
+void ServerPool::on_peer_close(Duration idle_age, bool announced, bool served) {
   const TimePoint now = env_.now();
   stats_->idle_age_at_peer_close.observe(stats::as_millis(idle_age));
-  if (!announced) server_->learner.observe(idle_age, now);
+  if (!announced) server_->learner.observe(idle_age, now, served);
   if (!server_->learner.burst(idle_age, now)) return;
   server_->drop_idle_until(now);  // other workers see it when they next look at theirs
   close_idle(CloseReason::FinBurst);

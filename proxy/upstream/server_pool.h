@@ -99,8 +99,8 @@ class ServerPool final : private event::TurnTask,
   void on_response(uint16_t status, Duration waited);
   void on_idle_limit(const IdleLimit& limit);
   // The server closed a connection that was idle, or that turned out to have been closed when it
-  // was reused. `announced`: the server had said when it would.
-  void on_peer_close(Duration idle_age, bool announced);
+  // was reused. `announced`: the server had said when it would. `served`: it had carried a request.
+  void on_peer_close(Duration idle_age, bool announced, bool served);
   void on_stale_avoided();
   // A request has had its whole response, or failed in a way that speaks against the server.
   void on_answer(uint16_t status);

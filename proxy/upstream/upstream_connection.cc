@@ -253,7 +253,7 @@ void UpstreamConnection::fail(CloseReason reason, bool eof, std::string_view det
   ResponseHandler* handler = handler_;
   const bool upgraded = state_ == Upgraded;
   close(failure.stale ? CloseReason::StaleReuse : reason);
-  if (failure.stale) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0);
+  if (failure.stale) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0, true);
   if (handler != nullptr && !upgraded && !failure.stale) pool_->on_failure(reason, detail);
   if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
   if (handler != nullptr) handler->on_upstream_failed(failure);
@@ -370,7 +370,7 @@ void UpstreamConnection::check_idle() {
                                                        : CloseReason::ServerResetIdle);
       break;
   }
-  pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0);
+  pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0, requests_ > 0);
 }
 
 bool UpstreamConnection::check_fresh() {
@@ -399,7 +399,7 @@ CloseReason UpstreamConnection::why_idle_for_too_long() const {
 // At its limit. True if it stays open for a while to show whether the server closes it as learned.
 // (It is past its limit, so check_fresh() closes it when anybody looks for an idle one.)
 bool UpstreamConnection::test_what_was_learned() {
-  if (idle_limit_.source != stats::LearnedSource::Observed) return false;
+  if (idle_limit_.source != stats::LearnedSource::Observed || requests_ == 0) return false;
   const TimePoint now = pool_->env().now();
   KeepaliveLearner& learner = pool_->server().learner;
   learner.survived(now - idle_since_);

@@ -103,5 +103,24 @@ TEST_F(LearnedLimitTest, KeepaliveTimeoutIsNotExceededForATest) {
   EXPECT_TRUE(last().proxy_fin);
 }
 
+// A server's timeout for connections that have carried no request is another one.
+TEST_F(LearnedLimitTest, AConnectionThatIsOnlyKeptWarmProvesNothing) {
+  apply();
+  closes_after(600ms);
+  closes_after(600ms);
+  pass(KeepaliveLearner::kTestEvery);
+  const size_t before = connections();
+  pool().min_idle = 1;
+  apply();
+  end_turn();
+  ASSERT_EQ(connections(), before + 1);
+  const size_t warm = before;
+  accept(warm);
+  pass(300ms);
+  EXPECT_TRUE(server(warm).proxy_fin);
+  pass(10s);
+  EXPECT_TRUE(learned());
+}
+
 }  // namespace
 }  // namespace berth::exchange
