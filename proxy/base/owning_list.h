@@ -20,6 +20,12 @@ class OwningList {
   bool empty() const { return items_.empty(); }
   T& front() { return items_.front(); }
 
+  // The first that `pred` accepts; nullptr: none.
+  template <class F>
+  T* find_if(F&& pred) {
+    return items_.find_if(pred);
+  }
+
   // Appends the item and returns a reference that is valid until it is extracted.
   T& adopt(std::unique_ptr<T> item) {
     items_.push_back(*item);

@@ -241,6 +241,7 @@ void Http2Request::send_local(const exchange::LocalResponse& response) {
 void Http2Request::send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) {
   constexpr uint16_t kOk = 200;
   state_ = State::Tunnel;
+  connection_.session().begin_tunnel(*this);
   Http2Fields& fields = end_to_end_fields(head.fields);
   std::erase_if(fields, [](const http::Http2Field& field) {
     return http::equals_nocase(field.name, "sec-websocket-accept");
@@ -317,23 +318,26 @@ void Http2Request::on_progress(size_t bytes) {
 }
 
 void Http2Request::run() {
-  if (state_ == State::Done) return;
-  if (state_ == State::Tunnel && !early_.empty()) {
-    while (!early_.empty() && state_ == State::Tunnel) {
-      const net::ByteBuffer bytes = early_.pop();
-      exchange_.on_request_body(bytes.view(), false, {});
-    }
-    if (!paused_) resume_request_body();
-  }
-  if (state_ == State::Tunnel && client_done_ && !end_told_) {
-    end_told_ = true;
-    exchange_.on_request_body({}, true, {});
-  }
+  if (state_ == State::Tunnel) pass_on_early();
   if (state_ == State::Done) return;
   if (unsent() == 0) {
     exchange_.on_response_drained();
   } else {
     exchange_.on_memory();
+  }
+}
+
+// What a tunnel's client sent before the server had accepted it, and its end behind that.
+void Http2Request::pass_on_early() {
+  const bool any = !early_.empty();
+  while (!early_.empty() && state_ == State::Tunnel) {
+    const net::ByteBuffer bytes = early_.pop();
+    exchange_.on_request_body(bytes.view(), false, {});
+  }
+  if (any && !paused_) resume_request_body();
+  if (state_ == State::Tunnel && client_done_ && !end_told_) {
+    end_told_ = true;
+    exchange_.on_request_body({}, true, {});
   }
 }
 
@@ -405,14 +409,14 @@ void Http2Request::on_timer(event::Timer&) {
 
 void Http2Request::on_closed() {
   stats::ListenerStats& stats = connection_.listener().stats();
-  const bool over = state_ == State::Done && unsent() == 0;
   if (reset_by_client()) {
     stats.streams_reset[static_cast<size_t>(stats::StreamReset::Client)].add();
   } else if (reset_by_us()) {
     stats.streams_reset[static_cast<size_t>(stats::StreamReset::Berth)].add();
   }
+  if (state_ == State::Tunnel && client_done_) pass_on_early();
   if (withheld_connection_ > 0) connection_.session().consume_connection(withheld_connection_);
-  if (!over) {
+  if (state_ != State::Done || unsent() > 0) {
     exchange_.cancel();
     exchange_.set_failure(CloseReason::ClientReset);
   }
@@ -422,6 +426,7 @@ void Http2Request::on_closed() {
 
 void Http2Request::close(CloseReason reason) noexcept {
   connection_.session().forget(*this);
+  if (state_ == State::Tunnel && client_done_) pass_on_early();
   exchange_.cancel();
   if (state_ != State::Done || unsent() > 0) exchange_.set_failure(reason);
   record(head_sent_ ? status_ : kClientClosedRequest);

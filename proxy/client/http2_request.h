@@ -57,6 +57,7 @@ class Http2Request final : public event::Disposable,
   void on_closed() override;
 
   // exchange::ClientStream
+  bool any_2xx_upgrades() const override { return asks_for_tunnel_; }
   void send_continue() override;
   void send_interim(const http::ResponseHead& head) override;
   void send_head(const exchange::ResponseStart& start) override;
@@ -80,6 +81,7 @@ class Http2Request final : public event::Disposable,
   void refuse_content(CloseReason reason);
   void give_up(CloseReason reason, http::Http2Error error);
   void take_content(size_t size);
+  void pass_on_early();
   bool waits_for_content() const { return state_ == State::Receiving && !paused_; }
   void expect_content();
   void watch();

@@ -67,6 +67,9 @@ class ClientStream {
   // 101: from now on send_body() and on_request_body() carry raw bytes; complete is one side's end.
   // `set_cookie`: as in ResponseStart.
   virtual void send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) = 0;
+  // Whether every 2xx tells the client that its tunnel is open, as over HTTP/2 (RFC 8441 section
+  // 5).
+  virtual bool any_2xx_upgrades() const { return false; }
   // Where the client connected to; None where that is not known.
   virtual net::Address local_address() const { return {}; }
   // Bytes that the client has not taken yet.

@@ -248,10 +248,6 @@ void Exchange::stream_body(std::string_view bytes) {
 }
 
 void Exchange::on_request_drained() {
-  if (client_done_ && server_done_) {
-    finish_response();  // the last of a tunnel
-    return;
-  }
   if (feeding()) {
     feed({});
   } else {

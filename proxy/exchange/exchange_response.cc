@@ -17,6 +17,10 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
   detail_.clear();
   if (!feeding()) body_.clear();
   body_kept_ = false;
+  if (upgrade_ && head.status / 100 == 2 && stream_.any_2xx_upgrades()) {
+    answer(CloseReason::NotUpgraded);
+    return;
+  }
   response_ = ResponseProgress::Body;
   std::string cookie;
   if (!target_.cluster->settings().sticky.cookie.empty()) cookie = own_cookie();
@@ -103,7 +107,7 @@ void Exchange::on_response_drained() {
 
 void Exchange::end_tunnel_side(bool& side) {
   side = true;
-  if (client_done_ && server_done_ && lease_->unsent() == 0) finish_response();
+  if (client_done_ && server_done_) finish_response();
 }
 
 void Exchange::finish_response() {

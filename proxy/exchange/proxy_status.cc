@@ -33,6 +33,7 @@ constexpr std::pair<CloseReason, std::string_view> kErrors[] = {
     {CloseReason::ResponseHeadTooLarge, "http_response_header_section_size"},
     {CloseReason::ResponseTooManyFields, "http_response_header_section_size"},
     {CloseReason::UnexpectedUpgrade, "http_upgrade_failed"},
+    {CloseReason::NotUpgraded, "http_upgrade_failed"},
     {CloseReason::BadResponse, "http_protocol_error"},
     {CloseReason::ServerSpeaksHttp2, "http_protocol_error"},
     {CloseReason::BytesWhileIdle, "http_protocol_error"},

@@ -271,7 +271,7 @@ void Http2Session::on_response_sent(Http2Stream& stream) {
   if (stream.after_response_ != Http2Error::NoError) {
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, static_cast<int32_t>(stream.id_),
                               static_cast<uint32_t>(stream.after_response_));
-  } else if (!stream.request_ended_) {
+  } else if (!stream.request_ended_ && !stream.tunnel_) {
     stream.request_refused_ = true;
     stream.ended_early_ = true;
     stream.on_early_end();

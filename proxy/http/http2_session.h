@@ -88,6 +88,8 @@ class Http2Session {
   void forget(Http2Stream& stream);
   // After on_early_end(): the client is to send no more of this request. The response is with it.
   void end_request_early(Http2Stream& stream);
+  // From now on the stream is a tunnel (RFC 8441): the end of one direction leaves the other open.
+  void begin_tunnel(Http2Stream& stream) { stream.tunnel_ = true; }
   // The client may send as many bytes more.
   void consume_stream(Http2Stream& stream, size_t bytes);
   void consume_connection(size_t bytes);

@@ -76,6 +76,7 @@ class Http2Stream {
   uint64_t expected_ = HeadSummary::kNoLength;  // of the request's content, what is still to come
   Http2Error after_response_ = Http2Error::NoError;
   uint32_t unwanted_left_ = 256 * 1024;  // how much that is thrown away may be followed by more
+  bool tunnel_ = false;                  // its two directions end each for itself
   bool request_ended_ = false;
   bool request_refused_ = false;  // what still comes of it is thrown away
   bool ended_early_ = false;      // on_early_end() was called

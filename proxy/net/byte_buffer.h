@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace berth::net {
 
@@ -99,6 +100,11 @@ class Chain {
   // What is in it is charged to `account`, and what is consumed tells that its owner moves.
   // nullptr: nobody's.
   explicit Chain(MemoryAccount* account = nullptr) : account_(account) {}
+  Chain(Chain&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)),
+        last_(std::exchange(other.last_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        account_(other.account_) {}
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
   ~Chain() { clear(); }

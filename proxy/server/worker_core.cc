@@ -128,7 +128,7 @@ void WorkerCore::end_turn() {
   if (context_.memory.losses() != losses_told_) tell_losses();
   if (closing_.empty() && !draining_) return;
   std::erase_if(closing_, [](const auto& port) { return port->clients().empty(); });
-  if (draining_ && closing_.empty() && !drained_) {
+  if (draining_ && !drained_ && closing_.empty() && !pools_.has_last_words()) {
     drained_ = true;
     observer_.on_worker_drained(index_);
   }

@@ -25,7 +25,7 @@ class WorkerObserver : public upstream::ServerObserver, public exchange::HolderO
  public:
   // The plan that was posted to it is in effect.
   virtual void on_worker_ready(uint32_t worker) = 0;
-  // After drain(): its last client connection is gone.
+  // After drain(): its last client connection is gone, and servers have what it has said.
   virtual void on_worker_drained(uint32_t worker) = 0;
   // So many requests or connections were ended because memory ran short, since it was last told;
   // the last was `client`'s. At most once in ten seconds.

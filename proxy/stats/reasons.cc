@@ -138,6 +138,7 @@ constexpr Sides sides(CloseReason reason) {
     case CloseReason::QueueTimeout:
     case CloseReason::ServerAway:
     case CloseReason::UpgradeLimit:
+    case CloseReason::NotUpgraded:
     case CloseReason::SpoolFull:
     case CloseReason::SpoolFailed:
     case CloseReason::BadPseudoHeader:

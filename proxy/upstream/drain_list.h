@@ -38,6 +38,10 @@ class DrainList final : private DrainObserver {
   void settle(ClosingConnection closing);
 
   bool empty() const { return connections_.empty(); }
+  // Some server has yet to take what a client has said to it.
+  bool has_last_words() {
+    return connections_.find_if([](auto& one) { return one.has_last_words(); }) != nullptr;
+  }
   // Slots of the pool that are still held. (Those of upgraded connections are another bound's.)
   uint32_t slots() const { return slots_; }
 

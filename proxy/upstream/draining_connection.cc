@@ -17,6 +17,7 @@ DrainingConnection::~DrainingConnection() {
 }
 
 void DrainingConnection::begin(Duration close_timeout) {
+  close_timeout_ = close_timeout;
   env_.runtime.arm(timer_, close_timeout);
   net::Transport& transport = *closing_.transport;
   if (closing_.detached) {
@@ -24,16 +25,40 @@ void DrainingConnection::begin(Duration close_timeout) {
   } else {
     transport.hand_to(*this);
   }
-  transport.shutdown_write();
+  say_last_words();
   // What had arrived before was reported to somebody else. Later, because the caller may be looking
   // at bytes in the scratch buffer.
-  env_.runtime.turn.later(*this);
+  if (!over()) env_.runtime.turn.later(*this);
+}
+
+// As far as the server takes them; then our FIN.
+void DrainingConnection::say_last_words() {
+  net::Transport& transport = *closing_.transport;
+  const net::IoResult sent = closing_.last_words.flush(transport);
+  if (sent.status == net::IoStatus::Reset) {
+    end(true);
+    return;
+  }
+  if (sent.bytes > 0) env_.runtime.arm(timer_, close_timeout_);
+  if (!closing_.last_words.empty()) return;
+  if (closing_.server_done) {
+    end(true);
+  } else {
+    transport.shutdown_write();
+  }
+}
+
+void DrainingConnection::on_server_fin() {
+  closing_.server_done = true;
+  if (closing_.last_words.empty()) end(true);
 }
 
 void DrainingConnection::on_ready(net::Ready ready) {
   if (over()) return;
+  if (ready.writable && !closing_.last_words.empty()) say_last_words();
+  if (over()) return;
   if (ready.peer_closed) {
-    end(true);
+    on_server_fin();
   } else if (ready.readable) {
     discard();
   }
@@ -52,6 +77,8 @@ void DrainingConnection::discard() {
       case net::IoStatus::Again:
         return;
       case net::IoStatus::Eof:
+        on_server_fin();
+        return;
       case net::IoStatus::Reset:
         end(true);
         return;

@@ -7,6 +7,10 @@
 // away, and the slot goes back when the server's FIN or RST arrives. Node cancels the request and
 // answers with its own FIN as soon as its loop turns. A server that does neither within
 // `close_timeout` is reset.
+//
+// A tunnel may have last words: what its client sent before it ended its side. The server is to
+// hear them, even when it has ended its own side. They go before our FIN, and `close_timeout` runs
+// anew whenever the server takes some of them.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +20,7 @@
 #include "proxy/base/intrusive_list.h"
 #include "proxy/event/timer_queue.h"
 #include "proxy/event/turn_queue.h"
+#include "proxy/net/send_queue.h"
 #include "proxy/net/transport.h"
 #include "proxy/net/worker_env.h"
 #include "proxy/upstream/slot.h"
@@ -46,6 +51,8 @@ struct ClosingConnection {
   SlotKind kind = SlotKind::Pool;
   CloseReason reason = CloseReason::None;
   bool detached = false;  // from the loop of another worker
+  net::SendQueue last_words{nullptr};
+  bool server_done = false;  // its FIN has come; it is there only to hear our last words
 };
 
 // Thread: its worker's.
@@ -60,18 +67,21 @@ class DrainingConnection final : public event::Disposable,
   // Closes at once, and gives the slot back.
   ~DrainingConnection() override;
 
-  // Shuts down our side and waits for the server's, at most `close_timeout`.
+  // Says the last words, shuts down our side and waits for the server's, at most `close_timeout`.
   void begin(Duration close_timeout);
 
   CloseReason reason() const { return closing_.reason; }
   SlotKind kind() const { return closing_.kind; }
   bool over() const { return closing_.transport == nullptr; }
+  bool has_last_words() const { return !closing_.last_words.empty(); }
 
  private:
   void on_ready(net::Ready ready) override;
   void on_timer(event::Timer& timer) override;
   void run() override { discard(); }
 
+  void say_last_words();
+  void on_server_fin();
   void discard();
   void end(bool in_time);
 
@@ -79,6 +89,7 @@ class DrainingConnection final : public event::Disposable,
   DrainObserver& observer_;
   ClosingConnection closing_;
   event::Timer timer_;
+  Duration close_timeout_{};
 };
 
 }  // namespace berth::upstream

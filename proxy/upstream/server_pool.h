@@ -56,6 +56,7 @@ class ServerPool final : private event::TurnTask,
   // Requests that this worker has on the server, those included that it has given up and the server
   // has not.
   uint32_t active() const { return active_count_ + draining_.slots(); }
+  bool has_last_words() { return draining_.has_last_words(); }
   // Those of the others, as far as they have said.
   uint32_t active_elsewhere() const;
   bool empty() const { return open_count_ == 0; }

@@ -515,17 +515,20 @@ void UpstreamConnection::close(CloseReason reason) noexcept {
   event::TurnTask::unlink();
   trial_.end();
   upgrade_slot_.give_back();
-  out_.clear();
+  if (reason != CloseReason::UpgradeFinished || !request_complete_) out_.clear();
   head_bytes_.reset();
   // (A server that breaks the rules of TLS still holds its socket.)
-  if (server_end_ != ServerEnd::Open && !transport_->peer_broke_rules()) transport_.reset();
+  const bool let_go = server_end_ != ServerEnd::Open && !transport_->peer_broke_rules();
+  if (let_go && out_.empty()) transport_.reset();
   const ConnectionState before = state_;
   state_ = Closed;
   pool_->on_closed(*this, before,
                    {.transport = std::move(transport_),
                     .slot = std::move(slot_),
                     .kind = before == Upgraded ? SlotKind::Upgraded : SlotKind::Pool,
-                    .reason = reason});
+                    .reason = reason,
+                    .last_words = std::move(out_),
+                    .server_done = let_go});
 }
 
 }  // namespace berth::upstream

@@ -99,7 +99,8 @@ class UpstreamConnection final : public event::Disposable,
   // what runs against a timeout runs against the new one, from when it began.
   void on_new_limits(const config::Upstream& before);
   // Ends the connection for us; the first reason wins. Unless the server has hung up already, it
-  // drains: the pool keeps the slot until the server has let go.
+  // drains: the pool keeps the slot until the server has let go. What a tunnel's client has said to
+  // its end is still sent.
   void close(CloseReason reason) noexcept;
   // The counter that its slot belongs to.
   bool holds_slot_of(const SlotCounter& counter) const { return slot_.belongs_to(counter); }

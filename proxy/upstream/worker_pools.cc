@@ -148,6 +148,11 @@ void WorkerPools::close_idle() {
   for (auto& [server, pool] : pools_) pool->close_idle(CloseReason::Shutdown);
 }
 
+bool WorkerPools::has_last_words() {
+  return std::any_of(pools_.begin(), pools_.end(),
+                     [](auto& entry) { return entry.second->has_last_words(); });
+}
+
 void WorkerPools::close_all() {
   clusters_.clear();
   pools_.clear();

@@ -73,6 +73,8 @@ class WorkerPools : private event::TurnTask, private OrphanObserver {
   void apply(const std::vector<ClusterPlan>& plan);
   // Closes every idle connection, and opens none ahead of need any more (shutdown).
   void close_idle();
+  // Whether servers have yet to take what clients, which may be gone, have said to them.
+  bool has_last_words();
   // Closes everything; the client side is gone by then.
   void close_all();
 

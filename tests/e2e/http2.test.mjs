@@ -340,6 +340,38 @@ scenario('a WebSocket through extended CONNECT', async (s) => {
   assert.equal((await ask(session)).status, 200);
 });
 
+scenario('an app that shuts down its side of a WebSocket still hears the client, over HTTP/2', async (s) => {
+  const origin = await s.origin();
+  const heard = deferred();
+  origin.server.on('upgrade', (req, socket) => {
+    socket.end(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptOf(req)}\r\n\r\nall`);
+    const pieces = [];
+    socket.on('data', (piece) => pieces.push(piece)).on('error', heard.reject).on('end', () => heard.resolve(Buffer.concat(pieces).toString()));
+  });
+  origin.server.on('connection', (socket) => { socket.allowHalfOpen = true; });
+  const berth = await front(s, origin);
+  const session = await connect(s, berth);
+  await within(new Promise((resolve) => (session.remoteSettings?.enableConnectProtocol ? resolve() : session.once('remoteSettings', resolve))), 'SETTINGS');
+  const stream = session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/ws' });
+  assert.equal(await within(readAll(stream), 'what the app says'), 'all');
+  stream.end('and the client');
+  assert.equal(await within(heard.promise, 'what the client says'), 'and the client');
+});
+
+scenario('an app that does not upgrade: over HTTP/2 a 2xx would be a tunnel', async (s) => {
+  const origin = await s.origin((req, res) => {
+    res.statusCode = Number(req.url.slice(1));
+    res.end('a page');
+  });
+  const berth = await front(s, origin);
+  const session = await connect(s, berth);
+  const answers = await Promise.all([200, 204, 403].map((status) => ask(session, { ':method': 'CONNECT', ':protocol': 'websocket', ':path': `/${status}` })));
+  assert.deepEqual(answers.map(({ status }) => status), [502, 502, 403]);
+  assert.match(answers[0].headers['proxy-status'], /http_upgrade_failed/);
+  assert.equal(answers[2].body, 'a page');
+  assert.equal((await ask(session, { ':path': '/200' })).status, 200);
+});
+
 scenario('keepalive_requests ends a connection without losing a request', async (s) => {
   const origin = await s.origin();
   const berth = await front(s, origin, { listener: { ...CLEARTEXT, keepalive_requests: 20 } });

@@ -260,6 +260,105 @@ TEST_F(Http2ConnectionTest, ATunnelsBytesDoNotOvertakeThoseThatCameBeforeItStood
   EXPECT_TRUE(server().proxy_fin);
 }
 
+// A tunnel whose server takes three bytes more for now.
+class Http2TunnelTest : public Http2ConnectionTest {
+ protected:
+  void open_tunnel() {
+    connect(hello() + headers(1, websocket(), kEndHeaders));
+    accept();
+    say(0, switching(heard()));
+    heard();
+    server().lets_go = false;
+    server().room = 3;
+  }
+  void read_on() {
+    server().room = SIZE_MAX;
+    ready(0, {.writable = true});
+  }
+};
+
+TEST_F(Http2TunnelTest, TheServerMayEndItsSideFirst) {
+  open_tunnel();
+  hang_up(0);
+  EXPECT_EQ(reset_error(1), -1);
+  send(data(1, "and more", kEndStream));
+  EXPECT_EQ(reset_error(1), -1);
+  read_on();
+  EXPECT_EQ(heard(), "and more");
+}
+
+TEST_F(Http2TunnelTest, WhatAClientHasSaidIsDeliveredWhenItIsGone) {
+  open_tunnel();
+  hang_up(0);
+  send(data(1, "the last words", kEndStream));
+  shut_down_sending();
+  EXPECT_TRUE(client().closed);
+  EXPECT_EQ(heard(), "the");
+  EXPECT_FALSE(server().closed);
+  read_on();
+  EXPECT_EQ(heard(), " last words");
+  EXPECT_TRUE(server().closed);
+  EXPECT_FALSE(server().aborted);
+}
+
+TEST_F(Http2TunnelTest, AlsoToAServerThatHasNotEnded) {
+  open_tunnel();
+  send(data(1, "the last words", kEndStream));
+  shut_down_sending();
+  EXPECT_FALSE(server().proxy_fin);
+  read_on();
+  EXPECT_EQ(heard(), "the last words");
+  EXPECT_TRUE(server().proxy_fin);
+  hang_up(0);
+  EXPECT_TRUE(server().closed);
+}
+
+TEST_F(Http2TunnelTest, AConnectionThatDrainsEndsWithItsLastTunnel) {
+  open_tunnel();
+  listener().drain();
+  send(ping(kAck));
+  hang_up(0);
+  send(data(1, "the last words", kEndStream));
+  EXPECT_TRUE(client().proxy_fin);
+  read_on();
+  EXPECT_EQ(heard(), "the last words");
+}
+
+TEST_F(Http2TunnelTest, WhatCameBeforeItStoodIsDeliveredThoughBothEndAtOnce) {
+  connect(hello() + headers(1, websocket(), kEndHeaders) + data(1, "early", kEndStream));
+  accept();
+  server().fin = true;
+  say(0, switching(heard()));
+  EXPECT_EQ(heard(), "early");
+}
+
+TEST_F(Http2TunnelTest, WhoDoesNotEndItsSideIsNotWaitedFor) {
+  open_tunnel();
+  send(data(1, "the last words"));
+  send(rst(1));
+  EXPECT_TRUE(server().proxy_fin);
+  read_on();
+  EXPECT_EQ(heard(), "the");
+}
+
+// Every 2xx would open the tunnel for the client (RFC 8441 section 5).
+TEST_F(Http2TunnelTest, AServerThatAnswersLikeAPageHasNotUpgraded) {
+  connect(hello() + headers(1, websocket(), kEndHeaders));
+  accept();
+  say(0, kOk);
+  EXPECT_NE(response(1).find(":status=502;"), std::string::npos);
+  EXPECT_NE(response(1).find("not_upgraded"), std::string::npos);
+  EXPECT_EQ(refused(CloseReason::NotUpgraded), 1u);
+}
+
+TEST_F(Http2TunnelTest, WhatItRefusesComesThrough) {
+  connect(hello() + headers(1, websocket(), kEndHeaders));
+  accept();
+  say(0, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+  EXPECT_TRUE(response(1).starts_with(":status=403;"));
+  EXPECT_EQ(content(1), "no");
+}
+
 // --- What is logged.
 
 // Of "name=value;" for each field, without the status.

@@ -143,5 +143,77 @@ TEST_F(DrainingTest, ALoweredBoundClosesNoMoreThanItMust) {
   EXPECT_EQ(slots(), 0u);
 }
 
+// --- The last words of a tunnel.
+
+class LastWordsTest : public DrainingTest {
+ protected:
+  // Its client has ended its side, and left, when the server had taken a part of it.
+  void leave_a_tunnel() {
+    pool().close_timeout = 3s;
+    apply();
+    Call& tunnel =
+        begin("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
+    accept(0);
+    say(0, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+    EXPECT_TRUE(tunnel.client.upgraded);
+    heard();
+    server(0).lets_go = false;
+    take(3);
+    body(tunnel, "the last words", true);
+    drop(tunnel);
+    EXPECT_EQ(heard(), "the");
+  }
+  void take(size_t bytes) {
+    server(0).room = bytes;
+    ready(0, {.writable = true});
+  }
+};
+
+TEST_F(LastWordsTest, AreHeardBeforeTheEnd) {
+  leave_a_tunnel();
+  EXPECT_FALSE(server(0).proxy_fin);
+  take(5);
+  EXPECT_FALSE(server(0).proxy_fin);
+  EXPECT_TRUE(pools.has_last_words());
+  take(50);
+  EXPECT_EQ(heard(), " last words");
+  EXPECT_TRUE(server(0).proxy_fin);
+  EXPECT_FALSE(pools.has_last_words());
+  EXPECT_EQ(gauge(stats::UpstreamState::Upgraded), 1);
+  hang_up(0);
+  EXPECT_TRUE(server(0).closed);
+  EXPECT_FALSE(server(0).aborted);
+  EXPECT_EQ(gauge(stats::UpstreamState::Upgraded), 0);
+}
+
+TEST_F(LastWordsTest, AreHeardByAServerThatHasEndedItsSide) {
+  leave_a_tunnel();
+  hang_up(0);
+  EXPECT_FALSE(server(0).closed);
+  take(50);
+  EXPECT_EQ(heard(), " last words");
+  EXPECT_TRUE(server(0).closed);
+  EXPECT_FALSE(server(0).aborted);
+}
+
+TEST_F(LastWordsTest, HaveTimeForAsLongAsTheServerTakesThem) {
+  leave_a_tunnel();
+  for (int i = 0; i < 4; ++i) {
+    pass(2s);
+    take(1);
+  }
+  EXPECT_FALSE(server(0).closed);
+  pass(3s);
+  EXPECT_TRUE(server(0).aborted);
+  EXPECT_TRUE(server(0).closed);
+}
+
+TEST_F(LastWordsTest, GoNowhereAfterAReset) {
+  leave_a_tunnel();
+  reset(0);
+  EXPECT_TRUE(server(0).closed);
+  EXPECT_EQ(heard(), "");
+}
+
 }  // namespace
 }  // namespace berth::exchange

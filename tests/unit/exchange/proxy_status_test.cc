@@ -82,6 +82,7 @@ TEST(ProxyStatus, SaysWhatTheServerDid) {
       {CloseReason::BadResponse, "http_protocol_error"},
       {CloseReason::ResponseHeadTooLarge, "http_response_header_section_size"},
       {CloseReason::UnexpectedUpgrade, "http_upgrade_failed"},
+      {CloseReason::NotUpgraded, "http_upgrade_failed"},
       {CloseReason::NoRoute, "destination_not_found"},
       {CloseReason::NoServer, "destination_unavailable"},
       {CloseReason::QueueFull, "connection_limit_reached"},
