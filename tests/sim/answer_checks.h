@@ -11,12 +11,15 @@ namespace berth::sim {
 // Used up within one call.
 class AnswerChecks {
  public:
-  // `crawls`: the client is slower than the minimum rates.
-  AnswerChecks(Site& site, uint32_t client, bool crawls)
-      : site_(site), index_(client), crawls_(crawls) {}
+  // `crawls`: the client is slower than the minimum rates. `rests`: what it takes, or sends, is so
+  // little that it may be ended for that.
+  AnswerChecks(Site& site, uint32_t client, bool crawls, bool rests = false)
+      : site_(site), index_(client), crawls_(crawls), rests_(crawls || rests) {}
 
   // Fails the simulation if this is no right answer to the request.
   void check(const RequestRecord& request, const Message& response);
+  // Whether the proxy has ended it because its client rested; fails if that did not.
+  bool broken_off_for_rest(const RequestRecord& request) const;
 
  private:
   void check_misdelivery(const RequestRecord& request, const AttemptRecord& attempt);
@@ -27,6 +30,7 @@ class AnswerChecks {
   Site& site_;
   uint32_t index_;
   bool crawls_;
+  bool rests_;
 };
 
 }  // namespace berth::sim

@@ -1,6 +1,7 @@
 // What a simulated client makes of the answers that it gets, and of the ends of its connections.
 #include <algorithm>
 
+#include "proxy/exchange/holders.h"
 #include "tests/sim/client_model.h"
 #include "tests/sim/server_model.h"
 
@@ -132,6 +133,17 @@ void AnswerChecks::check(const RequestRecord& request, const Message& response) 
   }
 }
 
+// Its answer, or its upload, rested while others waited.
+bool AnswerChecks::broken_off_for_rest(const RequestRecord& request) const {
+  if (!site_.ledger.ended_for_rest(request)) return false;
+  if (!rests_ && !has_cause("client_rested", site_.scenario, site_.scenario.server)) {
+    site_.world.fail("client %u: request %llu was ended for resting without a cause", index_,
+                     static_cast<unsigned long long>(request.id));
+  }
+  site_.ledger.count("broken off for resting");
+  return true;
+}
+
 // A sticky cookie names the server that answered, and is set only if the client has not got it.
 void ClientModel::check_cookie(const Asked& asked, const Message& response) {
   const AttemptRecord* attempt = site_.ledger.attempt(response.number("X-Sim-Serial", 0));
@@ -207,11 +219,43 @@ void AnswerChecks::check_local(const RequestRecord& request, const Message& resp
     }
     return;
   }
-  if (!has_cause(label, site_.scenario, site_.scenario.server) ||
+  if (label == "not_upgraded" && request.upgrade) {
+    const AttemptRecord* attempt = site_.ledger.last_attempt(request.id);
+    if (attempt != nullptr && !attempt->tunnel && attempt->status / 100 == 2) return;
+  }
+  if (label == "client_rested" && !site_.ledger.ended_for_rest(request)) {
+    site_.world.fail("client %u: request %llu rested, and nobody has ended it", index_,
+                     static_cast<unsigned long long>(request.id));
+  }
+  const bool known = label == "client_rested" && rests_;
+  if ((!known && !has_cause(label, site_.scenario, site_.scenario.server)) ||
       should_have_been_replayed(request, label)) {
     site_.world.fail("client %u: request %llu (%s) failed without a cause: %d %s", index_,
                      static_cast<unsigned long long>(request.id), request.method.c_str(),
                      response.status(), label.c_str());
+  }
+}
+
+void ClientModel::check_rest(Duration rested, bool upload) const {
+  if (end_ == nullptr) return;
+  const Scenario& s = site_.scenario;
+  const Link& link = end_->link();
+  const std::vector<Mark>& marks = upload ? link.arrivals : link.deliveries;
+  const TimePoint now = site_.world.now();
+  // As Berth promises: each byte shortens a rest by the time that it takes at kRate.
+  Duration longest{};
+  const uint64_t all = marks.empty() ? 0 : marks.back().upto;
+  const auto look = [&](TimePoint since, uint64_t upto) {
+    const auto took = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+        static_cast<double>(all - upto) / static_cast<double>(exchange::Rest::kRate)));
+    longest = std::max(longest, now - since - took);
+  };
+  look(opened_at_, 0);
+  for (const Mark& mark : marks) look(mark.at, mark.upto);
+  // (News of what the client takes travels, and waits for a worker.)
+  if (longest + 2 * s.client_link.most_delay + 2 * s.most_lag + 50ms < rested) {
+    site_.world.fail("client %u was ended for resting for %.3f s, and it was %.3f s", index_,
+                     to_seconds(rested), to_seconds(longest));
   }
 }
 
@@ -238,6 +282,7 @@ void ClientModel::judge_end(bool reset) {
     site_.ledger.count("broken off");  // as the server has
     return;
   }
+  if (AnswerChecks(site_, index_, crawls_).broken_off_for_rest(*front.request)) return;
   if (may_be_closed(front)) return;
   site_.world.fail(
       "client %u: request %llu: %s%s", index_, id,
@@ -260,10 +305,10 @@ bool ClientModel::may_be_closed(const Asked& front) const {
   if (site_.scenario.listener.max_connections != 0 && !reader_.started()) return true;
   // The client was idle for so long that the proxy may have closed before the request came.
   const Duration travel = 2 * site_.scenario.client_link.most_delay + site_.scenario.most_lag + 5ms;
-  // (Who crawls has read its last answer long after it was sent.)
-  const bool long_idle =
-      crawls_ || front.idle_for + travel >= site_.scenario.listener.keepalive_timeout;
-  return front.idle_before && long_idle;
+  const std::vector<Mark>& said = end_->link().writes;
+  const TimePoint idle_since = said.empty() ? opened_at_ : said.back().at;
+  const Duration idle = std::min(front.begun, site_.world.now()) - idle_since;
+  return front.idle_before && idle + travel >= site_.scenario.listener.keepalive_timeout;
 }
 
 }  // namespace berth::sim

@@ -34,7 +34,7 @@ void ClientModel::connect() {
   held_back_.clear();
   queued_ = 0;
   answered_ = 0;
-  heard_at_ = idle_since_ = site_.world.now();
+  heard_at_ = opened_at_ = site_.world.now();
   announced_close_ = paused_ = write_paced_ = read_paced_ = shut_ = tunnel_ = stalled_ = false;
   requests_here_ = requests_left_;
   leaving_ = Leaving::Politely;
@@ -118,7 +118,6 @@ void ClientModel::ask() {
     Asked& asked = asked_.emplace_back();
     asked.request = &request;
     asked.idle_before = asked_.size() == 1;
-    asked.idle_for = site_.world.now() - idle_since_;
     asked.begins = queued_;
     const std::string text = compose(request, asked);
     outbox_ += text;
@@ -402,7 +401,6 @@ void ClientModel::on_final(Message& response) {
         static_cast<unsigned long long>(front.request->id));
   }
   if (front.waits_for_100) held_back_.clear();
-  idle_since_ = site_.world.now();
   after_answer();
 }
 

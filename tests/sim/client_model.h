@@ -21,6 +21,10 @@ class ClientModel final : private EndObserver {
   bool done() const { return end_ == nullptr && requests_left_ == 0; }
   // What it is waiting for, in a word.
   std::string describe() const;
+  const std::string& ip() const { return ip_; }
+  // The proxy has ended its request: has it really moved so little for so long? `upload`: of what
+  // it sends; otherwise of what it is sent.
+  void check_rest(Duration rested, bool upload) const;
   // The simulation ends: hangs up.
   void leave();
 
@@ -35,7 +39,6 @@ class ClientModel final : private EndObserver {
     bool waits_for_100 = false;
     std::string cookie;        // the sticky one that it carried
     bool idle_before = false;  // nothing else was on its way then
-    Duration idle_for{};
   };
   enum class Leaving : uint8_t { Politely, Stay, HalfClose, AbortFin, AbortRst };
 
@@ -88,8 +91,8 @@ class ClientModel final : private EndObserver {
   std::string outbox_;
   std::string held_back_;  // a body that waits for 100 (Continue)
   uint64_t queued_ = 0;    // bytes ever given to outbox_
-  TimePoint idle_since_{};
   TimePoint heard_at_{};
+  TimePoint opened_at_{};
   uint64_t answer_begins_ = 0;  // in the stream of the connection
   uint32_t answered_ = 0;
   Leaving leaving_ = Leaving::Politely;

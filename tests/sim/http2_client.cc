@@ -62,16 +62,23 @@ struct Http2Client::Callbacks {
       if (status < 200 && status != 102 && status != 103) {
         at.site_.world.fail("client %u: %d that it has not asked for", at.index_, status);
       }
+      if (asked->request->upgrade && status >= 200 && status < 300) at.begin_tunnel(*asked);
     }
     const bool content = header.type == NGHTTP2_HEADERS || header.type == NGHTTP2_DATA;
-    if (content && (header.flags & NGHTTP2_FLAG_END_STREAM) != 0) asked->complete = true;
+    if (content && (header.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+      asked->complete = true;
+      // It has read all, or got an answer instead of a tunnel: it has no more to say.
+      if (asked->request->upgrade) nghttp2_session_resume_data(session, header.stream_id);
+    }
     return 0;
   }
 
   static int on_data(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data,
                      size_t size, void*) {
     Asked* asked = asked_of(session, id);
-    if (asked != nullptr) asked->response.body.append(reinterpret_cast<const char*>(data), size);
+    if (asked == nullptr) return 0;
+    asked->response.body.append(reinterpret_cast<const char*>(data), size);
+    if (asked->tunnel) nghttp2_session_resume_data(session, id);
     return 0;
   }
 
@@ -91,13 +98,8 @@ struct Http2Client::Callbacks {
   static ssize_t read(nghttp2_session*, int32_t, uint8_t* into, size_t size, uint32_t* flags,
                       nghttp2_data_source* source, void* user) {
     Asked& asked = *static_cast<Asked*>(source->ptr);
-    const size_t left = asked.body.size() - asked.sent;
-    size_t piece = std::min(size, left);
-    if (piece > 1 && self(user).dice_.percent(30)) piece = self(user).dice_.between(1, piece);
-    asked.body.copy(reinterpret_cast<char*>(into), piece, asked.sent);
-    asked.sent += piece;
-    if (asked.sent == asked.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
-    return static_cast<ssize_t>(piece);
+    return asked.request->upgrade ? self(user).read_tunnel(asked, into, size, *flags)
+                                  : self(user).read_body(asked, into, size, *flags);
   }
 
   static nghttp2_session_callbacks* make() {
@@ -121,7 +123,7 @@ Http2Client::Http2Client(Site& site, uint32_t index)
   ip_ = "192.168.1." + std::to_string(index + 1);
   requests_left_ = static_cast<uint32_t>(dice_.between(1, 2 * site.scenario.client.most_requests));
   depth_ = static_cast<uint32_t>(dice_.between(1, 8));
-  constexpr uint32_t kWindows[] = {65535, 65535, 2000, 100};
+  constexpr uint32_t kWindows[] = {65535, 65535, 2000, 100, 1, 0};
   window_ = dice_.of(kWindows);
   // By a hundred bytes at a time a large answer takes longer than anybody waits.
   if (site.scenario.server.large > 0) window_ = std::max(window_, 65535U);
@@ -153,6 +155,7 @@ void Http2Client::connect() {
   session_.reset(made);
   const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window_}};
   nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings, 1);
+  if (window_ == 0) open_window_later();
   asked_.clear();
   outbox_.clear();
   goaway_ = false;
@@ -188,6 +191,17 @@ void Http2Client::pump() {
   if (end_ != nullptr && mine == connections_) after_answers();
 }
 
+// Until then no byte of a body can come.
+void Http2Client::open_window_later() {
+  site_.world.after(dice_.between(0ms, 50ms), [this, mine = connections_] {
+    if (mine != connections_ || end_ == nullptr) return;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(dice_.between(10, 65535))}};
+    nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings, 1);
+    pump();
+  });
+}
+
 // --- Asking.
 
 void Http2Client::ask() {
@@ -205,12 +219,15 @@ void Http2Client::ask_one() {
   request.method = post ? dice_.of(kUnsafe) : dice_.percent(m.heads) ? "HEAD" : dice_.of(kSafe);
   request.idempotent = !post || request.method == "PUT";
   request.host = site_.scenario.upstreams > 1 && dice_.percent(40) ? "web" : "app";
-  const bool body = post ? dice_.percent(90) : dice_.percent(5);
+  // The app server sees a GET that asks for an upgrade.
+  request.upgrade = request.method == "GET" && tunnels_allowed() && dice_.percent(m.upgrades);
+  const bool body = !request.upgrade && dice_.percent(post ? 90 : 5);
   if (body) {
     request.body_size =
         dice_.permille(m.large) ? dice_.between(60'000, 300'000) : dice_.between(0, m.most_body);
   }
   request.chunked = body && dice_.percent(50);
+  request.trailers = request.chunked && dice_.percent(20);
 
   Asked& asked = asked_.emplace_back();
   asked.request = &request;
@@ -224,15 +241,17 @@ void Http2Client::ask_one() {
   std::string fill;
   if (dice_.percent(20)) request.fill = dice_.between(1, 100);
   append_pattern(fill, request.id, 0, request.fill);
-  std::vector<nghttp2_nv> fields = {pair_of(":method", request.method), pair_of(":scheme", "http"),
-                                    pair_of(":authority", request.host), pair_of(":path", path),
-                                    pair_of("x-sim-id", id)};
+  std::vector<nghttp2_nv> fields = {
+      pair_of(":method", request.upgrade ? "CONNECT" : request.method), pair_of(":scheme", "http"),
+      pair_of(":authority", request.host), pair_of(":path", path)};
+  if (request.upgrade) fields.push_back(pair_of(":protocol", "websocket"));
+  fields.push_back(pair_of("x-sim-id", id));
   if (request.fill > 0) fields.push_back(pair_of("x-fill", fill));
   if (body && !request.chunked) fields.push_back(pair_of("content-length", size));
   nghttp2_data_provider provider{.source = {.ptr = &asked}, .read_callback = Callbacks::read};
   asked.request->began = site_.world.now();
   asked.stream = nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(),
-                                        body ? &provider : nullptr, &asked);
+                                        body || request.upgrade ? &provider : nullptr, &asked);
   --requests_here_;
   --requests_left_;
   site_.world.note("client %u asks on #%u: request %llu, %s, stream %d, %llu bytes of body", index_,
@@ -253,6 +272,63 @@ void Http2Client::ask_one() {
     site_.world.fail("client %u on #%u: no answer to request %llu", index_, end_->link().serial(),
                      static_cast<unsigned long long>(at->request->id));
   });
+}
+
+// RFC 8441 section 3: not before the server's SETTINGS have said so.
+bool Http2Client::tunnels_allowed() const {
+  return nghttp2_session_get_remote_settings(session_.get(),
+                                             NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+ssize_t Http2Client::read_body(Asked& asked, uint8_t* into, size_t size, uint32_t& flags) {
+  size_t piece = std::min(size, asked.body.size() - asked.sent);
+  if (piece > 1 && dice_.percent(30)) piece = dice_.between(1, piece);
+  asked.body.copy(reinterpret_cast<char*>(into), piece, asked.sent);
+  asked.sent += piece;
+  if (asked.sent < asked.body.size()) return static_cast<ssize_t>(piece);
+  flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (asked.request->trailers) {
+    flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    const nghttp2_nv trailer = pair_of("x-trailer", "t");
+    nghttp2_submit_trailer(session_.get(), asked.stream, &trailer, 1);
+  }
+  return static_cast<ssize_t>(piece);
+}
+
+// What it has to say, and its end once it has heard everything.
+ssize_t Http2Client::read_tunnel(Asked& asked, uint8_t* into, size_t size, uint32_t& flags) {
+  if (!asked.tunnel) {
+    if (!asked.complete) return NGHTTP2_ERR_DEFERRED;
+    flags |= NGHTTP2_DATA_FLAG_EOF;
+    return 0;
+  }
+  const size_t piece = std::min(size, asked.body.size() - asked.sent);
+  asked.body.copy(reinterpret_cast<char*>(into), piece, asked.sent);
+  asked.sent += piece;
+  const bool heard_all = asked.response.body.size() >= asked.attempt->body_size;
+  if (asked.sent == asked.body.size() && heard_all) {
+    flags |= NGHTTP2_DATA_FLAG_EOF;
+    asked.request->tunnel_shut = true;
+  } else if (piece == 0) {
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  return static_cast<ssize_t>(piece);
+}
+
+void Http2Client::begin_tunnel(Asked& asked) {
+  const auto id = static_cast<unsigned long long>(asked.request->id);
+  asked.attempt = site_.ledger.attempt(asked.response.number("X-Sim-Serial", 0));
+  if (asked.attempt == nullptr || asked.attempt->request != asked.request->id ||
+      !asked.attempt->tunnel) {
+    site_.world.fail("client %u: request %llu: a tunnel that the server has not opened: '%s'",
+                     index_, id, asked.response.start_line.c_str());
+    return;
+  }
+  site_.ledger.count("tunnel over HTTP/2");
+  asked.tunnel = true;
+  asked.request->tunnel_bytes = dice_.between(0, 1500);
+  append_pattern(asked.body, asked.request->id, 0, asked.request->tunnel_bytes);
+  nghttp2_session_resume_data(session_.get(), asked.stream);
 }
 
 void Http2Client::send() {
@@ -300,8 +376,12 @@ void Http2Client::on_over(Asked& asked, uint32_t error) {
   asked.over = true;
   idle_since_ = site_.world.now();
   const auto id = static_cast<unsigned long long>(asked.request->id);
+  if (asked.tunnel) {
+    judge_tunnel(asked, error);
+    return;
+  }
   if (asked.complete) {
-    AnswerChecks(site_, index_, false).check(*asked.request, asked.response);
+    checks().check(*asked.request, asked.response);
     site_.ledger.count("answered over HTTP/2");
     site_.world.mix(static_cast<uint64_t>(asked.response.status()));
     return;
@@ -322,9 +402,30 @@ void Http2Client::on_over(Asked& asked, uint32_t error) {
     site_.ledger.count("broken off");  // as the server has
     return;
   }
+  if (checks().broken_off_for_rest(*asked.request)) return;
   if (may_be_lost(asked)) return;
   site_.world.fail("client %u: request %llu: stream %d ended with %u, without an answer", index_,
                    id, asked.stream, error);
+}
+
+void Http2Client::judge_tunnel(const Asked& asked, uint32_t error) {
+  const std::string& got = asked.response.body;
+  const bool right = pattern_mismatch(got, asked.attempt->serial, 0) == got.size();
+  if (!right || got.size() > asked.attempt->body_size) {
+    site_.world.fail("client %u: wrong bytes in the tunnel of request %llu", index_,
+                     static_cast<unsigned long long>(asked.request->id));
+  }
+  const bool all = got.size() == asked.attempt->body_size;
+  if (error == NGHTTP2_NO_ERROR && asked.complete && !all && asked.attempt->complete) {
+    site_.world.fail("client %u: the tunnel ended after %zu of %llu bytes", index_, got.size(),
+                     static_cast<unsigned long long>(asked.attempt->body_size));
+  }
+}
+
+// By so few bytes at a time an answer may rest most of the time.
+AnswerChecks Http2Client::checks() const {
+  constexpr uint32_t kTiny = 300;
+  return {site_, index_, false, window_ <= kTiny};
 }
 
 bool Http2Client::may_be_lost(const Asked& asked) const {
@@ -344,13 +445,17 @@ void Http2Client::on_end_of_stream(bool reset) {
 }
 
 void Http2Client::after_answers() {
-  if (open_streams() > 0) return;
+  if (open_streams() > 0 || !outbox_.empty()) return;
   const bool finished = requests_here_ == 0 || goaway_;
   if (finished && (!stays_ || goaway_)) close_end(false);
 }
 
 void Http2Client::close_end(bool with_reset) {
   End* end = end_;
+  // What has not left it, or is thrown away, its servers do not hear.
+  if (with_reset || !outbox_.empty()) {
+    for (Asked& asked : asked_) asked.request->tunnel_shut = false;
+  }
   if (with_reset) {
     end->reset();
   } else {

@@ -36,6 +36,8 @@ class Http2Client final : private EndObserver {
     bool complete = false;   // the response
     bool cancelled = false;  // by the client
     bool over = false;
+    bool tunnel = false;               // the server has accepted it
+    AttemptRecord* attempt = nullptr;  // a tunnel's
     bool idle_before = false;
     Duration idle_for{};
   };
@@ -47,11 +49,18 @@ class Http2Client final : private EndObserver {
   void on_edge(End& end) override;
   void connect();
   void pump();
+  void open_window_later();
   void ask();
   void ask_one();
+  bool tunnels_allowed() const;
+  ssize_t read_body(Asked& asked, uint8_t* into, size_t size, uint32_t& flags);
+  ssize_t read_tunnel(Asked& asked, uint8_t* into, size_t size, uint32_t& flags);
+  void begin_tunnel(Asked& asked);
+  void judge_tunnel(const Asked& asked, uint32_t error);
   void send();
   void receive();
   void on_over(Asked& asked, uint32_t error);
+  AnswerChecks checks() const;
   bool may_be_lost(const Asked& asked) const;
   void on_end_of_stream(bool reset);
   void after_answers();

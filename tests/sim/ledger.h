@@ -83,6 +83,14 @@ class Ledger {
     return at == attempts_.rend() ? nullptr : &*at;
   }
 
+  // When the proxy last ended a request of a client, by its address, because it rested while others
+  // waited.
+  std::map<std::string, TimePoint> rests_ended;
+  bool ended_for_rest(const RequestRecord& request) const {
+    const auto at = rests_ended.find(request.client_ip);
+    return at != rests_ended.end() && at->second >= request.began;
+  }
+
   // Sticky cookies by value: which server each one names.
   std::map<std::string, uint32_t> cookies;
 

@@ -78,7 +78,7 @@ void End::arrive(size_t bytes, bool fin, bool rst, uint64_t acks) {
     return;
   }
   in_arrived_ += bytes;
-  if (side_ == 0 && bytes > 0) link_->mark(link_->arrivals, arrived_total());
+  if (bytes > 0) link_->mark(side_ == 0 ? link_->arrivals : link_->deliveries, arrived_total());
   if (fin) fin_arrived_ = true;
   if (rst) {
     rst_arrived_ = true;

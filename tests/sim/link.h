@@ -150,6 +150,7 @@ class Link {
   std::vector<Mark> reads;
   std::vector<Mark> writes;
   std::vector<Mark> arrivals;
+  std::vector<Mark> deliveries;  // what has arrived at the other end
 
  private:
   friend class End;

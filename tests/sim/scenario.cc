@@ -377,6 +377,51 @@ void make_rest(Dice dice, Scenario& s) {
   u.pool.queue_timeout = 30s;
 }
 
+// Tunnels over both protocols, to servers that take little at a time, end them first, or hold on to
+// them; in half of the seeds large uploads beside them, which have to wait for such servers.
+void make_tunnels(Dice& dice, Scenario& s) {
+  s.workers = static_cast<uint32_t>(dice.between(1, 2));
+  s.servers = s.upstreams = 1;
+  s.restarts = s.by_hand = s.illnesses = 0;
+  s.killed = false;
+  s.drained = dice.percent(30);
+  s.reloads = dice.percent(30) ? 2 : 0;
+  s.sleeps = dice.percent(30) ? 3 : 0;
+  s.longest_sleep = s.sleep_within = 300ms;
+  s.most_lag = dice.percent(30) ? Duration(2ms) : Duration(0);
+  s.memory_budget = Scenario::kAmple;
+  s.spool = SpoolManners();
+  s.server = ServerManners();
+  s.server.of_all_kinds = dice.percent(60);
+  s.client = ClientManners();
+  s.client.count = 4;
+  s.client.upgrades = 80;
+  s.client.aborts = dice.percent(30) ? 20 : 0;
+  s.http2_clients = static_cast<uint32_t>(dice.between(2, 3));
+  constexpr uint32_t kWindows[] = {17, 300, 4096};
+  s.server_link.window = dice.of(kWindows);
+  s.client_link.window = 65536;
+  s.client_link.short_percent = s.server_link.short_percent = 0;
+  s.server_link.least_delay = s.client_link.least_delay = Duration(0);
+  s.server_link.most_delay = s.client_link.most_delay = 2ms;
+  s.listener.max_connections = 0;
+  config::Upstream& u = s.upstream;
+  u.health.enabled = false;
+  u.sticky.cookie.clear();
+  u.response_timeout = u.idle_timeout = 10s;
+  u.pool.min_idle = 0;
+  u.pool.max_connections = static_cast<uint32_t>(dice.between(1, 3));
+  u.pool.max_upgraded = static_cast<uint32_t>(dice.of({1, 2, 2, 1024}));
+  u.pool.queue_size = 1024;
+  u.pool.queue_timeout = 30s;
+  if (dice.percent(50)) return;
+  u.request_body = config::RequestBody::Stream;
+  s.client.upgrades = 20;
+  s.client.large = 300;
+  s.server_link.window = 4096;
+  s.server.slow_reading = 0;
+}
+
 }  // namespace
 
 Scenario Scenario::draw(uint64_t seed) {
@@ -422,6 +467,8 @@ Scenario Scenario::draw(uint64_t seed) {
   draw_leaving(Dice(seed ^ 0x6c65617665), s);
   Dice rest(seed ^ 0x72657374);
   if (rest.percent(4)) make_rest(rest, s);
+  Dice tunnels(seed ^ 0x74756e6e656c);
+  if (tunnels.percent(4)) make_tunnels(tunnels, s);
   return s;
 }
 

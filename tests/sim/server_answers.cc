@@ -1,6 +1,7 @@
 // What a simulated server answers.
 #include <algorithm>
 
+#include "proxy/net/websocket_accept.h"
 #include "tests/sim/server_model.h"
 
 namespace berth::sim {
@@ -103,7 +104,10 @@ std::string ServerConnection::compose(const Message& request, AttemptRecord& att
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: "
         "websocket\r\nX-Sim-Serial: " +
         std::to_string(attempt.serial) + "\r\nX-Sim-Id: " + std::to_string(attempt.request) +
-        "\r\n\r\n";
+        "\r\n";
+    const std::string key = request.value("Sec-WebSocket-Key");
+    if (!key.empty()) text += "Sec-WebSocket-Accept: " + net::websocket_accept(key) + "\r\n";
+    text += "\r\n";
     link().upgrade_at(end_.written_total() + outbox_.size() + text.size());
     append_pattern(text, attempt.serial, 0, attempt.body_size);
     return text;

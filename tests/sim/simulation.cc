@@ -235,6 +235,19 @@ void Simulation::on_worker_drained(uint32_t worker) {
   ++drained_;
 }
 
+void Simulation::on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
+                                 Duration rested, bool upload) {
+  const std::string ip = client.to_string().substr(0, client.to_string().rfind(':'));
+  world.note("%s rested for %.3f s, and is ended", ip.c_str(), to_seconds(rested));
+  ledger.rests_ended[ip] = world.now();
+  if (server.cluster->queue.waiting() == 0) {
+    world.fail("%s was ended for resting, and nobody waits", ip.c_str());
+  }
+  for (const ClientModel& model : clients_) {
+    if (model.ip() == ip) model.check_rest(rested, upload);
+  }
+}
+
 void Simulation::drain_by_hand() {
   const auto& servers = clusters_[dice_.below(clusters_.size())].servers;
   const auto& server = servers[dice_.below(servers.size())];

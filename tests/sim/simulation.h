@@ -61,8 +61,8 @@ class Simulation final : public Site,
   void on_trouble(const upstream::SharedServer&, CloseReason, std::string_view) override {}
   void on_trouble_over(const upstream::SharedServer&) override {}
   void on_low_idle_limit(const upstream::SharedServer&, Duration, Duration) override {}
-  void on_holder_ended(const upstream::SharedServer&, const net::Address&, Duration,
-                       bool) override {}
+  void on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
+                       Duration rested, bool upload) override;
 
   bool away_and_waited_for(const net::Address& server) const;
   void check_only_trial(const net::Address& server);
