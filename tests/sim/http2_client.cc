@@ -235,15 +235,16 @@ void Http2Client::ask_one() {
   asked.idle_before = open_streams() == 1;
   asked.idle_for = site_.world.now() - idle_since_;
   append_pattern(asked.body, request.id, 0, request.body_size);
+  // nghttp2 is given views: each text lives until the call.
+  const std::string method = request.upgrade ? "CONNECT" : request.method;
   const std::string path = "/r/" + std::to_string(request.id);
   const std::string id = std::to_string(request.id);
   const std::string size = std::to_string(request.body_size);
   std::string fill;
   if (dice_.percent(20)) request.fill = dice_.between(1, 100);
   append_pattern(fill, request.id, 0, request.fill);
-  std::vector<nghttp2_nv> fields = {
-      pair_of(":method", request.upgrade ? "CONNECT" : request.method), pair_of(":scheme", "http"),
-      pair_of(":authority", request.host), pair_of(":path", path)};
+  std::vector<nghttp2_nv> fields = {pair_of(":method", method), pair_of(":scheme", "http"),
+                                    pair_of(":authority", request.host), pair_of(":path", path)};
   if (request.upgrade) fields.push_back(pair_of(":protocol", "websocket"));
   fields.push_back(pair_of("x-sim-id", id));
   if (request.fill > 0) fields.push_back(pair_of("x-fill", fill));

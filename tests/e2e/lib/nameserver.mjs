@@ -22,10 +22,11 @@ export class NameServer {
   names = new Map();   // name: {addresses, ttl}, or 'silent' or 'broken'
   queries = 0;
   queriesOverTcp = 0;
-  #socket = dgram.createSocket('udp4');
+  #socket;
   #tcp = net.createServer((socket) => this.#serve(socket));
 
   async listen() {
+    await this.#bind();
     this.#socket.on('message', (query, peer) => {
       ++this.queries;
       let reply = this.#answer(query);
@@ -36,10 +37,26 @@ export class NameServer {
       }
       if (reply) this.#socket.send(reply, peer.port, peer.address);
     });
-    await new Promise((resolve) => this.#socket.bind(0, '127.0.0.1', resolve));
-    await new Promise((resolve) => this.#tcp.listen(this.#socket.address().port, '127.0.0.1', resolve));
     this.address = `127.0.0.1:${this.#socket.address().port}`;
     return this;
+  }
+
+  // The same port over both: one that is free for TCP may be taken for UDP.
+  async #bind() {
+    for (let tries = 0; ; ++tries) {
+      await new Promise((resolve) => this.#tcp.listen(0, '127.0.0.1', resolve));
+      const socket = dgram.createSocket('udp4');
+      const bound = await new Promise((resolve) => {
+        socket.once('error', () => resolve(false)).bind(this.#tcp.address().port, '127.0.0.1', () => resolve(true));
+      });
+      if (bound) {
+        this.#socket = socket;
+        return;
+      }
+      socket.close();
+      await new Promise((resolve) => this.#tcp.close(resolve));
+      if (tries === 50) throw new Error('no port is free for UDP and TCP');
+    }
   }
 
   set(name, addresses, ttl = 1) { this.names.set(name, { addresses, ttl }); }
