@@ -279,7 +279,9 @@ void Invariants::check_dial(const net::Address& to) const {
 }
 
 void Invariants::check_nobody_waits_in_vain(const Queue& queue) {
-  if (queue.cluster->queue.waiting() == 0) return;
+  // What the main thread has closed at the end of the process wakes nobody: the workers are gone by
+  // then.
+  if (process_ends_ || queue.cluster->queue.waiting() == 0) return;
   queue.cluster->queue.for_each([&](const upstream::Ticket& ticket) {
     for (const Bound& bound : bounds_) {
       upstream::SharedServer& server = *bound.server;
