@@ -149,6 +149,8 @@ scenario('what a Node app can answer', { timeout: 120_000 }, async (s, t) => {
         return;
       }
       const view = ({ interim, status, reason, fields, body, trailers, broken }) => ({ interim, status, reason, fields, body, trailers, broken });
+      // A 204 with the fields of a body is too much for Node 18's client; Berth leaves those fields out.
+      if (direct.status === 204) direct.broken = null;
       assert.deepEqual(view(through), view(direct));
     });
   }
