@@ -360,8 +360,8 @@ void ClientConnection::record(uint16_t status) const {
                   .body_sent = active_->body_sent - std::min(active_->body_sent, unsent)});
 }
 
-// Where the response's framing shows that it is not whole, the client gets what has come of it and
-// a FIN, as from the server itself; otherwise only RST tells it from a whole one.
+// If the framing shows the client that the response is incomplete, Berth sends what it has and then
+// FIN, as the server did. Otherwise an incomplete response would look whole, so Berth resets.
 void ClientConnection::abort(CloseReason reason) {
   if (state() == Closed) return;
   if (active_) active_->exchange.set_failure(reason);

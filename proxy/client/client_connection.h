@@ -115,7 +115,7 @@ class ClientConnection final : public Connection,
   event::Timer timer_;
   http::HeadProgress progress_;
   net::ByteBuffer in_;       // a head that has not come whole, or pipelined requests
-  TimePoint waits_since_{};  // something of the next request; {}: nothing has come of it
+  TimePoint waits_since_{};  // when the first byte of the next request came; {}: none has yet
   net::SendQueue out_{this};
   CloseReason pending_close_ = CloseReason::None;  // why, when lingering is over
   bool readable_ = false;  // the kernel may hold bytes that we have not read

@@ -13,7 +13,7 @@ struct Foreign {
   uint32_t line = 0;  // that shows it, from 1
 };
 
-// nullopt: it is no configuration of nginx, Caddy or HAProxy, as far as one can see.
+// Looks for lines that only nginx, Caddy or HAProxy would understand. nullopt: there are none.
 std::optional<Foreign> recognise_foreign(std::string_view text);
 
 }  // namespace berth::config

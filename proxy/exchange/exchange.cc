@@ -62,8 +62,6 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
 
   // A request that goes nowhere has a head for the log alone.
   static const config::HeaderRules kNoRules;
-  static const RequestFilter kNoFilter;
-  filter_ = !target ? &kNoFilter : client_.trusted ? target_.trusted : target_.strangers;
   if (complete && !trailers.empty()) take_trailers(trailers);
   const RequestId fresh_id(context_.env.random);
   net::Address behind;
@@ -79,12 +77,12 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                            .upstream = target ? std::string_view(target_.route->upstream) : "",
                            .fresh_id = fresh_id.text(),
                            .instance = context_.instance,
-                           .filter = *filter_,
+                           .filter = filter(),
                            .client = behind_proxy ? &behind : nullptr,
                            .expect = streams()},
                           upgrade_ != nullptr);
   if (client_.https_port != 0) {
-    if (head.host.empty()) {  // of HTTP/1.0: there is no address to send it to
+    if (head.host.empty()) {  // HTTP/1.0 without Host: Berth does not know where to redirect to
       answer(CloseReason::BadHost);
       return;
     }

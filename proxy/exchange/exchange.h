@@ -114,6 +114,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void resume_client();
   void request_sent();
 
+  const RequestFilter& filter() const;
   void take_trailers(std::string_view trailers);
   std::string_view response_trailers();
   void dispatch(std::string_view body);
@@ -142,7 +143,6 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   LocalPtr<Router> router_;
   RouteTarget target_;
   std::unique_ptr<http::UpgradeOffer> upgrade_;  // what the client offers, if it does
-  const RequestFilter* filter_ = nullptr;        // the router's
   ForwardedHead request_;
   upstream::Lease lease_;
   upstream::TriedServers tried_;

@@ -56,10 +56,17 @@ void Exchange::on_request_body(std::string_view bytes, bool complete, std::strin
   }
 }
 
+// What of the request gets through to a server.
+const RequestFilter& Exchange::filter() const {
+  static const RequestFilter kEverything;
+  if (target_.route == nullptr) return kEverything;
+  return client_.trusted ? *target_.trusted : *target_.strangers;
+}
+
 // Of a complete request; the rules of its head hold for them too.
 void Exchange::take_trailers(std::string_view trailers) {
   kept_trailers_ =
-      without_lines(trailers, [this](std::string_view name) { return filter_->drops(name); });
+      without_lines(trailers, [this](std::string_view name) { return filter().drops(name); });
   trailers_ = kept_trailers_;
 }
 

@@ -9,9 +9,8 @@
 // - every field that a Connection field names, unless it is in the HeaderId table: those are meant
 //   for all recipients, so that nobody can strip Host, Cookie, Authorization, Content-Length or
 //   X-Forwarded-For by naming them;
-// - Content-Length in a 1xx or 204 response (RFC 9110 section 8.6 forbids it), in a chunked one,
-// and
-//   where it repeats itself.
+// - Content-Length in a 1xx or 204 response (RFC 9110 section 8.6 forbids it), in a
+//   chunked one, and where it repeats itself.
 // Trailer goes through, since trailers do.
 #pragma once
 

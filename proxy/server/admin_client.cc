@@ -88,18 +88,25 @@ int run_drain(const DrainCommand& command) {
 }
 
 int run_ask(const std::string& admin_address, std::string_view method, std::string_view target) {
-  const auto answer = ask_admin(admin_address, method, target);
+  const auto body = ask_or_complain(admin_address, method, target);
+  if (!body) return 1;
+  std::cout << *body;
+  return 0;
+}
+
+std::optional<std::string> ask_or_complain(const std::string& admin_address,
+                                           std::string_view method, std::string_view target) {
+  auto answer = ask_admin(admin_address, method, target);
   if (!answer) {
     std::cerr << "berth: " << admin_address << ": " << answer.error() << "\n";
-    return 1;
+    return std::nullopt;
   }
   if (answer->status != 200) {
     std::cerr << "berth: " << admin_address << ": " << answer->body;
     if (!answer->body.ends_with('\n')) std::cerr << "status " << answer->status << "\n";
-    return 1;
+    return std::nullopt;
   }
-  std::cout << answer->body;
-  return 0;
+  return std::move(answer->body);
 }
 
 }  // namespace berth::server

@@ -1,6 +1,7 @@
 // Talks to the admin listener of a running berth: what the command line does for an operator.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,10 @@ struct AdminAnswer {
 // One request; blocks for 3 s at most between two bytes. The failure is one line for people.
 // `admin_address` may be any that a listener can have; ":9145" is asked for on this machine.
 Result<AdminAnswer, std::string> ask_admin(const std::string& admin_address,
+                                           std::string_view method, std::string_view target);
+
+// Returns the body of an answer of 200. Otherwise says on standard error what is wrong.
+std::optional<std::string> ask_or_complain(const std::string& admin_address,
                                            std::string_view method, std::string_view target);
 
 // Asks, and writes the answer to standard output, or what is wrong to standard error: 0 or 1.

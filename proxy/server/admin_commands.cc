@@ -9,7 +9,7 @@ AdminPage text(int status, std::string body) {
   return {status, std::string(kText), std::move(body)};
 }
 
-// What the log says of it, line by line.
+// Answers with what the log says, line by line.
 AdminPage reload(AdminContext& context) {
   const ReloadOutcome outcome = context.reload_now();
   std::string body;
@@ -20,9 +20,7 @@ AdminPage reload(AdminContext& context) {
   body = to_string(outcome.report) + "\n";
   for (const std::string& news : certificate_news(outcome.report)) body += news + "\n";
   for (const std::string& problem : outcome.report.problems) body += problem + "\n";
-  for (const std::string& key : outcome.report.needs_restart) {
-    body += key + " has changed: that takes effect with the next start only\n";
-  }
+  for (const std::string& note : restart_notes(outcome.report)) body += note + "\n";
   return text(200, body);
 }
 

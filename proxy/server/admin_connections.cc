@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kMostFresh = 8;
 constexpr timeval kRetryAfter{.tv_sec = 0, .tv_usec = 250'000};
 
-// Whose listener it is: evhttp has taken the place where libevent would have told us.
+// Finds the owner of a listener in its error callback, whose argument belongs to evhttp.
 thread_local std::unordered_map<evconnlistener*, AdminConnections*> owners;
 
 // A request is on it, or a response.

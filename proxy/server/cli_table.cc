@@ -168,9 +168,10 @@ Exit status: 0 if it worked, 1 if there is no such server or no running Berth.
 
 constexpr std::array kSignals = {
     SignalSpec{"HUP", "read the configuration file again; if it is wrong, nothing changes"},
-    SignalSpec{"TERM, INT",
-               "stop accepting and finish requests in progress; the second one stops at "
-               "once"},
+    SignalSpec{"TERM",
+               "serve on for shutdown.delay and tell clients to go, then stop accepting and finish "
+               "requests in progress; the second one stops at once"},
+    SignalSpec{"INT", "the same as TERM, without the delay"},
     SignalSpec{"USR1", "open the access log again, after a rotation"},
 };
 

@@ -26,7 +26,7 @@ class LogWriter {
   ~LogWriter();
 
  private:
-  // Shared with the thread, which is left behind if it stands in a write() for good.
+  // Shared with the thread, which outlives this object if it is blocked in write().
   std::shared_ptr<LogQueue> queue_;
 };
 

@@ -84,11 +84,15 @@ void find_all(const std::shared_ptr<Findings>& findings,
   findings->changed.notify_one();
 }
 
+// Each once, however many upstreams have it.
 std::vector<config::Endpoint> names_in(const config::Config& config) {
   std::vector<config::Endpoint> names;
   for (const config::Upstream& upstream : config.upstreams) {
     for (const config::Server& server : upstream.servers) {
-      if (server.address.is(config::AddressKind::HostName)) names.push_back(server.address);
+      if (!server.address.is(config::AddressKind::HostName)) continue;
+      if (std::find(names.begin(), names.end(), server.address) == names.end()) {
+        names.push_back(server.address);
+      }
     }
   }
   return names;
@@ -166,7 +170,6 @@ AddressTable Names::resolve_at_start(const config::Config& config) const {
   findings->changed.wait_for(lock, kPatience, [&] { return findings->complete; });
   for (const config::Endpoint& name : names) {
     const std::string& text = name.text();
-    if (table.contains(text)) continue;
     std::vector<net::Address>& addresses = table[text];
     if (const auto found = findings->found.find(text); found != findings->found.end()) {
       addresses = found->second;

@@ -27,7 +27,7 @@ class PageThread {
   explicit PageThread(event_base* base);
   PageThread(const PageThread&) = delete;
   PageThread& operator=(const PageThread&) = delete;
-  // Waits for the page at hand. What has not been delivered is delivered as 503.
+  // Waits for the page that is being rendered. Requests that still wait get 503.
   ~PageThread();
 
   // One after the other, in this order.

@@ -105,6 +105,14 @@ std::string to_string(const ReloadReport& report) {
   return out;
 }
 
+std::vector<std::string> restart_notes(const ReloadReport& report) {
+  std::vector<std::string> notes;
+  for (const std::string& key : report.needs_restart) {
+    notes.push_back(key + " has changed: that takes effect with the next start only");
+  }
+  return notes;
+}
+
 std::vector<std::string> certificate_news(const ReloadReport& report) {
   std::vector<std::string> lines;
   for (const ReloadReport::Entry& entry : report.certificates) {

@@ -40,6 +40,9 @@ ReloadReport compare(const Inventory& running, const Inventory& next);
 // One line: "servers: 3 kept, 1 added (app/127.0.0.1:3004); listeners: 1 kept; ...".
 std::string to_string(const ReloadReport& report);
 
+// A line for each setting that is not in effect yet.
+std::vector<std::string> restart_notes(const ReloadReport& report);
+
 // A line for each certificate that is new or has changed: "certificate site.crt has changed, valid
 // until 2027-02-26".
 std::vector<std::string> certificate_news(const ReloadReport& report);

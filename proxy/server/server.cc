@@ -143,6 +143,7 @@ Server::~Server() {
   // All threads end before any of them is destroyed: they post to each other.
   for (const auto& worker : workers_) worker->join();
   workers_.clear();
+  // A health check that ends from here on has nobody to tell.
   peers_.clear();
 }
 
@@ -271,9 +272,7 @@ void Server::reload_succeeded(ReloadReport report) {
   log_info("reload", to_string(report));
   for (const std::string& news : certificate_news(report)) log_info("reload", news);
   for (const std::string& problem : report.problems) log_warn("reload", problem);
-  for (const std::string& key : report.needs_restart) {
-    log_warn("reload", key, " has changed: that takes effect with the next start only");
-  }
+  for (const std::string& note : restart_notes(report)) log_warn("reload", note);
   last_reload_ =
       ReloadOutcome{.ok = true, .errors = {}, .report = std::move(report), .time_ms = wall_ms()};
 }

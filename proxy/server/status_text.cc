@@ -118,13 +118,9 @@ std::string status_text(std::string_view status) {
 }
 
 int run_status(const StatusCommand& command) {
-  const auto answer = ask_admin(command.admin, "GET", "/status");
-  if (!answer || answer->status != 200) {
-    std::cerr << "berth: " << command.admin << ": " << (answer ? answer->body : answer.error());
-    if (!answer || !answer->body.ends_with('\n')) std::cerr << "\n";
-    return 1;
-  }
-  const std::string text = command.json ? answer->body : status_text(answer->body);
+  const auto body = ask_or_complain(command.admin, "GET", "/status");
+  if (!body) return 1;
+  const std::string text = command.json ? *body : status_text(*body);
   if (text.empty()) {
     std::cerr << "berth: " << command.admin << ": the answer is not Berth's\n";
     return 1;

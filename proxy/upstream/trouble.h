@@ -1,5 +1,4 @@
-// Whether the last that was heard of a server was a failure, so that the first one and the end of
-// it can be told.
+// Remembers whether a server failed last, so that its first failure and its recovery can be logged.
 #pragma once
 
 #include <atomic>
@@ -15,7 +14,8 @@ class Trouble {
   // A server that fails and answers in turn is told of only so often.
   static constexpr Duration kQuietFor = std::chrono::seconds(10);
 
-  // A request or a connection failed because of the server. True if that is to be told.
+  // Notes that a request or a connection failed because of the server. True if the observer should
+  // hear of it.
   bool begins(TimePoint now) {
     State fine = State::None;
     if (state_.load(kRelaxed) != fine) return false;
@@ -26,7 +26,7 @@ class Trouble {
     return !quiet;
   }
 
-  // The server has answered. True if its trouble was told of, and is over.
+  // Notes that the server has answered. True if the observer heard of the failure before.
   bool ends() {
     if (state_.load(kRelaxed) == State::None) return false;
     return state_.exchange(State::None) == State::Told;

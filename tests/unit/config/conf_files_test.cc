@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string>
 
@@ -12,17 +11,10 @@
 #include "proxy/config/schema.h"
 #include "proxy/config/validate.h"
 #include "proxy/config/yaml_tree.h"
+#include "tests/unit/repository_file.h"
 
 namespace berth::config {
 namespace {
-
-std::string file_text(const std::string& path) {
-  std::ifstream in(path);
-  EXPECT_TRUE(in) << path << ": the tests run in the top folder of the repository";
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 // The key paths that `node` writes out, in the schema's form.
 void collect_keys(const YamlNode& node, const std::string& prefix, std::vector<std::string>& out) {

@@ -83,41 +83,28 @@ TEST(ServerTlsFailureTest, EachHasItsReasonAndSaysWhatWouldMendIt) {
   chain.append(stranger);
   const CertificateFiles itself;
 
-  Meeting name{good, authority, "other.test"};
-  name.happen();
-  EXPECT_EQ(name.reason, CloseReason::ServerCertificateName);
-  EXPECT_TRUE(mentions(name.detail,
-                       "certificate: CN=localhost; asked for: other.test; "
-                       "tls.server_name"))
-      << name.detail;
-
-  Meeting address{good, authority, "127.0.0.1"};
-  address.happen();
-  EXPECT_EQ(address.reason, CloseReason::ServerCertificateName);
-  EXPECT_TRUE(mentions(address.detail, "asked for: 127.0.0.1")) << address.detail;
-
-  Meeting old{expired, authority};
-  old.happen();
-  EXPECT_EQ(old.reason, CloseReason::ServerCertificateExpired);
-  EXPECT_TRUE(mentions(old.detail, "it was valid until ")) << old.detail;
-
-  Meeting young{early, authority};
-  young.happen();
-  EXPECT_EQ(young.reason, CloseReason::ServerCertificateEarly);
-  EXPECT_TRUE(mentions(young.detail, "it is valid from ")) << young.detail;
-
-  Meeting own{itself, authority};
-  own.happen();
-  EXPECT_EQ(own.reason, CloseReason::ServerCertificateSelfSigned);
-
-  Meeting alone{lonely, authority};
-  alone.happen();
-  EXPECT_EQ(alone.reason, CloseReason::ServerCertificateChain);
-
-  Meeting unknown{chain, authority};
-  unknown.happen();
-  EXPECT_EQ(unknown.reason, CloseReason::ServerCertificateIssuer);
-  EXPECT_TRUE(mentions(unknown.detail, "tls.ca")) << unknown.detail;
+  struct Row {
+    const CertificateFiles& shown;
+    const char* asked_for;
+    CloseReason reason;
+    const char* detail;
+  };
+  const Row rows[] = {
+      {good, "other.test", CloseReason::ServerCertificateName,
+       "certificate: CN=localhost; asked for: other.test; tls.server_name"},
+      {good, "127.0.0.1", CloseReason::ServerCertificateName, "asked for: 127.0.0.1"},
+      {expired, "localhost", CloseReason::ServerCertificateExpired, "it was valid until "},
+      {early, "localhost", CloseReason::ServerCertificateEarly, "it is valid from "},
+      {itself, "localhost", CloseReason::ServerCertificateSelfSigned, "tls.ca may name this"},
+      {lonely, "localhost", CloseReason::ServerCertificateChain, "tls.ca may name the authority"},
+      {chain, "localhost", CloseReason::ServerCertificateIssuer, "tls.ca names the authorities"},
+  };
+  for (const Row& row : rows) {
+    Meeting meeting{row.shown, authority, row.asked_for};
+    meeting.happen();
+    EXPECT_EQ(info(meeting.reason).label, info(row.reason).label);
+    EXPECT_TRUE(mentions(meeting.detail, row.detail)) << meeting.detail;
+  }
 }
 
 TEST(ServerTlsFailureTest, AServerThatWantsACertificateIsUnderstoodAfterTheHandshakeToo) {

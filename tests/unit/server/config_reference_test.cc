@@ -2,22 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "proxy/config/key_hints.h"
 #include "proxy/server/explained_file.h"
+#include "tests/unit/repository_file.h"
 
 namespace berth::server {
 namespace {
-
-std::string file_text(const std::string& path) {
-  std::ifstream in(path);
-  EXPECT_TRUE(in) << path << ": the tests run in the top folder of the repository";
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 KeyReference find(const std::string& path) {
   for (const KeyReference& key : config_reference()) {
