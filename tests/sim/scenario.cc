@@ -264,6 +264,8 @@ Scenario Scenario::draw(uint64_t seed) {
   if (tunnels.percent(4)) make_tunnels(tunnels, s);
   Dice warm(seed ^ 0x7761726d);
   if (warm.percent(2)) make_warm(warm, s);
+  Dice behind(seed ^ 0x626568696e64);
+  if (behind.percent(2)) make_behind(behind, s);
   return s;
 }
 

@@ -214,6 +214,40 @@ void make_tunnels(Dice& dice, Scenario& s) {
   s.server.slow_reading = 0;
 }
 
+// Uploads that trickle while the request before them, on the same connection, takes its time: their
+// beginning has come long before it is read, and then all at once.
+void make_behind(Dice& dice, Scenario& s) {
+  s.servers = s.upstreams = 1;
+  s.http2_clients = 0;
+  s.reloads = s.restarts = s.sleeps = s.by_hand = s.illnesses = 0;
+  s.killed = s.drained = false;
+  s.most_lag = dice.percent(30) ? Duration(2ms) : Duration(0);
+  s.memory_budget = Scenario::kAmple;
+  s.spool = SpoolManners();
+  s.server = ServerManners();
+  s.server.least_think = 5s;
+  s.server.most_think = 9s;
+  s.client = ClientManners();
+  s.client.count = static_cast<uint32_t>(dice.between(1, 3));
+  s.client.crawling = s.client.pipelining = 100;
+  s.client.posts = 50;
+  s.client.most_body = 3000;
+  s.client_link = s.server_link = LinkManners{.most_delay = 2ms};
+  s.listener.max_connections = 0;
+  s.listener.header_timeout = 1min;  // heads trickle, too
+  s.listener.keepalive_timeout = 75s;
+  config::Upstream& u = s.upstream;
+  u.request_body = config::RequestBody::Auto;
+  u.request_buffer = dice.percent(70) ? 100 : 300;
+  u.health.enabled = false;
+  u.sticky.cookie.clear();
+  u.response_timeout = u.idle_timeout = 15s;
+  u.pool.max_connections = static_cast<uint32_t>(dice.between(2, 4));
+  u.pool.min_idle = 0;
+  u.pool.queue_size = 1024;
+  u.pool.queue_timeout = 30s;
+}
+
 // Connections that are kept warm beside others, which are used again just below the age at which
 // the server, which does not announce it, closes them.
 void make_warm(Dice& dice, Scenario& s) {

@@ -11,6 +11,7 @@ void make_crawl(Dice& dice, Scenario& s);
 void make_sessions(Dice& dice, Scenario& s);
 void make_rest(Dice& dice, Scenario& s);
 void make_tunnels(Dice& dice, Scenario& s);
+void make_behind(Dice& dice, Scenario& s);
 void make_warm(Dice& dice, Scenario& s);
 
 }  // namespace berth::sim
