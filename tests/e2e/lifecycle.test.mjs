@@ -154,7 +154,7 @@ scenario('shutdown.grace ends what does not end by itself', async (s) => {
   berth.kill('SIGTERM');
   assert.equal((await within(berth.exited, 'exit')).code, 0);
   assert.ok(Date.now() - began >= 195);
-  assert.match(berth.stderr, /grace is over/);
+  assert.match(berth.log, /grace is over/);
   await busy.finish();
 });
 
@@ -261,7 +261,7 @@ scenario('SIGUSR1 after a rename: later lines go to the new file, none is lost',
   const lines = (name) => (existsSync(name) ? readFileSync(name, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line).target) : []);
   for (let i = 0; i < 5; ++i) await s.request(berth, { path: `/before/${i}` });
   renameSync(file, `${file}.1`);
-  const from = berth.stderr.length;
+  const from = berth.logEnd();
   berth.kill('SIGUSR1');
   await berth.logged(/reopened/, from);
   await until(() => existsSync(file), 'the new file');

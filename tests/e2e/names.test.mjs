@@ -70,13 +70,13 @@ for (const how of ['silent', 'broken', undefined]) {
     given.upstreams.other = { servers: [other.address] };
     given.routes = [{ upstream: 'app' }, { path: '/other', upstream: 'other' }];
     const berth = await s.berth(given);
-    assert.match(berth.stderr, /warn names: app\.test:\d+ is not known yet: .*; it is asked for again/);
+    await berth.logged(/warn names: app\.test:\d+ is not known yet: .*; it is asked for again/);
     assert.equal((await s.request(berth, { path: '/other' })).body, 'other');
     assert.equal((await s.request(berth)).status, 503);
     assert.equal((await berth.status()).upstreams.length, 2);
     dns.set('app.test', ips(all));
     await until(async () => (await s.request(berth)).status === 200, 'the name is known');
-    assert.match(berth.stderr, /info names: app\.test:\d+ is 127\.0\.0\.2:\d+\n/);
+    await berth.logged(/info names: app\.test:\d+ is 127\.0\.0\.2:\d+\n/);
   });
 }
 
@@ -207,7 +207,7 @@ scenario('a name without any address is an error where it is asked for only once
   s.client(() => berth.dispose());
   const { code } = await berth.exited;
   assert.equal(code, 1);
-  assert.match(berth.stderr, /error start: \S+berth\.yaml:\d+:\d+: error: cannot resolve 'app\.test'/);
+  assert.match(berth.log, /error start: \S+berth\.yaml:\d+:\d+: error: cannot resolve 'app\.test'/);
   const { all, port } = await pods(s, 1);
   dns.set('known.test', ips(all));
   const running = await s.berth(config(`known.test:${port}`, { resolver: { nameservers: [dns.address] } }));

@@ -313,7 +313,7 @@ for (const [name, change, says] of WRONG) {
     await s.request(berth);
     const before = origin.ports();
     assert.match(await berth.reload(typeof change === 'string' ? change : change(good)), /^rejected, the previous configuration stays in effect: /);
-    assert.match(berth.stderr, says);
+    await berth.logged(says);
     const status = await berth.status();
     assert.deepEqual([status.generation, status.last_reload.result], [1, 'failure']);
     assert.match(status.last_reload.errors.join('\n'), says);
@@ -372,8 +372,8 @@ scenario('each problem of a rejected file has a line of its own, with its place 
   const origin = await s.origin();
   const berth = await s.front(origin);
   await berth.reload('listeners:\n  - address: 127.0.0.1:0\n    keepalive_timeout: 5 parsecs\nupstreams:\n  app:\n    servers: [127.0.0.1]\nnonsense: 1\n');
-  await berth.logged(/:7:1: error: /);
-  const lines = berth.stderr.split('\n').filter((line) => line.includes(' reload: '));
+  const [log] = await berth.logged(/[^]*:7:1: error: .*\n/);
+  const lines = log.split('\n').filter((line) => line.includes(' reload: '));
   assert.equal(lines.length, 3, lines.join('\n'));
   for (const [nth, place] of [[0, '3:24'], [1, '6:15'], [2, '7:1']]) {
     assert.match(lines[nth], new RegExp(`Z error reload: rejected, the previous configuration stays in effect: ${berth.file}:${place}: error: `));

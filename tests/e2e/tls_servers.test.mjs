@@ -106,7 +106,7 @@ scenario('who the server is: authority, name and address are checked, and a wron
   for (const [wrong, reason] of Object.entries(reasons)) {
     assert.ok(m.sum('berth_upstream_connect_failures_total', { upstream: wrong, reason: `server_certificate_${reason}` }) > 0, wrong);
   }
-  assert.match(berth.stderr, /warn server: name\/\S+ fails: the app server's certificate is for another name: .*asked for: other\.test; tls\.server_name/);
+  await berth.logged(/warn server: name\/\S+ fails: the app server's certificate is for another name: .*asked for: other\.test; tls\.server_name/);
   assert.equal(m.sum('berth_upstream_connect_failures_total', { upstream: 'app' }), 0);
 });
 
@@ -142,7 +142,7 @@ scenario('a client certificate for the server', async (s) => {
   const without = await s.request(berth, { path: '/without' });
   assert.equal(without.status, 502);
   assert.match(without.headers['proxy-status'], /server_wants_certificate/);
-  assert.match(berth.stderr, /warn server: without\/\S+ fails: the app server does not accept our client certificate, or wants one: .*tls\.certificate and tls\.key/);
+  await berth.logged(/warn server: without\/\S+ fails: the app server does not accept our client certificate, or wants one: .*tls\.certificate and tls\.key/);
   assert.equal((await berth.metrics()).sum('berth_upstream_retries_total', { upstream: 'without' }), 0);
 });
 
@@ -208,7 +208,7 @@ scenario('a reload that changes the TLS settings never mixes connections; one th
   assert.equal(origin.connections, 2, 'the same contents');
   const replaced = (await berth.metrics()).sum('berth_reload_pools_total', { action: 'replaced' });
   assert.equal(replaced, 1);
-  const from = berth.stderr.length;
+  const from = berth.logEnd();
   writeFileSync(bundle, authority.pem + new Authority(s.folder(), 'More').pem);
   const name = `app/${origin.address}`;
   assert.equal(await berth.reload(), `servers: 1 replaced (${name}); listeners: 1 kept; upstreams: 1 kept; certificates: 1 changed (${bundle}); routes unchanged`);

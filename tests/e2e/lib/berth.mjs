@@ -35,9 +35,9 @@ export async function runBerth(args, options = {}) {
 }
 
 export class Berth {
-  stderr = '';
   stdout = '';
   exit = null;
+  #log = '';
   #watchers = new Set();
 
   // `config`: an object (JSON is YAML), or a text. `args`: instead of a file. `files`: how many it may have open.
@@ -52,7 +52,7 @@ export class Berth {
     if (closed) limits.push('exec >&- 2>&-');
     if (limits.length > 0) command.unshift('bash', '-c', `${limits.join('; ')}; exec "$@"`, 'bash');
     this.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', stderr] });
-    this.child.stderr?.setEncoding('utf8').on('data', (text) => { this.stderr += text; this.#look(); });
+    this.child.stderr?.setEncoding('utf8').on('data', (text) => { this.#log += text; this.#look(); });
     this.child.stdout.setEncoding('utf8').on('data', (text) => { this.stdout += text; this.#look(); });
     this.exited = new Promise((resolve) => {
       this.child.on('close', (code, signal) => {
@@ -102,18 +102,31 @@ export class Berth {
           resolve(found);
         } else if (this.exit) {
           this.#watchers.delete(watcher);
-          reject(new Error(`berth has ended (${JSON.stringify(this.exit)}) before ${what}; it said:\n${this.stderr}`));
+          reject(new Error(`berth has ended (${JSON.stringify(this.exit)}) before ${what}; it said:\n${this.#log}`));
         }
       };
       this.#watchers.add(watcher);
       watcher();
-    }), () => `${what}; berth said:\n${this.stderr}`);
+    }), () => `${what}; berth said:\n${this.#log}`);
   }
 
-  // The first match in its log from `from` on.
+  // Waits for a match in its log from `from` on, and returns the first one.
   logged(pattern, from = 0) {
-    return this.#watch(() => pattern.exec(this.stderr.slice(from)), `the log says ${pattern}`);
+    return this.#watch(() => pattern.exec(this.#log.slice(from)), `the log says ${pattern}`);
   }
+
+  // Where its log ends now, for logged(): a later line lies behind it.
+  logEnd() { return this.#log.length; }
+
+  // Its log once it has ended. Before that, lines may be missing: a thread of its own writes them, after the answer that a
+  // test has seen. A test that wants a line of a running Berth waits for it with logged().
+  get log() {
+    if (!this.exit) throw new Error('Berth still runs, and its log may lag behind: wait with logged(), or stop() it first');
+    return this.#log;
+  }
+
+  // The last of its log so far, to be printed with a failure.
+  get lastWords() { return this.#log.slice(-4000); }
 
   // Lines of the access log on standard output, at least `count` of them.
   async accessLines(count = 1) {
@@ -121,12 +134,17 @@ export class Berth {
     return this.stdout.split('\n').slice(0, -1);
   }
 
+  // Waits for a line of the access log on standard output, in JSON, of which `test` is true.
+  accessed(test) {
+    return this.#watch(() => this.stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line)).find(test), `an access-log line: ${test}`);
+  }
+
   // SIGHUP with a new configuration; resolves with what the log says about it.
   async reload(config) {
     if (config !== undefined) this.writeConfig(config);
-    const from = this.stderr.length;
+    const from = this.logEnd();
     this.kill('SIGHUP');
-    return (await this.logged(/^.* (?:info|error) reload: (.*)$/m, from))[1];
+    return (await this.logged(/^.* (?:info|error) reload: (.*)\n/m, from))[1];
   }
 
   async page(where) {
@@ -180,10 +198,10 @@ export class Berth {
       if (this.adminAddress) await this.quiet();
       this.kill('SIGINT');
     }
-    const { code, signal } = await within(this.exited, () => `berth to stop; it said:\n${this.stderr}`);
-    if (code !== 0) throw new Error(`berth ended with ${code ?? signal}; it said:\n${this.stderr}`);
-    const alarm = ALARM.exec(this.stderr);
-    if (alarm) throw new Error(`berth said: ${this.stderr}`);
+    const { code, signal } = await within(this.exited, () => `berth to stop; it said:\n${this.#log}`);
+    if (code !== 0) throw new Error(`berth ended with ${code ?? signal}; it said:\n${this.#log}`);
+    const alarm = ALARM.exec(this.#log);
+    if (alarm) throw new Error(`berth said: ${this.#log}`);
   }
 
   dispose() {

@@ -21,7 +21,7 @@ export function scenario(name, options, body) {
     const ends = await s.end(failure !== null);
     failure ??= ends;
     if (failure === null) return;
-    for (const berth of s.berths) failure.message += `\n--- berth (${JSON.stringify(berth.exit)}) said:\n${berth.stderr.slice(-4000)}`;
+    for (const berth of s.berths) failure.message += `\n--- berth (${JSON.stringify(berth.exit)}) said:\n${berth.lastWords}`;
     throw failure;
   });
 }
