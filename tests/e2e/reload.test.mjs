@@ -36,7 +36,7 @@ scenario('twenty reloads under load: no request fails, no WebSocket drops, the u
   const settings = (nth) => config(origin, {
     access_log: 'off',
     listener: { keepalive_timeout: `${60 + nth}s` },
-    pool: { max_connections: 4, queue_timeout: '20s', queue_size: 1000 + nth },
+    pool: { max_connections: 4, keepalive_requests: 1_000_000, queue_timeout: '20s', queue_size: 1000 + nth },
     upstream: { response_timeout: `${30 + nth}s` },
     routes: [{ path: '/', upstream: 'app', response_headers: { set: { 'X-Generation': String(nth) } } }],
   });

@@ -139,12 +139,12 @@ export class Berth {
     return this.#watch(() => this.stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line)).find(test), `an access-log line: ${test}`);
   }
 
-  // SIGHUP with a new configuration; resolves with what the log says about it.
+  // SIGHUP with a new configuration; resolves with what the log says about it, without its lines about certificates.
   async reload(config) {
     if (config !== undefined) this.writeConfig(config);
     const from = this.logEnd();
     this.kill('SIGHUP');
-    return (await this.logged(/^.* (?:info|error) reload: (.*)\n/m, from))[1];
+    return (await this.logged(/^\S+ (?:info reload: (?!certificate )|error reload: )(.*)\n/m, from))[1];
   }
 
   async page(where) {
