@@ -191,6 +191,12 @@ void AnswerChecks::check_patience(const RequestRecord& request, const std::strin
     site_.world.fail("client %u: request %llu was refused after %.3f s: %s", index_, id,
                      to_seconds(waited), label.c_str());
   }
+  // Nobody waits for a server that nobody has ever reached.
+  if (label == "server_away" && s.reloads == 0 &&
+      site_.seen_alive(request.host) == TimePoint::max()) {
+    site_.world.fail("client %u: request %llu waited %.3f s for what was never there", index_, id,
+                     to_seconds(waited));
+  }
   const bool away =
       label == "connect_refused" || label == "connect_unreachable" || label == "connect_timeout";
   // (A reload may change the queue and the servers; servers that are drained by hand do not count.)

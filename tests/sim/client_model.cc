@@ -13,7 +13,7 @@ ClientModel::ClientModel(Site& site, uint32_t index)
     : site_(site), index_(index), dice_(site.world.dice().next()) {
   const ClientManners& m = site.scenario.client;
   ip_ = "192.168.0." + std::to_string(index + 1);
-  requests_left_ = static_cast<uint32_t>(dice_.between(1, m.most_requests));
+  requests_left_ = static_cast<uint32_t>(dice_.between(m.least_requests, m.most_requests));
   http10_ = dice_.percent(m.http10);
   slow_reader_ = dice_.percent(m.slow_reading);
   slow_writer_ = dice_.percent(m.slow_writing);
@@ -472,6 +472,8 @@ void ClientModel::tunnel_bytes(std::string_view bytes) {
 
 void ClientModel::close_end(bool with_reset) {
   End* end = end_;
+  const bool tells = with_reset || site_.scenario.listener.half_close == config::HalfClose::Abort;
+  if (tells && asked_.size() == 1) asked_.front().request->left = site_.world.now();
   if (with_reset) {
     end->reset();
   } else {

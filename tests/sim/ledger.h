@@ -31,10 +31,11 @@ struct RequestRecord {
   uint64_t body_size = 0;
   uint32_t client = 0;
   std::string client_ip;
-  uint64_t tunnel_bytes = 0;  // sent by the client through its tunnel
-  bool tunnel_shut = false;   // and that was all of them
-  uint32_t heads_seen = 0;    // how often a server has begun with it
-  bool dropped = false;       // the proxy has said that it serves no more: it must not be sent on
+  uint64_t tunnel_bytes = 0;          // sent by the client through its tunnel
+  bool tunnel_shut = false;           // and that was all of them
+  uint32_t heads_seen = 0;            // how often a server has begun with it
+  TimePoint left = TimePoint::max();  // its client has gone, and the proxy can tell
+  bool dropped = false;  // the proxy has said that it serves no more: it must not be sent on
 };
 
 // One answer that a server has begun to give.

@@ -144,6 +144,10 @@ void draw_leaving(Dice dice, Scenario& s) {
   constexpr Duration kAccepts[] = {0ms, 0ms, 200us, 5ms};
   s.server.most_accept = dice.of(kAccepts);
   s.listener.half_close = config::HalfClose::Serve;
+  Dice half(s.seed ^ 0x68616c66);
+  if (s.client.half_closes == 0 && half.percent(60)) {
+    s.listener.half_close = config::HalfClose::Abort;
+  }
   if (s.client.crawling > 0 || !dice.percent(20)) return;
   s.sleeps = static_cast<uint32_t>(dice.between(2, 10));
   constexpr Duration kSleeps[] = {50ms, 300ms, 2s};
@@ -266,6 +270,8 @@ Scenario Scenario::draw(uint64_t seed) {
   if (warm.percent(2)) make_warm(warm, s);
   Dice behind(seed ^ 0x626568696e64);
   if (behind.percent(2)) make_behind(behind, s);
+  Dice lessons(seed ^ 0x6c6573736f6e);
+  if (lessons.percent(3)) make_lessons(lessons, s);
   return s;
 }
 

@@ -23,8 +23,9 @@ enum class OnHalfClose : uint8_t {
 
 // How app servers behave. Chances are per thousand requests (or connections).
 struct ServerManners {
-  Duration keepalive = 5s;  // closes a connection that has been idle for so long
-  bool hints = true;        // and says so: Keep-Alive: timeout=
+  Duration keepalive = 5s;              // closes a connection that has been idle for so long
+  Duration keepalive_when_restarted{};  // 0: the same
+  bool hints = true;                    // and says so: Keep-Alive: timeout=
   enum class MaxStyle : uint8_t { None, ConstantThenClose, Countdown };
   MaxStyle max_style = MaxStyle::None;
   uint32_t max_requests = 0;
@@ -61,6 +62,7 @@ struct ServerManners {
 
 struct ClientManners {
   uint32_t count = 4;
+  uint32_t least_requests = 1;
   uint32_t most_requests = 6;
   uint32_t pipelining = 0;    // percent of the clients
   uint32_t posts = 30;        // percent of the requests
@@ -117,8 +119,10 @@ struct Scenario {
   Duration most_mail_delay{};    // between two workers
   uint32_t attach_failures = 0;  // permille
   Duration spread = 100ms;       // clients arrive within
-  bool killed = false;           // the proxy is stopped in the midst of it
-  bool drained = false;          // it drains: accepts no more, and lets the others finish
+  // The proxy has no reason to close an idle connection but its age.
+  bool idle_closes_by_age = false;
+  bool killed = false;   // the proxy is stopped in the midst of it
+  bool drained = false;  // it drains: accepts no more, and lets the others finish
 
   static Scenario draw(uint64_t seed);
   std::string describe() const;

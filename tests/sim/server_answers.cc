@@ -33,7 +33,22 @@ void ServerConnection::answer() {
   });
 }
 
+// A client that leaves cancels its request. (What came together with the request's last bytes is
+// noticed a second later.)
+void ServerConnection::check_client_is_there() {
+  const Scenario& s = site_.scenario;
+  if (!body_done_ || request_->left == TimePoint::max() || end_.fin_arrived()) return;
+  const Duration travel = 2 * (s.client_link.most_delay + s.server_link.most_delay);
+  const Duration allowed = 1s + travel + 4 * s.most_lag + 50ms;
+  const Duration since = site_.world.now() - std::max(request_->left, moved_at_);
+  if (since <= allowed) return;
+  site_.world.fail("server #%u: request %llu is served, %.3f s after its client has left",
+                   link().serial(), static_cast<unsigned long long>(request_->id),
+                   to_seconds(since));
+}
+
 void ServerConnection::speak() {
+  check_client_is_there();
   const ServerManners& m = server_.manners();
   if (dice_.permille(m.fin_before) || dice_.permille(m.rst_before)) {
     attempt_->complete = false;
@@ -67,7 +82,7 @@ std::string ServerConnection::connection_fields() {
   hinted_ = -1;
   max_left_ = -1;
   const bool last = m.max_style == MaxStyle::ConstantThenClose && served_ >= m.max_requests;
-  if (last || dice_.permille(m.close_after)) {
+  if (last || asked_to_close_ || dice_.permille(m.close_after)) {
     then_ = dice_.permille(m.close_lazily) ? Then::CloseLater : Then::Close;
     over_ = true;
     return "Connection: close\r\n";

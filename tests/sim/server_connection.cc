@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "proxy/upstream/keepalive_limit.h"
 #include "tests/sim/server_model.h"
 
 namespace berth::sim {
@@ -43,6 +44,8 @@ void ServerConnection::hang_up(bool with_reset) {
                    with_reset ? "resets" : "closes");
   ++timer_;
   link().closed_idle = served_ > 0 && !answering_ && body_done_ && !end_.fin_arrived();
+  if (link().closed_idle)
+    server_.idle_closes().closed(site_.world.now() - rests_at_, site_.world.now());
   // Closing with something unread is a RST.
   const bool goes_on_reading = !with_reset && server_.on_half_close() == OnHalfClose::FinAndRead;
   const bool nothing_lost = goes_on_reading || end_.unread().empty();
@@ -161,6 +164,7 @@ void ServerConnection::on_half_close() {
     return;
   }
   if (!answering_) {
+    check_idle_close();
     hang_up(false);
     return;
   }
@@ -170,6 +174,28 @@ void ServerConnection::on_half_close() {
   half_closed_ = true;
   ++timer_;  // it is not answered any more
   hang_up_within(0ms, 14ms);
+}
+
+// The proxy has closed an idle connection of a server that announces nothing: as late as it may,
+// for all that it can know.
+void ServerConnection::check_idle_close() {
+  const Mark* heard = passing(link().arrivals, answer_end_);
+  const Scenario& s = site_.scenario;
+  const bool by_age = s.idle_closes_by_age && site_.configurations == 1;
+  if (!by_age || served_ == 0 || heard == nullptr) return;
+  const TimePoint now = site_.world.now();
+  const Duration idle = now - heard->at;
+  const auto believed = server_.idle_closes().may_be_believed(heard->at);
+  Duration limit = upstream::idle_limit(-1, std::nullopt, believed).limit;
+  // More than max_idle close when they have been surplus for a second.
+  if (s.upstream.pool.max_idle < s.upstream.pool.max_connections)
+    limit = std::min<Duration>(limit, 1s);
+  if (idle + 5ms < limit) {
+    site_.world.fail("server #%u: closed after %.3f s idle, its limit is %.3f s", link().serial(),
+                     to_seconds(idle), to_seconds(limit));
+  }
+  if (believed && idle > *believed + 1s) site_.ledger.count("outlived what was learned");
+  server_.idle_closes().outlived(heard->at, idle, now);
 }
 
 void ServerConnection::hang_up_within(Duration least, Duration most) {
@@ -188,21 +214,22 @@ void ServerConnection::check_reuse() {
   const Mark* sent = passing(link().writes, request_start_ + 1);
   const Mark* heard = passing(link().arrivals, answer_end_);
   const config::Pool& pool = site_.scenario.upstream.pool;
-  if (served_ >= pool.keepalive_requests && site_.scenario.reloads == 0) {
-    site_.world.fail("server #%u: more than keepalive_requests", link().serial());
-  }
+  const PoolLimits& limits = site_.pool_limits[server_.host()];
   if (heard != nullptr &&
       heard->at - opened_ > pool.keepalive_time + site_.scenario.most_lag + 3ms) {
     site_.world.fail("server #%u: used after keepalive_time", link().serial());
   }
   if (max_left_ == 0) site_.world.fail("server #%u: a request beyond its max=", link().serial());
   if (sent == nullptr || heard == nullptr) return;
+  if (served_ >= limits.keepalive_requests(sent->at, site_.hears_within())) {
+    site_.world.fail("server #%u: more than keepalive_requests", link().serial());
+  }
   const Duration idle = sent->at - heard->at;
   if (unsolicited_at_ != UINT64_MAX) check_unsolicited(*sent, idle);
   if (hinted_ < 0) check_learned(*heard, idle);
   // A worker reads the clock once per turn, and its timers have ticks.
   const Duration slack = site_.scenario.most_lag + 3ms;
-  const auto& configured = site_.scenario.upstream.pool.keepalive_timeout;
+  const auto configured = limits.keepalive_timeout(sent->at, site_.hears_within());
   Duration limit = hinted_ >= 0 ? safe_limit(hinted_) : configured.value_or(4s);
   if (configured) limit = std::min(limit, *configured);
   if (idle > limit + slack) {
@@ -293,6 +320,7 @@ void ServerConnection::on_request_head() {
   ++request_->heads_seen;
   site_.world.mix(id);
   check_request_head(head);
+  check_last(head);
   check_holder();
   attempt_ = &site_.ledger.new_attempt();
   attempt_->request = id;
@@ -366,6 +394,19 @@ void ServerConnection::check_request_head(const Message& head) {
   }
   if (request_->chunked != (head.value("Transfer-Encoding") == "chunked")) {
     site_.world.fail("request %llu: its framing has changed", id);
+  }
+}
+
+// The last request that a connection may carry says so, and the server closes: it need not be asked
+// to.
+void ServerConnection::check_last(const Message& head) {
+  asked_to_close_ = head.lists("Connection", "close") && dice_.percent(70);
+  const Mark* sent = passing(link().writes, request_start_ + 1);
+  if (sent == nullptr || request_->upgrade || head.lists("Connection", "close")) return;
+  const PoolLimits& limits = site_.pool_limits[server_.host()];
+  if (served_ >= limits.keepalive_requests(sent->at, site_.hears_within())) {
+    site_.world.fail("server #%u: request %llu is its last, and does not say so", link().serial(),
+                     static_cast<unsigned long long>(request_->id));
   }
 }
 
@@ -489,6 +530,7 @@ void ServerConnection::rest() {
     on_half_close();
     return;
   }
+  rests_at_ = site_.world.now();
   arm_keepalive();
   if (dice_.permille(server_.manners().unsolicited)) {
     site_.world.after(dice_.between(0ms, 2s), [this, timer = timer_] {

@@ -29,7 +29,8 @@ ServerModel::ServerModel(Site& site, uint32_t index, std::string host, ServerMan
       name_("10.0.0." + std::to_string(index + 1) + ":80"),
       address_(*net::Address::parse(name_)),
       dice_(site.world.dice().next()),
-      on_half_close_(draw_half_close(manners, site.scenario.seed, index)) {}
+      on_half_close_(draw_half_close(manners, site.scenario.seed, index)),
+      idle_closes_(site.scenario.server_link.most_delay) {}
 
 ConnectFate ServerModel::fate() {
   using Kind = ConnectFate::Kind;
@@ -67,6 +68,9 @@ void ServerModel::restart(Duration down_for, bool with_reset) {
     site_.world.note("server %u is back", index_);
     up_ = true;
   });
+  if (manners_.keepalive_when_restarted > Duration(0)) {
+    manners_.keepalive = manners_.keepalive_when_restarted;
+  }
 }
 
 TimePoint ServerModel::rests_since() const {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/net/address.h"
+#include "tests/sim/idle_closes.h"
 #include "tests/sim/message_reader.h"
 #include "tests/sim/server_sockets.h"
 #include "tests/sim/sim_network.h"
@@ -45,12 +46,15 @@ class ServerConnection final : private EndObserver {
   void answer_check();
   void check_holder();
   void check_request_head(const Message& head);
+  void check_last(const Message& head);
   void check_reuse();
   void check_learned(const Mark& heard, Duration idle);
+  void check_idle_close();
   void check_unsolicited(const Mark& sent, Duration idle);
   void check_pace(uint64_t bytes, TimePoint since);
   void on_request_complete();
   void answer();
+  void check_client_is_there();
   void speak();
   std::string compose(const Message& request, AttemptRecord& attempt);
   std::string connection_fields();
@@ -85,6 +89,7 @@ class ServerConnection final : private EndObserver {
   TimePoint head_at_{};        // of the request
   TimePoint moved_at_{};       // its last byte so far came
   TimePoint spoke_at_{};       // the answer began
+  TimePoint rests_at_{};       // it has become idle
   uint64_t answer_start_ = 0;  // in our stream
   uint64_t answer_end_ = 0;    // bytes of ours up to the end of the last answer
   uint64_t unsolicited_at_ = UINT64_MAX;
@@ -106,6 +111,7 @@ class ServerConnection final : private EndObserver {
   bool asked_for_body_ = false;  // or nobody waits to be asked
   bool half_closed_ = false;     // the proxy's FIN has been seen to
   bool said_fin_ = false;        // we have sent ours, and go on reading
+  bool asked_to_close_ = false;  // by the request, and does as it is asked
   bool checked_ = false;         // it was for a health check
 };
 
@@ -136,6 +142,7 @@ class ServerModel {
   // How often the proxy had been told before `when` that this server closes what is idle. (Closes
   // that come together are told once.)
   int64_t idle_closes_told(TimePoint when);
+  IdleCloses& idle_closes() { return idle_closes_; }
   // The earliest of its connections'.
   TimePoint rests_since() const;
   bool up() const { return up_; }
@@ -158,6 +165,7 @@ class ServerModel {
 
   OnHalfClose on_half_close_;
   ServerSockets sockets_;
+  IdleCloses idle_closes_;
   std::deque<ServerConnection> connections_;
   std::vector<std::function<void()>> due_;  // timers that were due during a sleep
   bool up_ = true;

@@ -166,9 +166,8 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
   if (ending_) {
     upstream.health.enabled = false;
     pool.min_idle = 0;
-    // What clients that left have asked for is still under way, and the servers' checks are strict.
-    pool.keepalive_requests = scenario.upstream.pool.keepalive_requests;
   }
+  if (dice_.percent(20)) pool.keepalive_timeout = dice_.between(50ms, 6s);
   return upstream;
 }
 
@@ -201,6 +200,7 @@ void Simulation::reload() {
       continue;
     }
     config.upstreams.push_back(draw_upstream(name));
+    pool_limits[name].apply(config.upstreams.back().pool, world.now());
     config::Route& route = config.routes.emplace_back();
     route.host = name;
     route.upstream = name;
@@ -208,6 +208,7 @@ void Simulation::reload() {
   world.note("configuration %llu: %zu servers, %u connections each",
              static_cast<unsigned long long>(generation_ + 1), config.upstreams[0].servers.size(),
              config.upstreams[0].pool.max_connections);
+  ++configurations;
   const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
   std::vector<server::WorkerPlan> plans = topology_.apply(snapshot).plans;
   for (server::WorkerPlan& plan : plans) plan.spool = &spool_;

@@ -6,6 +6,7 @@
 
 #include "tests/sim/ledger.h"
 #include "tests/sim/link.h"
+#include "tests/sim/pool_limits.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/world.h"
 
@@ -28,12 +29,17 @@ class Site {
     return at == alive_since.end() ? TimePoint::max() : at->second;
   }
 
+  // How late a worker may be to hear of a reload, and to act on it.
+  Duration hears_within() const { return 2 * scenario.most_lag + scenario.most_mail_delay + 5ms; }
+
   World& world;
   const Scenario& scenario;
   Ledger ledger;
   bool draining = false;  // the proxy stops: it may close what is idle, and refuse new clients
   std::deque<Link> links;
-  std::map<std::string, TimePoint> alive_since;  // by host
+  std::map<std::string, TimePoint> alive_since;   // by host
+  std::map<std::string, PoolLimits> pool_limits;  // by host
+  uint64_t configurations = 0;                    // so far
 
  protected:
   ~Site() = default;

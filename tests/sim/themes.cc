@@ -282,4 +282,32 @@ void make_warm(Dice& dice, Scenario& s) {
   u.pool.keepalive_time = 1h;
 }
 
+// A server that announces nothing is restarted once connections have come to lie idle, and closes
+// them all at once; or it has had a short timeout, which was learned, and has a longer one then.
+// In some seeds there are more connections at times than are kept.
+void make_lessons(Dice& dice, Scenario& s) {
+  make_warm(dice, s);
+  s.idle_closes_by_age = true;
+  s.restarts = dice.percent(70) ? 1 : 2;
+  s.spread = dice.percent(50) ? Duration(100ms) : Duration(10s);
+  s.attach_failures = 0;
+  s.server.keepalive = 30s;
+  s.client.count = static_cast<uint32_t>(dice.between(3, 8));
+  s.client.near = {};
+  s.client.near_pauses = 0;
+  s.client.most_pause = 3s;
+  s.client.long_pauses = 20;
+  s.upstream.ejection.enabled = false;
+  s.upstream.pool.min_idle = 0;
+  s.upstream.pool.max_connections = 16;
+  if (dice.percent(30)) s.upstream.pool.max_idle = static_cast<uint32_t>(dice.between(1, 2));
+  if (dice.percent(50)) return;
+  s.server.keepalive = 1s;
+  s.server.keepalive_when_restarted = 30s;
+  s.spread = 10s;
+  s.client.count = static_cast<uint32_t>(dice.between(2, 4));
+  s.client.least_requests = 20;
+  s.client.most_pause = 4s;
+}
+
 }  // namespace berth::sim

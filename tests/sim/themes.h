@@ -13,5 +13,6 @@ void make_rest(Dice& dice, Scenario& s);
 void make_tunnels(Dice& dice, Scenario& s);
 void make_behind(Dice& dice, Scenario& s);
 void make_warm(Dice& dice, Scenario& s);
+void make_lessons(Dice& dice, Scenario& s);
 
 }  // namespace berth::sim
