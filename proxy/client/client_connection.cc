@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "proxy/base/transition_table.h"
 #include "proxy/client/client_listener.h"
 #include "proxy/client/request_record.h"
 
@@ -20,21 +21,11 @@ constexpr size_t kFirstCredit = 64 * 1024;
 // How often within its send_timeout a client that does not take everything at once is looked at.
 constexpr int kLooksAtSlowClients = 4;
 
-constexpr uint8_t bit(ClientState state) {
-  return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
-}
-
-// From (row) to (bits).
-constexpr std::array<uint8_t, 8> kTransitions = {
-    /* Idle */ static_cast<uint8_t>(bit(Reading) | bit(Active) | bit(Closed)),
-    /* Reading */ static_cast<uint8_t>(bit(Active) | bit(Closed)),
-    /* Active */ static_cast<uint8_t>(bit(Writing) | bit(Upgraded) | bit(Closed)),
-    /* Writing */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
-    /* Upgraded */ static_cast<uint8_t>(bit(Writing) | bit(Closed)),
-    /* Lingering */ bit(Closed),
-    /* Handshake */ 0,
-    /* Closed */ 0,
-};
+constexpr TransitionTable<ClientState> kTransitions = {{Idle, {Reading, Active}},
+                                                       {Reading, {Active}},
+                                                       {Active, {Writing, Upgraded}},
+                                                       {Writing, {Idle, Lingering}},
+                                                       {Upgraded, {Writing}}};
 
 }  // namespace
 
@@ -54,7 +45,7 @@ ClientConnection::~ClientConnection() = default;
 
 void ClientConnection::set_state(ClientState next) {
   if (state() == next) return;
-  BERTH_DCHECK((kTransitions[static_cast<size_t>(state())] & bit(next)) != 0);
+  BERTH_DCHECK(kTransitions.allows(state(), next));
   move_to(next);
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "proxy/base/count.h"
 #include "proxy/client/http2_connection.h"
 
 namespace berth::client {
@@ -82,8 +83,8 @@ bool ClientListener::admit() {
   const uint32_t open = count_->open.fetch_add(1, std::memory_order_relaxed) + 1;
   const uint32_t most = settings_->max_connections;
   if (most != 0 && open > most && evict_idle(1) == 0) {
-    count_->open.fetch_sub(1, std::memory_order_relaxed);
-    stats_->connections_closed[static_cast<size_t>(CloseReason::ConnectionLimit)].add();
+    drop_one(count_->open, std::memory_order_relaxed);
+    stats_->connections_closed[CloseReason::ConnectionLimit].add();
     return false;
   }
   ++open_;
@@ -126,8 +127,11 @@ void ClientListener::refuse(std::unique_ptr<net::Transport> transport, const net
 }
 
 void ClientListener::on_secured(const net::Security& security) {
-  const auto version = static_cast<size_t>(security.version);
-  stats_->tls_handshakes[version][security.resumed ? 1 : 0].add();
+  const auto version = static_cast<stats::TlsVersion>(security.version);
+  stats_
+      ->tls_handshakes[version]
+                      [security.resumed ? stats::Handshake::Resumed : stats::Handshake::Full]
+      .add();
 }
 
 void ClientListener::continue_as_http2(const Connection& from,
@@ -168,7 +172,7 @@ void ClientListener::drain() {
 }
 
 void ClientListener::link(Connection& connection, ClientState state, int by) {
-  stats_->connections[static_cast<size_t>(gauge_of(state))].add(by);
+  stats_->connections[gauge_of(state)].add(by);
   if (by < 0) {
     static_cast<List::Hook&>(connection).unlink();
   } else {
@@ -184,9 +188,9 @@ void ClientListener::on_state(Connection& connection, ClientState before, Client
 void ClientListener::on_closed(Connection& connection, ClientState before, CloseReason reason,
                                Duration age, uint32_t requests) {
   link(connection, before, -1);
-  --open_;
-  count_->open.fetch_sub(1, std::memory_order_relaxed);
-  stats_->connections_closed[static_cast<size_t>(reason)].add();
+  move_count(open_, -1);
+  drop_one(count_->open, std::memory_order_relaxed);
+  stats_->connections_closed[reason].add();
   stats_->requests_per_connection.observe(requests);
   stats_->connection_age.observe(stats::as_millis(age));
   env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));

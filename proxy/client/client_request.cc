@@ -349,7 +349,7 @@ void ClientConnection::on_client_end(bool reset) {
 
 // The request is not served: its head is wrong, or did not come in time.
 void ClientConnection::refuse(CloseReason reason, size_t received) {
-  listener_.stats().requests_refused[static_cast<size_t>(reason)].add();
+  listener_.stats().requests_refused[reason].add();
   open_exchange();
   active_->method = http::Method::Other;
   active_->received = received;
@@ -363,7 +363,7 @@ void ClientConnection::refuse(CloseReason reason, size_t received) {
 
 // The request's body is wrong, or stalled, while the exchange is under way.
 void ClientConnection::refuse_body(CloseReason reason) {
-  listener_.stats().requests_refused[static_cast<size_t>(reason)].add();
+  listener_.stats().requests_refused[reason].add();
   active_->exchange.cancel();
   active_->exchange.set_failure(reason);
   in_.reset();

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "proxy/base/transition_table.h"
 #include "proxy/client/client_listener.h"
 
 namespace berth::client {
@@ -37,21 +38,8 @@ char* output_block() {
   return block.data();
 }
 
-constexpr uint8_t bit(ClientState state) {
-  return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
-}
-
-// From (row) to (bits).
-constexpr std::array<uint8_t, 8> kTransitions = {
-    /* Idle */ static_cast<uint8_t>(bit(Active) | bit(Lingering) | bit(Closed)),
-    /* Reading */ 0,
-    /* Active */ static_cast<uint8_t>(bit(Idle) | bit(Lingering) | bit(Closed)),
-    /* Writing */ 0,
-    /* Upgraded */ 0,
-    /* Lingering */ bit(Closed),
-    /* Handshake */ 0,
-    /* Closed */ 0,
-};
+constexpr TransitionTable<ClientState> kTransitions = {{Idle, {Active, Lingering}},
+                                                       {Active, {Idle, Lingering}}};
 
 http::Http2Limits limits_of(const config::Listener& settings) {
   return {.head = {.max_head = settings.max_head,
@@ -92,7 +80,7 @@ void Http2Connection::open(std::unique_ptr<net::Transport> transport, std::strin
 
 void Http2Connection::set_state(ClientState next) {
   if (state() == next) return;
-  BERTH_DCHECK((kTransitions[static_cast<size_t>(state())] & bit(next)) != 0);
+  BERTH_DCHECK(kTransitions.allows(state(), next));
   move_to(next);
 }
 

@@ -142,7 +142,7 @@ void Http2Request::on_bad_content(CloseReason reason) {
 // The request is wrong, or stalled.
 void Http2Request::refuse_content(CloseReason reason) {
   if (state_ == State::Done) return;
-  connection_.listener().stats().requests_refused[static_cast<size_t>(reason)].add();
+  connection_.listener().stats().requests_refused[reason].add();
   exchange_.cancel();
   exchange_.set_failure(reason);
   const uint16_t status = info(reason).status;
@@ -410,9 +410,9 @@ void Http2Request::on_timer(event::Timer&) {
 void Http2Request::on_closed() {
   stats::ListenerStats& stats = connection_.listener().stats();
   if (reset_by_client()) {
-    stats.streams_reset[static_cast<size_t>(stats::StreamReset::Client)].add();
+    stats.streams_reset[stats::StreamReset::Client].add();
   } else if (reset_by_us()) {
-    stats.streams_reset[static_cast<size_t>(stats::StreamReset::Berth)].add();
+    stats.streams_reset[stats::StreamReset::Berth].add();
   }
   if (state_ == State::Tunnel && client_done_) pass_on_early();
   if (withheld_connection_ > 0) connection_.session().consume_connection(withheld_connection_);

@@ -107,7 +107,7 @@ void PendingConnection::shake_hands() {
 }
 
 void PendingConnection::fail(CloseReason reason) {
-  listener_.stats().handshake_failures[static_cast<size_t>(reason)].add();
+  listener_.stats().handshake_failures[reason].add();
   if (reason == CloseReason::PlainHttpToTls) {
     listener_.env().runtime.cancel(timer_);
     listener_.refuse(std::move(transport_), client_, opened_, reason);

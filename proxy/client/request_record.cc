@@ -10,8 +10,7 @@ void finish_request(ClientListener& listener, const net::Address& peer,
   const Duration took = ended - facts.began;
   stats::ListenerStats& stats = listener.stats();
   stats
-      .requests[static_cast<size_t>(facts.protocol)][static_cast<size_t>(facts.method)]
-               [stats::status_slot(facts.status)]
+      .requests[facts.protocol][static_cast<size_t>(facts.method)][stats::status_slot(facts.status)]
       .add();
   stats.request_duration.observe(stats::as_micros(took));
   exchange::AccessLogSink* log = listener.context().access_log;

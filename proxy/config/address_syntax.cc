@@ -10,6 +10,8 @@
 #include <charconv>
 #include <optional>
 
+#include "proxy/base/letter_case.h"
+
 namespace berth::config {
 namespace {
 
@@ -143,9 +145,7 @@ Parsed parse_any(std::string_view text) {
   const std::string_view name = host.ends_with('.') ? host.substr(0, host.size() - 1) : host;
   if (!is_host_name(name)) return refuse(text, "has a wrong host name");
   address.kind = AddressKind::HostName;
-  address.host = std::string(host);
-  std::transform(address.host.begin(), address.host.end(), address.host.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  address.host = to_lower(host);
   return address;
 }
 

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstddef>
+
+#include "proxy/base/letter_case.h"
 
 namespace berth::config {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 constexpr size_t kMaxLength = 64;  // longer words get no suggestion: the work stays bounded
 
 char folded(char c) {
-  return c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return c == '-' ? '_' : to_lower(c);
 }
 
 // Optimal string alignment distance: insert, delete, replace, or swap two neighbours.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/config/address_syntax.h"
 #include "proxy/config/status_range.h"
 #include "proxy/config/utf8.h"
@@ -19,13 +20,6 @@ constexpr char kTokenChars[] = "letters, digits and !#$%&'*+-.^_`|~";
 
 Failure<Complaint> refuse(std::string_view text, std::string problem, std::string hint = {}) {
   return Failure{Complaint{in_quotes(text) + " " + std::move(problem), std::move(hint)}};
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
 }
 
 bool is_control(char c) {
@@ -89,21 +83,21 @@ Checked check_host(std::string_view text) {
     return refuse(text, "is not a host", "'*' stands for all hosts, '*.example.com' for all below");
   }
   if (name.starts_with('.'))
-    return refuse(text, "is not a host", "did you mean *" + lower(text) + "?");
+    return refuse(text, "is not a host", "did you mean *" + to_lower(text) + "?");
   if (name.starts_with('[') && name.ends_with(']')) {
     const std::string_view inner = name.substr(1, name.size() - 2);
     if (name == text && check_network(inner) && inner.find('/') == std::string_view::npos) {
-      return lower(text);
+      return to_lower(text);
     }
     return refuse(text, "is not a host");
   }
   if (const size_t colon = name.find(':'); colon != std::string_view::npos) {
     return refuse(text, "has a port",
                   "routes match the host without its port: did you mean " +
-                      lower(text.substr(0, text.rfind(':'))) + "?");
+                      to_lower(text.substr(0, text.rfind(':'))) + "?");
   }
   if (!is_host_name(name)) return refuse(text, "is not a host name");
-  return lower(text);
+  return to_lower(text);
 }
 
 Checked check_path_prefix(std::string_view text) {
@@ -155,7 +149,7 @@ Checked check_field_pattern(std::string_view text) {
   if (!is_token(name) || name.find('*') != std::string_view::npos) {
     return refuse(text, "is not a header name", "such as X-Real-IP, or X-Forwarded-* for many");
   }
-  if (is_framing_field(name) || lower(name) == "host") {
+  if (is_framing_field(name) || to_lower(name) == "host") {
     return refuse(text, "cannot be stripped", "no request is right without it");
   }
   return std::string(text);
@@ -204,7 +198,7 @@ Checked check_file(std::string_view text) {
 }
 
 Checked check_server_name(std::string_view text) {
-  if (text.empty() || is_host_name(text)) return lower(text);
+  if (text.empty() || is_host_name(text)) return to_lower(text);
   return refuse(text, "is not a host name", "such as app.example.com");
 }
 
@@ -265,7 +259,7 @@ bool is_framing_field(std::string_view name) {
       "connection", "content-length",    "expect",  "keep-alive", "proxy-connection", "te",
       "trailer",    "transfer-encoding", "upgrade",
   };
-  const std::string wanted = lower(name);
+  const std::string wanted = to_lower(name);
   return std::find(std::begin(kFields), std::end(kFields), wanted) != std::end(kFields);
 }
 
@@ -325,7 +319,7 @@ Checked check_text(std::string_view text, TextKind kind) {
       return check_nameserver(text);
     case TextKind::HostName:
       if (!is_host_name(text)) return refuse(text, "is not a host name", "without a port");
-      return lower(text);
+      return to_lower(text);
   }
   return std::string(text);
 }

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <optional>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/config/config.h"
 
 namespace berth::config {
@@ -29,12 +29,6 @@ constexpr uint64_t kMaxBytes = 1024 * 1024 * kGiB;            // 1 PiB
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-bool same_letters(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
-    return std::tolower(x) == std::tolower(y);
-  });
 }
 
 // Takes the digits at the front of `text`. None: no digit there, or too many.
@@ -90,7 +84,7 @@ std::string duration_hint(std::string_view text) {
       {"d", "d"},    {"ms", "ms"},
   };
   for (const auto& [spelling, unit] : kSpellings) {
-    if (same_letters(text, spelling)) return did_you_mean(digits + std::string(unit));
+    if (equal_in_any_case(text, spelling)) return did_you_mean(digits + std::string(unit));
   }
   return {};
 }
@@ -108,7 +102,7 @@ std::string size_hint(std::string_view text) {
       {"mib", "MiB"}, {"g", "GiB"},   {"gb", "GiB"}, {"gi", "GiB"}, {"gib", "GiB"},
   };
   for (const auto& [spelling, unit] : kSpellings) {
-    if (same_letters(text, spelling)) return did_you_mean(digits + std::string(unit));
+    if (equal_in_any_case(text, spelling)) return did_you_mean(digits + std::string(unit));
   }
   return {};
 }
@@ -192,12 +186,12 @@ Result<bool, Complaint> parse_bool(std::string_view text) {
   if (text == "true") return true;
   if (text == "false") return false;
   for (const std::string_view yes : {"true", "yes", "on", "1", "y"}) {
-    if (same_letters(text, yes)) {
+    if (equal_in_any_case(text, yes)) {
       return Failure{Complaint{in_quotes(text) + " is not true or false", did_you_mean("true")}};
     }
   }
   for (const std::string_view no : {"false", "no", "off", "0", "n"}) {
-    if (same_letters(text, no)) {
+    if (equal_in_any_case(text, no)) {
       return Failure{Complaint{in_quotes(text) + " is not true or false", did_you_mean("false")}};
     }
   }

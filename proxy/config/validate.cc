@@ -1,12 +1,12 @@
 #include "proxy/config/validate.h"
 
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <set>
 #include <utility>
 #include <vector>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/config/address_syntax.h"
 #include "proxy/config/suggest.h"
 
@@ -17,20 +17,13 @@ std::string indexed(std::string_view list, size_t index) {
   return std::string(list) + '[' + std::to_string(index) + ']';
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
 std::string first_on(Mark mark) {
   return mark.line == 0 ? std::string() : "first on line " + std::to_string(mark.line);
 }
 
 bool sets(const HeaderRules& rules, std::string_view name) {
   return std::any_of(rules.set.begin(), rules.set.end(),
-                     [&](const auto& rule) { return lower(rule.first) == lower(name); });
+                     [&](const auto& rule) { return to_lower(rule.first) == to_lower(name); });
 }
 
 // One run over a configuration; the members are what every check needs.
@@ -368,7 +361,7 @@ class Validator {
     std::map<std::string, Mark> seen;
     for (const auto& [name, value] : rules.set) {
       const Mark mark = at(path + ".set." + name);
-      const auto [first, fresh] = seen.emplace(lower(name), mark);
+      const auto [first, fresh] = seen.emplace(to_lower(name), mark);
       if (!fresh) {
         diagnostics_.error(mark, "header " + in_quotes(name) + " is set twice",
                            first_on(first->second));
@@ -377,11 +370,11 @@ class Validator {
     for (size_t i = 0; i < rules.remove.size(); ++i) {
       const std::string& name = rules.remove[i];
       const Mark mark = at(indexed(path + ".remove", i));
-      if (request && lower(name) == "host") {
+      if (request && to_lower(name) == "host") {
         diagnostics_.error(mark, "'Host' cannot be removed",
                            "every HTTP/1.1 request must have it; it can be set");
       }
-      const auto [first, fresh] = seen.emplace(lower(name), mark);
+      const auto [first, fresh] = seen.emplace(to_lower(name), mark);
       if (fresh) continue;
       diagnostics_.error(mark,
                          "header " + in_quotes(name) +

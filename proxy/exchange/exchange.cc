@@ -283,7 +283,7 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   const bool again = !kills_servers(failure) && cause.has_value() && retry(*cause, waits);
   if (failure.stale) {
     const auto outcome = again ? stats::StaleOutcome::Replayed : stats::StaleOutcome::Failed;
-    server.stale_reuse[static_cast<size_t>(outcome)].add();
+    server.stale_reuse[outcome].add();
     met_stale_ = true;
   }
   if (!again) {
@@ -337,13 +337,13 @@ bool Exchange::retry(stats::RetryCause cause, bool waits) {
     }
     retrying_ = true;
   }
-  if (stats != nullptr) stats->retries[static_cast<size_t>(cause)].add();
+  if (stats != nullptr) stats->retries[cause].add();
   return true;
 }
 
 void Exchange::answer(CloseReason reason, std::string_view location) {
   failure_ = reason;
-  client_.stats.requests_refused[static_cast<size_t>(reason)].add();
+  client_.stats.requests_refused[reason].add();
   response_ = ResponseProgress::Complete;
   upload_slot_.give_back();
   lease_.give_back(CloseReason::None);

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
-#include "proxy/http/char_class.h"
+#include "proxy/base/letter_case.h"
 
 namespace berth::exchange {
 
 namespace {
 
 char fold(char c) {
-  return c == '_' ? '-' : http::to_lower(c);
+  return c == '_' ? '-' : to_lower(c);
 }
 
 }  // namespace

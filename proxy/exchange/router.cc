@@ -2,21 +2,12 @@
 
 #include <algorithm>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/http/char_class.h"
 
 namespace berth::exchange {
 
 namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = lower(c);
-  return out;
-}
 
 // "a.example." is the same name as "a.example" (RFC 1034 section 3.1).
 std::string_view without_last_dot(std::string_view host) {
@@ -31,12 +22,6 @@ std::string_view host_only(std::string_view authority) {
   if (colon == std::string_view::npos) return authority;
   if (bracket != std::string_view::npos && colon < bracket) return authority;
   return authority.substr(0, colon);
-}
-
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 // Anything in the path that normalising could change.
@@ -87,8 +72,10 @@ std::string equivalent_path(std::string_view path) {
   out.reserve(path.size());
   for (size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
-    if (c == '%' && i + 2 < path.size() && hex(path[i + 1]) >= 0 && hex(path[i + 2]) >= 0) {
-      const char decoded = static_cast<char>(hex(path[i + 1]) * 16 + hex(path[i + 2]));
+    if (c == '%' && i + 2 < path.size() && http::hex_value(path[i + 1]) >= 0 &&
+        http::hex_value(path[i + 2]) >= 0) {
+      const char decoded =
+          static_cast<char>(http::hex_value(path[i + 1]) * 16 + http::hex_value(path[i + 2]));
       if (http::is_class(decoded, http::kHostChar)) {  // RFC 3986's unreserved set
         c = decoded;
         i += 2;
@@ -106,8 +93,9 @@ std::string normalised_path(std::string_view path) {
   decoded.reserve(path.size());
   for (size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
-    if (c == '%' && i + 2 < path.size() && hex(path[i + 1]) >= 0 && hex(path[i + 2]) >= 0) {
-      c = static_cast<char>(hex(path[i + 1]) * 16 + hex(path[i + 2]));
+    if (c == '%' && i + 2 < path.size() && http::hex_value(path[i + 1]) >= 0 &&
+        http::hex_value(path[i + 2]) >= 0) {
+      c = static_cast<char>(http::hex_value(path[i + 1]) * 16 + http::hex_value(path[i + 2]));
       i += 2;
     }
     decoded.push_back(c == '\\' ? '/' : c);
@@ -152,13 +140,13 @@ Router::Router(config::SnapshotPtr snapshot,
     if (route.host == "*") {
       any_.push_back(target);
     } else if (route.host.starts_with("*.")) {
-      const std::string suffix = lower(without_last_dot(route.host).substr(1));
+      const std::string suffix = to_lower(without_last_dot(route.host).substr(1));
       auto at = std::find_if(suffixes_.begin(), suffixes_.end(),
                              [&](const auto& entry) { return entry.first == suffix; });
       if (at == suffixes_.end()) at = suffixes_.insert(at, {suffix, {}});
       at->second.push_back(target);
     } else {
-      exact_[lower(without_last_dot(route.host))].push_back(target);
+      exact_[to_lower(without_last_dot(route.host))].push_back(target);
     }
   }
   for (auto& [host, paths] : exact_) sort_longest_first(paths);
@@ -187,7 +175,7 @@ Result<RouteTarget, CloseReason> Router::find(std::string_view host, std::string
   if (path == "*") path = "/";
   const std::string lowered = exact_.empty() && suffixes_.empty()
                                   ? std::string()
-                                  : lower(without_last_dot(host_only(host)));
+                                  : to_lower(without_last_dot(host_only(host)));
   const RouteTarget* found = match(lowered, path);
   if (!is_plain(path)) {
     const RouteTarget* normal = match(lowered, normalised_path(path));

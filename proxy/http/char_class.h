@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "proxy/base/letter_case.h"
+
 namespace berth::http {
 
 // A set of bits.
@@ -53,10 +55,6 @@ constexpr bool is_token(std::string_view text) {
 
 constexpr bool is_space_or_tab(char c) {
   return c == ' ' || c == '\t';
-}
-
-constexpr char to_lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
 constexpr char to_upper(char c) {

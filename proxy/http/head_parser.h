@@ -53,10 +53,11 @@ class HeadProgress {
 class HeadParser {
  public:
   // One empty line before the request line is skipped (RFC 9112 section 2.2) and counted in
-  // head_size. Refuses, with the reasons of close_reason.def: everything that DESIGN calls
-  // malformed, the Host rules of RFC 9112 section 3.2 and an absolute-form target that disagrees
-  // with Host, CONNECT and TRACE, framing conflicts, expectations that are not 100-continue, a
-  // tunnelled Upgrade with a body. What becomes of the fields: head_rules.h.
+  // head_size. Refuses, with the reasons of close_reason.def: syntax that RFC 9112 does not allow
+  // (a lone CR or LF, a folded line, a space before a colon, a control byte), a Host that breaks
+  // section 3.2 or disagrees with an absolute-form target, CONNECT and TRACE, framing conflicts,
+  // expectations other than 100-continue, a tunnelled Upgrade with a body. What becomes of the
+  // fields: head_rules.h.
   static ParseOutcome parse(std::string_view bytes, const HeadLimits& limits,
                             HeadProgress& progress, RequestHead& head);
 

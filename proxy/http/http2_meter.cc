@@ -59,7 +59,6 @@ CloseReason Http2Meter::idle_frame(uint32_t cost, TimePoint now) {
 
 // The frame's header is complete.
 CloseReason Http2Meter::begin_frame(TimePoint now) {
-  ++frames_;
   payload_left_ = uint32_t{header_[0]} << 16 | uint32_t{header_[1]} << 8 | uint32_t{header_[2]};
   const uint8_t flags = header_[4];
   const uint32_t stream = uint32_t{header_[5] & 0x7fU} << 24 | uint32_t{header_[6]} << 16 |

@@ -59,8 +59,6 @@ class Http2Meter {
 
   // A header block has begun and its last byte has not come. Nothing else can come before it has.
   bool in_header_block() const { return in_header_block_; }
-  uint64_t frames() const { return frames_; }
-  // Bytes of content in all DATA frames that have begun, whatever stream they were for.
   uint64_t content() const { return content_; }
 
  private:
@@ -77,7 +75,6 @@ class Http2Meter {
   size_t max_block_;
   uint32_t max_continuations_;
   uint64_t window_updates_due_ = 0;
-  uint64_t frames_ = 0;
   uint64_t content_ = 0;
   size_t block_ = 0;  // bytes of the header block so far
   uint32_t continuations_ = 0;

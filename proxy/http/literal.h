@@ -85,11 +85,7 @@ inline bool equals_nocase(std::string_view text) {
 }
 
 inline bool equals_nocase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (to_lower(a[i]) != to_lower(b[i])) return false;
-  }
-  return true;
+  return equal_in_any_case(a, b);
 }
 
 }  // namespace berth::http

@@ -44,7 +44,9 @@ void MemoryAccount::notice(size_t bytes) {
 void MemoryAccount::give_back(size_t bytes) {
   BERTH_DCHECK(held_ >= bytes);
   held_ -= bytes;
-  if (place_ != nullptr) place_->held -= bytes;
+  if (place_ == nullptr) return;
+  BERTH_DCHECK(place_->held >= bytes);
+  place_->held -= bytes;
 }
 
 void MemoryKeeper::join(MemoryAccount& account) {
@@ -69,6 +71,7 @@ void MemoryKeeper::leave(MemoryAccount& account) {
   account.waits_ = false;
   if (accounts_.empty()) runtime_.cancel(timer_);
   if (MemoryPlace* place = std::exchange(account.place_, nullptr)) {
+    BERTH_DCHECK(place->held >= account.held_);
     place->held -= account.held_;
     if (--place->accounts > 0) return;
     tell(*place);

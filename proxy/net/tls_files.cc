@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <ctime>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/base/read_file.h"
 #include "proxy/net/tls_error.h"
 
@@ -42,13 +42,6 @@ bool was_end_of_pem() {
   return end;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
 std::vector<std::string> alternative_names(const X509& certificate) {
   std::vector<std::string> out;
   struct Deleter {
@@ -61,7 +54,7 @@ std::vector<std::string> alternative_names(const X509& certificate) {
     if (name->type != GEN_DNS) continue;
     const auto* text = reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName));
     const auto size = static_cast<size_t>(ASN1_STRING_length(name->d.dNSName));
-    out.push_back(lower({text, size}));
+    out.push_back(to_lower({text, size}));
   }
   return out;
 }
@@ -71,8 +64,8 @@ std::string common_name(const X509& certificate) {
   const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (at < 0) return {};
   const ASN1_STRING* text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
-  return lower({reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-                static_cast<size_t>(ASN1_STRING_length(text))});
+  return to_lower({reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                   static_cast<size_t>(ASN1_STRING_length(text))});
 }
 
 std::string read_all(const std::string& path, const std::string& setting) {

@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstring>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/net/tls_error.h"
 #include "proxy/net/tls_transport.h"
 
@@ -198,9 +198,7 @@ void TlsServer::add_certificates(const Options& options, TlsFiles& files) {
 // The certificate for a host: by its exact name, else by a wildcard for its first label; nullptr if
 // there is none.
 SSL_CTX* TlsServer::find(std::string_view host) const {
-  std::string name(host.substr(0, host.size() - (host.ends_with('.') ? 1 : 0)));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = to_lower(host.substr(0, host.size() - (host.ends_with('.') ? 1 : 0)));
   if (const auto at = by_name_.find(name); at != by_name_.end()) return at->second;
   std::string wildcard;
   if (!fits_first_label(name, wildcard)) return nullptr;

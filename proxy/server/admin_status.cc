@@ -44,8 +44,7 @@ Json reload_part(const ReloadReport::Part& part) {
     out[std::string(fate)] = Json::array();
   }
   for (const ReloadReport::Entry& entry : part) {
-    out[std::string(stats::kPoolActionLabels[static_cast<size_t>(entry.fate)])].push_back(
-        entry.name);
+    out[std::string(stats::kPoolActionLabels[entry.fate])].push_back(entry.name);
   }
   return out;
 }
@@ -69,17 +68,19 @@ Json last_reload(const AdminContext& context) {
   return out;
 }
 
-template <size_t N>
-Json connections(const std::array<stats::Gauge, N>& gauges,
-                 const std::array<std::string_view, N>& states) {
+template <class State, size_t N>
+Json connections(const EnumArray<State, stats::Gauge, N>& gauges,
+                 const EnumArray<State, std::string_view, N>& states) {
   Json out = Json::object();
-  for (size_t i = 0; i < N; ++i)
-    out[std::string(states[i])] = std::max<int64_t>(gauges[i].value(), 0);
+  for (size_t i = 0; i < N; ++i) {
+    const auto state = static_cast<State>(i);
+    out[std::string(states[state])] = std::max<int64_t>(gauges[state].value(), 0);
+  }
   return out;
 }
 
-template <size_t N>
-uint64_t total(const std::array<stats::Counter, N>& counters) {
+template <class Counters>
+uint64_t total(const Counters& counters) {
   return std::accumulate(counters.begin(), counters.end(), uint64_t{0},
                          [](uint64_t sum, const stats::Counter& one) { return sum + one.value(); });
 }
@@ -106,11 +107,9 @@ Json server(const stats::Snapshot::Server& server) {
     out["up"] = facts.states.none();
     out["state"] = stats::label(facts.states.strongest());
     out["limit"] = facts.connections_limit.load();
-    const auto source =
-        static_cast<stats::LearnedSource>(facts.learned_source.load() % stats::kLearnedSources);
     out["keepalive"] = {
         {"seconds", static_cast<double>(facts.learned_keepalive_ms.load()) / 1000},
-        {"source", stats::label(source)},
+        {"source", stats::label(facts.learned_source.load())},
         {"margin_seconds", static_cast<double>(facts.keepalive_margin_ms.load()) / 1000}};
   }
   out["connections"] = connections(server.stats->connections, stats::kUpstreamStateLabels);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "proxy/base/letter_case.h"
 #include "proxy/config/schema.h"
 #include "proxy/config/suggest.h"
 #include "proxy/config/units.h"
@@ -226,7 +227,7 @@ std::string anchor(std::string_view path) {
   std::string out;
   for (const char c : path) {
     if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') {
-      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      out += to_lower(c);
     }
   }
   return out;

@@ -147,7 +147,7 @@ bool DiskSpool::take(uint64_t bytes) {
   const uint64_t before = stats_.bytes.fetch_add(bytes, std::memory_order_relaxed);
   if (before + bytes <= budget) return true;
   stats_.bytes.fetch_sub(bytes, std::memory_order_relaxed);
-  stats_.failures[static_cast<size_t>(stats::SpoolFailure::Budget)].fetch_add(1);
+  stats_.failures[stats::SpoolFailure::Budget].fetch_add(1);
   complain("an upload was refused: the files hold " + config::format_size(before) +
            ", and spool.budget is " + config::format_size(budget));
   return false;
@@ -160,7 +160,7 @@ void DiskSpool::give_back(uint64_t bytes) {
 CloseReason DiskSpool::failed(std::string_view what, int error) {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   const auto kind = full ? stats::SpoolFailure::DiskFull : stats::SpoolFailure::Error;
-  stats_.failures[static_cast<size_t>(kind)].fetch_add(1);
+  stats_.failures[kind].fetch_add(1);
   complain("an upload was refused: its file could not be " + std::string(what) + ": " + why(error));
   if (full) return CloseReason::SpoolFull;
   return error == EMFILE || error == ENFILE ? CloseReason::NoLocalResources

@@ -2,19 +2,19 @@
 
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <ctime>
 
+#include "proxy/base/enum_array.h"
 #include "proxy/server/log_writer.h"
 
 namespace berth::server {
 namespace {
 
-constexpr std::array<std::string_view, 3> kLevelNames = {"info", "warn", "error"};
+constexpr EnumArray<LogLevel, std::string_view, 3> kLevelNames = {"info", "warn", "error"};
 
 void append_escaped(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -43,7 +43,7 @@ std::string format_log_line(int64_t unix_ms, LogLevel level, std::string_view to
   std::snprintf(time, sizeof(time), "%s.%03dZ ", date, static_cast<int>(unix_ms % 1000));
 
   std::string line = time;
-  line.append(kLevelNames[static_cast<size_t>(level)]).append(" ").append(topic).append(": ");
+  line.append(kLevelNames[level]).append(" ").append(topic).append(": ");
   append_escaped(line, message);
   line.push_back('\n');
   return line;

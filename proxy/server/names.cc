@@ -221,9 +221,7 @@ void Names::follow(const config::Config& config, AddressTable table) {
 }
 
 void Names::update(Followed& name, const net::Resolution& found) {
-  const auto count = [&](stats::NameResult result) {
-    stats_.name_resolutions[static_cast<size_t>(result)].add();
-  };
+  const auto count = [&](stats::NameResult result) { stats_.name_resolutions[result].add(); };
   std::vector<net::Address>& known = table_[name.text];
   if (found.addresses.empty()) {
     count(stats::NameResult::Failed);

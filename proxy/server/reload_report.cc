@@ -66,7 +66,7 @@ std::string describe(std::string_view what, const ReloadReport::Part& part, bool
     }
     if (names.empty()) continue;
     out += (out.empty() ? "" : ", ") + std::to_string(names.size()) + " " +
-           std::string(stats::kPoolActionLabels[i]);
+           std::string(stats::kPoolActionLabels[fate]);
     if (fate != Fate::Kept) out += " (" + listed(names) + ")";
   }
   return std::string(what) + ": " + (out.empty() ? "none" : out);

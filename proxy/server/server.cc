@@ -255,7 +255,7 @@ ReloadOutcome Server::reload_now() {
 }
 
 void Server::reload_rejected(std::vector<std::string> problems) {
-  registry_.process().config_reloads[static_cast<size_t>(stats::ReloadResult::Failure)].add();
+  registry_.process().config_reloads[stats::ReloadResult::Failure].add();
   for (const std::string& problem : problems) {
     log_error("reload", "rejected, the previous configuration stays in effect: ", problem);
   }
@@ -265,9 +265,10 @@ void Server::reload_rejected(std::vector<std::string> problems) {
 
 void Server::reload_succeeded(ReloadReport report) {
   stats::ProcessStats& process = registry_.process();
-  process.config_reloads[static_cast<size_t>(stats::ReloadResult::Success)].add();
-  for (size_t action = 0; action < stats::kPoolActions; ++action) {
-    process.reload_pools[action].add(count(report.servers, static_cast<stats::PoolAction>(action)));
+  process.config_reloads[stats::ReloadResult::Success].add();
+  for (size_t i = 0; i < stats::kPoolActions; ++i) {
+    const auto action = static_cast<stats::PoolAction>(i);
+    process.reload_pools[action].add(count(report.servers, action));
   }
   log_info("reload", to_string(report));
   for (const std::string& news : certificate_news(report)) log_info("reload", news);

@@ -177,19 +177,6 @@ void Topology::take_over(Sockets opened, std::vector<WorkerPlan>& plans, ReloadR
 
 // --- The whole
 
-Applied Topology::apply(const config::SnapshotPtr& snapshot) {
-  AddressTable addresses;
-  for (const config::Upstream& upstream : snapshot->config.upstreams) {
-    for (const config::Server& server : upstream.servers) {
-      const std::string& text = server.address.text();
-      addresses[text] = net::resolve(text);
-    }
-  }
-  return apply(
-      snapshot, addresses,
-      std::make_shared<const TlsPlan>(snapshot->config, std::make_shared<const net::TicketKeys>()));
-}
-
 Applied Topology::apply(config::SnapshotPtr snapshot, const AddressTable& addresses,
                         TlsPlanPtr tls) {
   // First everything that can fail.

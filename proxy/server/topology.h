@@ -78,8 +78,6 @@ class Topology {
   // every server. Throws config::SettingError and changes nothing if something cannot be listened
   // on.
   Applied apply(config::SnapshotPtr snapshot, const AddressTable& addresses, TlsPlanPtr tls);
-  // The same for a configuration whose names and files are still to be read.
-  Applied apply(const config::SnapshotPtr& snapshot);
   // The servers have other addresses; everything else stays as it is.
   std::vector<WorkerPlan> move_servers(const AddressTable& addresses);
 

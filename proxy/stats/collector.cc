@@ -86,11 +86,9 @@ void client_handshakes(ClientSide& side) {
   auto& handshakes = side.out().counter("berth_client_tls_handshakes_total",
                                         "TLS handshakes with clients, by version of TLS.");
   for (const auto& listener : side.items()) {
-    for (size_t version = 0; version < kTlsVersions; ++version) {
-      const Labels labels = with(labels_of(listener), "version", kTlsVersionLabels[version]);
-      const auto& counters = listener.stats->tls_handshakes[version];
-      add_value(handshakes, with(labels, "resumed", "false"), counters[0]);
-      add_value(handshakes, with(labels, "resumed", "true"), counters[1]);
+    for (const TlsVersion version : {TlsVersion::Tls12, TlsVersion::Tls13}) {
+      add_each(handshakes, with(labels_of(listener), "version", kTlsVersionLabels[version]),
+               "resumed", kResumedLabels, listener.stats->tls_handshakes[version]);
     }
   }
   side.reasons("berth_client_handshake_failures_total",
@@ -103,12 +101,12 @@ void client_requests(ClientSide& side) {
       "berth_client_requests_total",
       "Requests answered, by protocol, method and the status sent to the client.");
   for (const auto& listener : side.items()) {
-    for (size_t protocol = 0; protocol < kProtocols; ++protocol) {
+    for (const Protocol protocol : {Protocol::Http1, Protocol::Http2}) {
       const Labels labels = with(labels_of(listener), "protocol", kProtocolLabels[protocol]);
       for (size_t method = 0; method < kMethodSlots; ++method) {
         add_codes(requests, with(labels, "method", kMethodLabels[method]),
                   listener.stats->requests[protocol][method],
-                  protocol == 0 && method < kFirstMethods);
+                  protocol == Protocol::Http1 && method < kFirstMethods);
       }
     }
   }
@@ -165,7 +163,7 @@ void upstream_reuse(UpstreamSide& side) {
                        "Idle age up to which connections are reused, by where it comes from.");
   for (const auto& server : side.items()) {
     if (server.facts == nullptr) continue;
-    const size_t source = server.facts->learned_source.load() % kLearnedSources;
+    const LearnedSource source = server.facts->learned_source.load();
     add_value(learned, with(labels_of(server), "source", kLearnedSourceLabels[source]),
               seconds_from_ms(server.facts->learned_keepalive_ms.load()));
   }
@@ -190,10 +188,9 @@ void upstream_requests(UpstreamSide& side) {
                                   "1 for what the server is: ready, or why it is left out.");
   for (const auto& server : side.items()) {
     if (server.facts == nullptr) continue;
-    const auto now = static_cast<size_t>(server.facts->states.strongest());
-    for (size_t i = 0; i < kServerStates; ++i) {
-      add_value(states, with(labels_of(server), "state", kServerStateLabels[i]), i == now ? 1 : 0);
-    }
+    EnumArray<ServerState, double, kServerStates> shown{};
+    shown[server.facts->states.strongest()] = 1;
+    add_each(states, labels_of(server), "state", kServerStateLabels, shown);
   }
   side.counter("berth_upstream_ejections_total",
                "Times that the server was left out because its requests failed.",
@@ -229,23 +226,16 @@ void berth_process(Families& out, const ProcessStats& process, const WorkerStats
             {{"version", version}}, 1);
   auto& reloads =
       out.counter("berth_config_reloads_total", "Reloads of the configuration, by result.");
-  for (size_t i = 0; i < kReloadResults; ++i) {
-    add_value(reloads, {{"result", std::string(kReloadResultLabels[i])}},
-              process.config_reloads[i]);
-  }
+  add_each(reloads, {}, "result", kReloadResultLabels, process.config_reloads);
   add_value(out.gauge("berth_config_last_reload_success_timestamp_seconds",
                       "When the running configuration was loaded, in seconds since 1970."),
             {}, seconds_from_ms(process.last_reload_success_ms.value()));
   auto& pools =
       out.counter("berth_reload_pools_total", "Server pools seen by reloads, by what was done.");
-  for (size_t i = 0; i < kPoolActions; ++i) {
-    add_value(pools, {{"action", std::string(kPoolActionLabels[i])}}, process.reload_pools[i]);
-  }
+  add_each(pools, {}, "action", kPoolActionLabels, process.reload_pools);
   auto& names = out.counter("berth_name_resolutions_total",
                             "Times that the host name of a server was resolved again, by result.");
-  for (size_t i = 0; i < kNameResults; ++i) {
-    add_value(names, {{"result", std::string(kNameResultLabels[i])}}, process.name_resolutions[i]);
-  }
+  add_each(names, {}, "result", kNameResultLabels, process.name_resolutions);
   add_histogram(out.histogram("berth_worker_loop_lag_seconds",
                               "Time that one turn of a worker's event loop took."),
                 {}, workers.loop_lag);
@@ -277,10 +267,7 @@ void spool(Families& out, const SpoolStats& stats) {
             static_cast<double>(stats.written_bytes.load()));
   auto& failures = out.counter("berth_spool_failures_total",
                                "Files that could not be made, written or read, by reason.");
-  for (size_t i = 0; i < kSpoolFailures; ++i) {
-    add_value(failures, {{"reason", std::string(kSpoolFailureLabels[i])}},
-              static_cast<double>(stats.failures[i].load()));
-  }
+  add_each(failures, {}, "reason", kSpoolFailureLabels, stats.failures);
 }
 
 void os_process(Families& out, const ProcessFacts& facts) {

@@ -5,6 +5,7 @@
 #include <prometheus/metric_family.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -39,6 +40,21 @@ inline void add_value(MetricFamily& family, Labels labels, const Counter& counte
 // be seen gone from the first and not yet come to the second: never shown as less than none.
 inline void add_value(MetricFamily& family, Labels labels, const Gauge& gauge) {
   add_value(family, std::move(labels), static_cast<double>(std::max<int64_t>(gauge.value(), 0)));
+}
+
+inline void add_value(MetricFamily& family, Labels labels, const std::atomic<uint64_t>& count) {
+  add_value(family, std::move(labels), static_cast<double>(count.load()));
+}
+
+// Adds a series for each value of one more label.
+template <class E, class Number, size_t N>
+void add_each(MetricFamily& family, const Labels& labels, std::string_view label,
+              const EnumArray<E, std::string_view, N>& values,
+              const EnumArray<E, Number, N>& numbers) {
+  for (size_t i = 0; i < N; ++i) {
+    const auto at = static_cast<E>(i);
+    add_value(family, with(labels, label, values[at]), numbers[at]);
+  }
 }
 
 // Adds one histogram, in the base unit. Divides by the inverse of the scale, so that 100 us is

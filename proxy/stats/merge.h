@@ -24,6 +24,10 @@ template <class T, size_t N>
 void merge(std::array<T, N>& into, const std::array<T, N>& from) {
   for (size_t i = 0; i < N; ++i) merge(into[i], from[i]);
 }
+template <class E, class T, size_t N>
+void merge(EnumArray<E, T, N>& into, const EnumArray<E, T, N>& from) {
+  merge(into.values, from.values);
+}
 
 // The structured bindings name every field: a field that is added to a struct and forgotten here
 // does not compile.

@@ -44,15 +44,16 @@ class Side {
   }
 
   // One series for each value of one more label.
-  template <size_t N>
+  template <class E, size_t N>
   void counters(std::string name, std::string help, std::string_view label,
-                const std::array<std::string_view, N>& values,
-                std::array<Counter, N> Stats::*field) {
+                const EnumArray<E, std::string_view, N>& values,
+                EnumArray<E, Counter, N> Stats::*field) {
     split(out_.counter(std::move(name), std::move(help)), label, values, field);
   }
-  template <size_t N>
+  template <class E, size_t N>
   void gauges(std::string name, std::string help, std::string_view label,
-              const std::array<std::string_view, N>& values, std::array<Gauge, N> Stats::*field) {
+              const EnumArray<E, std::string_view, N>& values,
+              EnumArray<E, Gauge, N> Stats::*field) {
     split(out_.gauge(std::move(name), std::move(help)), label, values, field);
   }
 
@@ -63,7 +64,7 @@ class Side {
       const bool unused = is_unused(item);
       for (size_t at = 0; at < kCloseReasonCount; ++at) {
         const auto reason = static_cast<CloseReason>(at);
-        const Counter& counter = ((*item.stats).*field)[at];
+        const Counter& counter = ((*item.stats).*field)[reason];
         if (counter.value() == 0 && (unused || !occurs(reason, use))) continue;
         add_value(family, with(labels_of(item), "reason", info(reason).label), counter);
       }
@@ -84,13 +85,12 @@ class Side {
   const std::vector<Item>& items() const { return items_; }
 
  private:
-  template <class Number, size_t N>
+  template <class E, class Number, size_t N>
   void split(MetricFamily& family, std::string_view label,
-             const std::array<std::string_view, N>& values, std::array<Number, N> Stats::*field) {
+             const EnumArray<E, std::string_view, N>& values,
+             EnumArray<E, Number, N> Stats::*field) {
     for (const Item& item : items_) {
-      for (size_t i = 0; i < N; ++i) {
-        add_value(family, with(labels_of(item), label, values[i]), ((*item.stats).*field)[i]);
-      }
+      add_each(family, labels_of(item), label, values, (*item.stats).*field);
     }
   }
 

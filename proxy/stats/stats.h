@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "proxy/base/close_reason.h"
+#include "proxy/base/enum_array.h"
 #include "proxy/stats/counter.h"
 #include "proxy/stats/status_code.h"
 
@@ -21,6 +22,10 @@ inline constexpr size_t kClientStates = 6;
 // berth_client_tls_handshakes_total{version,resumed}
 enum class TlsVersion : uint8_t { Tls12, Tls13 };
 inline constexpr size_t kTlsVersions = 2;
+
+// berth_client_tls_handshakes_total{resumed}, berth_upstream_tls_handshakes_total{resumed}
+enum class Handshake : uint8_t { Full, Resumed };
+inline constexpr size_t kHandshakes = 2;
 
 // berth_client_requests_total{protocol}: HTTP/1.0 and 1.1, HTTP/2
 enum class Protocol : uint8_t { Http1, Http2 };
@@ -82,53 +87,54 @@ inline constexpr size_t kNameResults = 3;
 enum class SpoolFailure : uint8_t { DiskFull, Budget, Error };
 inline constexpr size_t kSpoolFailures = 3;
 
-using ReasonCounters = std::array<Counter, kCloseReasonCount>;
+using HandshakeCounters = EnumArray<Handshake, Counter, kHandshakes>;
+using ReasonCounters = EnumArray<CloseReason, Counter, kCloseReasonCount>;
 
 // One listener, in one worker.
 struct ListenerStats {
-  std::array<Gauge, kClientStates> connections;
+  EnumArray<ClientState, Gauge, kClientStates> connections;
   Counter connections_accepted;
   ReasonCounters connections_closed;
-  std::array<std::array<Counter, 2>, kTlsVersions> tls_handshakes;  // full, resumed
+  EnumArray<TlsVersion, HandshakeCounters, kTlsVersions> tls_handshakes;
   ReasonCounters handshake_failures;
-  std::array<RequestCounters, kProtocols> requests;  // by method and status code
-  ReasonCounters requests_refused;                   // berth_client_requests_refused_total{reason}
+  EnumArray<Protocol, RequestCounters, kProtocols> requests;  // by method and status code
+  ReasonCounters requests_refused;  // berth_client_requests_refused_total{reason}
   LatencyHistogram request_duration;
   RequestCountHistogram requests_per_connection;
   AgeHistogram connection_age;
   Counter received_bytes;
   Counter sent_bytes;
   Gauge streams;  // requests under way over HTTP/2
-  std::array<Counter, kStreamResets> streams_reset;
+  EnumArray<StreamReset, Counter, kStreamResets> streams_reset;
 };
 
 // One app server, in one worker.
 struct ServerStats {
-  std::array<Gauge, kUpstreamStates> connections;
+  EnumArray<UpstreamState, Gauge, kUpstreamStates> connections;
   Counter connections_opened;
   ReasonCounters connect_failures;
-  std::array<Counter, 2> tls_handshakes;  // full, resumed
+  HandshakeCounters tls_handshakes;
   ReasonCounters connections_closed;
   Counter close_timeouts;  // connections that the server did not let go of in time
-  std::array<Counter, kAcquireSources> acquisitions;
+  EnumArray<AcquireSource, Counter, kAcquireSources> acquisitions;
   LatencyHistogram connect_duration;
   LatencyHistogram response_header_duration;
   StatusCounters requests;  // by status code
   RequestCountHistogram requests_per_connection;
   AgeHistogram idle_age_at_reuse;
   AgeHistogram idle_age_at_peer_close;
-  std::array<Counter, kStaleOutcomes> stale_reuse;
-  std::array<Counter, kRetryCauses> retries;
+  EnumArray<StaleOutcome, Counter, kStaleOutcomes> stale_reuse;
+  EnumArray<RetryCause, Counter, kRetryCauses> retries;
   Counter retry_budget_exhausted;
   Counter ejections;
-  std::array<Counter, kHealthResults> health_checks;
+  EnumArray<HealthResult, Counter, kHealthResults> health_checks;
 };
 
 // The queue of one upstream, in one worker.
 struct QueueStats {
   Gauge length;
   LatencyHistogram wait;
-  std::array<Counter, kQueueRejects> rejected;
+  EnumArray<QueueReject, Counter, kQueueRejects> rejected;
   Counter holders_ended;  // for those who waited: their clients moved nothing
 };
 
@@ -141,10 +147,10 @@ struct WorkerStats {
 
 // The process. Written by the main thread only.
 struct ProcessStats {
-  std::array<Counter, kReloadResults> config_reloads;
+  EnumArray<ReloadResult, Counter, kReloadResults> config_reloads;
   Gauge last_reload_success_ms;  // milliseconds since 1970; the first load counts
-  std::array<Counter, kPoolActions> reload_pools;
-  std::array<Counter, kNameResults> name_resolutions;
+  EnumArray<PoolAction, Counter, kPoolActions> reload_pools;
+  EnumArray<NameResult, Counter, kNameResults> name_resolutions;
   Gauge memory_budget;  // bytes
   // Bytes in buffers now; nullptr: nobody knows. Thread: any.
   size_t (*buffered_memory)() = nullptr;
@@ -157,7 +163,7 @@ struct SpoolStats {
   std::atomic<uint64_t> bytes{0};  // in files now
   std::atomic<uint64_t> files{0};
   std::atomic<uint64_t> written_bytes{0};
-  std::array<std::atomic<uint64_t>, kSpoolFailures> failures{};
+  EnumArray<SpoolFailure, std::atomic<uint64_t>, kSpoolFailures> failures{};
 };
 
 // All that a server is at the same time, one bit for each ServerState but Ready.
@@ -187,7 +193,7 @@ struct ServerFacts {
   std::atomic<uint32_t> connections_limit{0};
   ServerStates states;
   std::atomic<int64_t> learned_keepalive_ms{0};
-  std::atomic<uint8_t> learned_source{0};  // LearnedSource
+  std::atomic<LearnedSource> learned_source{LearnedSource::Config};
   std::atomic<int64_t> keepalive_margin_ms{0};
 };
 

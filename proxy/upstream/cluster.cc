@@ -53,7 +53,7 @@ Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
   if (choice.must_wait || (queued && pool != nullptr)) return enqueue(waiter, wanted.tried, only);
   if (pool == nullptr) return {.lease = {}, .refused = CloseReason::NoServer};
   if (Lease lease = pool->take_idle(wanted.freshness)) {
-    pool->stats().acquisitions[static_cast<size_t>(stats::AcquireSource::Idle)].add();
+    pool->stats().acquisitions[stats::AcquireSource::Idle].add();
     return {.lease = std::move(lease)};
   }
   // The best there is cannot be reached: whoever comes back first will do.
@@ -78,7 +78,7 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const TriedServers& tried, Ser
   if (only != nullptr) ticket->only = only->shared_server();
   ticket->arrival = waiter.arrival_;
   if (!shared_->queue.push(*ticket, settings_->pool.queue_size)) {
-    stats_->rejected[static_cast<size_t>(stats::QueueReject::Full)].add();
+    stats_->rejected[stats::QueueReject::Full].add();
     return {.lease = {}, .refused = CloseReason::QueueFull};
   }
   BERTH_DCHECK(waiter.arrival_ == 0 || waiter.arrival_ == ticket->arrival);  // it keeps its place
@@ -188,7 +188,7 @@ void Cluster::give_up(Waiter& waiter) {
 
 void Cluster::on_queue_timeout(Waiter& waiter) {
   give_up(waiter);
-  stats_->rejected[static_cast<size_t>(stats::QueueReject::Timeout)].add();
+  stats_->rejected[stats::QueueReject::Timeout].add();
   waiter.on_no_lease(all_away() ? CloseReason::ServerAway : CloseReason::QueueTimeout, nullptr);
 }
 
@@ -202,7 +202,7 @@ void Waiter::give_up() {
     connecting_ = nullptr;
   }
   if (ticket_ == nullptr) return;
-  cluster_->stats_->rejected[static_cast<size_t>(stats::QueueReject::ClientGone)].add();
+  cluster_->stats_->rejected[stats::QueueReject::ClientGone].add();
   cluster_->give_up(*this);
 }
 

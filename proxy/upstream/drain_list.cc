@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/base/count.h"
 
 namespace berth::upstream {
 
@@ -41,12 +42,12 @@ void DrainList::settle(ClosingConnection closing) {
 }
 
 void DrainList::count(const DrainingConnection& connection, int by) {
-  stats_.connections[static_cast<size_t>(gauge_of(connection.kind()))].add(by);
-  if (connection.kind() == SlotKind::Pool) slots_ += static_cast<uint32_t>(by);
+  stats_.connections[gauge_of(connection.kind())].add(by);
+  if (connection.kind() == SlotKind::Pool) move_count(slots_, by);
 }
 
 void DrainList::closed(CloseReason reason) {
-  stats_.connections_closed[static_cast<size_t>(reason)].add();
+  stats_.connections_closed[reason].add();
 }
 
 void DrainList::on_drained(DrainingConnection& connection, bool in_time) {

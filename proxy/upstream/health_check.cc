@@ -55,7 +55,7 @@ void HealthCheck::stop() {
 }
 
 void HealthCheck::skip() {
-  stats_->health_checks[static_cast<size_t>(stats::HealthResult::Skipped)].add();
+  stats_->health_checks[stats::HealthResult::Skipped].add();
   rest();
 }
 
@@ -76,7 +76,7 @@ void HealthCheck::begin() {
   }
   state_ = State::Connecting;
   stats_->connections_opened.add();
-  stats_->connections[static_cast<size_t>(stats::UpstreamState::Active)].add();
+  stats_->connections[stats::UpstreamState::Active].add();
   env_.runtime.arm(timer_, limits().timeout);
   // The connection is Berth's own: its PROXY header names nobody.
   const net::ConnectOptions options{
@@ -198,7 +198,7 @@ void HealthCheck::on_timer(event::Timer&) {
 }
 
 void HealthCheck::finish(bool passed, CloseReason reason, std::string_view why) {
-  if (state_ == State::Connecting) stats_->connect_failures[static_cast<size_t>(reason)].add();
+  if (state_ == State::Connecting) stats_->connect_failures[reason].add();
   const bool gone = net::never_connected(reason) || reason == CloseReason::ServerClosed ||
                     reason == CloseReason::ServerReset;
   hang_up(reason == CloseReason::None ? CloseReason::HealthCheck : reason, gone);
@@ -213,7 +213,7 @@ void HealthCheck::finish(bool passed, CloseReason reason, std::string_view why) 
 void HealthCheck::conclude(bool passed, std::string_view why) {
   last_failed_ = !passed;
   const auto result = passed ? stats::HealthResult::Passed : stats::HealthResult::Failed;
-  stats_->health_checks[static_cast<size_t>(result)].add();
+  stats_->health_checks[result].add();
   rest();
   if (!record_.note(passed, limits())) return;
   if (passed) {
@@ -228,7 +228,7 @@ void HealthCheck::conclude(bool passed, std::string_view why) {
 // `server_gone`: there is nothing that the server could still hold.
 void HealthCheck::hang_up(CloseReason reason, bool server_gone) {
   state_ = State::Resting;
-  stats_->connections[static_cast<size_t>(stats::UpstreamState::Active)].sub();
+  stats_->connections[stats::UpstreamState::Active].sub();
   if (server_gone) transport_.reset();
   ClosingConnection closing{
       .transport = std::move(transport_), .slot = std::move(slot_), .reason = reason};

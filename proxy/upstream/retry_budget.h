@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "proxy/base/count.h"
 #include "proxy/config/config.h"
 
 namespace berth::upstream {
@@ -20,7 +21,7 @@ class RetryBudget {
     ++in_flight_;
     saved_ = std::min(saved_ + 1, kMostSaved);
   }
-  void request_ended() { --in_flight_; }
+  void request_ended() { move_count(in_flight_, -1); }
   // False when the budget is used up. A retry is one of `budget_min` until retry_ended().
   bool try_retry(const config::Retry& limits) {
     if (retries_ >= limits.budget_min) {
@@ -32,7 +33,7 @@ class RetryBudget {
     ++retries_;
     return true;
   }
-  void retry_ended() { --retries_; }
+  void retry_ended() { move_count(retries_, -1); }
   uint32_t in_flight() const { return in_flight_; }
 
  private:

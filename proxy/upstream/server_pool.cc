@@ -1,6 +1,7 @@
 #include "proxy/upstream/server_pool.h"
 
 #include "proxy/base/check.h"
+#include "proxy/base/count.h"
 #include "proxy/upstream/waiter.h"
 #include "proxy/upstream/worker_pools.h"
 
@@ -248,7 +249,7 @@ void ServerPool::lend(UpstreamConnection& idle, Waiter& waiter) {
 
 void ServerPool::deliver(Waiter& waiter, UpstreamConnection& connection) {
   waiter.connecting_ = nullptr;
-  stats_->acquisitions[static_cast<size_t>(waiter.source_)].add();
+  stats_->acquisitions[waiter.source_].add();
   waiter.on_lease(Lease(connection), waiter.source_);
 }
 
@@ -260,8 +261,8 @@ void ServerPool::deliver_failure(Waiter& waiter, CloseReason reason) {
 // --- What the connections report.
 
 void ServerPool::link(UpstreamConnection& connection, ConnectionState state, int by) {
-  stats_->connections[static_cast<size_t>(gauge_of(state))].add(by);
-  if (is_active(state)) active_count_ += static_cast<uint32_t>(by);
+  stats_->connections[gauge_of(state)].add(by);
+  if (is_active(state)) move_count(active_count_, by);
   const bool joins = by > 0;
   // connecting + busy + idle + draining == slots held: each of them holds one, of the right kind.
   BERTH_DCHECK(!joins ||
@@ -270,7 +271,7 @@ void ServerPool::link(UpstreamConnection& connection, ConnectionState state, int
   if (!joins) static_cast<List::Hook&>(connection).unlink();
   if (state == ConnectionState::Idle) {
     if (joins) idle_.push_front(connection);
-    idle_count_ += static_cast<uint32_t>(by);
+    move_count(idle_count_, by);
     publish_idle();
   } else if (joins) {
     others_.push_back(connection);
@@ -285,8 +286,7 @@ void ServerPool::on_state(UpstreamConnection& connection, std::optional<Connecti
                           std::optional<ConnectionState> after) {
   if (before) link(connection, *before, -1);
   if (after) link(connection, *after, +1);
-  open_count_ +=
-      static_cast<uint32_t>(!before.has_value()) - static_cast<uint32_t>(!after.has_value());
+  move_count(open_count_, int{!before.has_value()} - int{!after.has_value()});
   const bool one_less_or_more =
       before == ConnectionState::Idle || before == ConnectionState::Connecting;
   if (one_less_or_more && settings_->pool.min_idle > 0) pump_later();
@@ -389,21 +389,24 @@ void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState befor
 }
 
 void ServerPool::on_let_go(CloseReason) {
-  --open_count_;
+  move_count(open_count_, -1);
   if (server_->cluster->queue.waiting() > 0 || settings_->pool.min_idle > 0) pump_later();
   if (open_count_ == 0) pools_.sweep_later();
 }
 
 void ServerPool::on_connected(Duration took, const net::Security* security) {
   stats_->connect_duration.observe(stats::as_micros(took));
-  if (security != nullptr) stats_->tls_handshakes[security->resumed ? 1 : 0].add();
+  if (security != nullptr) {
+    stats_->tls_handshakes[security->resumed ? stats::Handshake::Resumed : stats::Handshake::Full]
+        .add();
+  }
   // The end of a back-off: there may be more slots for those who wait.
   if (server_->connect_succeeded(env_.now()) && server_->cluster->queue.waiting() > 0) pump_later();
 }
 
 void ServerPool::on_connect_failed(CloseReason reason, std::string_view detail, TimePoint began,
                                    Trial trial) {
-  stats_->connect_failures[static_cast<size_t>(reason)].add();
+  stats_->connect_failures[reason].add();
   // (What Berth lacks says nothing about the server, but a trial is over.)
   if (reason == CloseReason::NoLocalResources && !trial) return;
   if (!server_->connect_failed(reason, began, env_.now(), std::move(trial))) {
@@ -481,8 +484,7 @@ void ServerPool::on_idle_limit(const IdleLimit& limit) {
   std::atomic<int64_t>& known = server_->facts->learned_keepalive_ms;
   if (known.load(std::memory_order_relaxed) == ms) return;
   const int64_t before = known.exchange(ms, std::memory_order_relaxed);
-  server_->facts->learned_source.store(static_cast<uint8_t>(limit.source),
-                                       std::memory_order_relaxed);
+  server_->facts->learned_source.store(limit.source, std::memory_order_relaxed);
   server_->facts->keepalive_margin_ms.store(static_cast<int64_t>(stats::as_millis(limit.margin)),
                                             std::memory_order_relaxed);
   const bool was_low = before > 0 && before < kLowIdleLimitMs;
@@ -502,7 +504,7 @@ void ServerPool::on_peer_close(Duration idle_age, bool announced, bool served) {
 }
 
 void ServerPool::on_stale_avoided() {
-  stats_->stale_reuse[static_cast<size_t>(stats::StaleOutcome::Avoided)].add();
+  stats_->stale_reuse[stats::StaleOutcome::Avoided].add();
 }
 
 // --- Limits.

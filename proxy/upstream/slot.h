@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "proxy/base/check.h"
+#include "proxy/base/count.h"
 
 namespace berth::upstream {
 
@@ -89,11 +89,9 @@ inline void Slot::leave() {
 inline void Slot::give_back() {
   if (counter_ == nullptr) return;
   if (std::exchange(leaving_, false)) {
-    counter_->leaving_.fetch_sub(1, std::memory_order_seq_cst);
+    drop_one(counter_->leaving_, std::memory_order_seq_cst);
   }
-  const uint32_t before = counter_->used_.fetch_sub(1, std::memory_order_seq_cst);
-  BERTH_DCHECK(before > 0);
-  static_cast<void>(before);
+  drop_one(counter_->used_, std::memory_order_seq_cst);
   counter_ = nullptr;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "proxy/base/check.h"
+#include "proxy/base/transition_table.h"
 #include "proxy/net/connect_error.h"
 #include "proxy/net/proxy_header.h"
 #include "proxy/upstream/server_pool.h"
@@ -22,18 +23,8 @@ constexpr Duration kStaleShowsWithin = std::chrono::seconds(1);
 constexpr Duration kForever = std::chrono::hours(24);
 constexpr uint64_t kJitterRange = 103;  // up to 10 % of 1024
 
-constexpr uint8_t bit(ConnectionState state) {
-  return static_cast<uint8_t>(1U << static_cast<unsigned>(state));
-}
-
-// From (row) to (bits).
-constexpr std::array<uint8_t, 5> kTransitions = {
-    /* Connecting */ static_cast<uint8_t>(bit(Idle) | bit(Busy) | bit(Closed)),
-    /* Idle */ static_cast<uint8_t>(bit(Busy) | bit(Closed)),
-    /* Busy */ static_cast<uint8_t>(bit(Idle) | bit(Upgraded) | bit(Closed)),
-    /* Upgraded */ bit(Closed),
-    /* Closed */ 0,
-};
+constexpr TransitionTable<ConnectionState> kTransitions = {
+    {Connecting, {Idle, Busy}}, {Idle, {Busy}}, {Busy, {Idle, Upgraded}}};
 
 }  // namespace
 
@@ -48,7 +39,7 @@ UpstreamConnection::UpstreamConnection(ServerPool& pool, Slot slot)
 UpstreamConnection::~UpstreamConnection() = default;
 
 void UpstreamConnection::set_state(ConnectionState next) {
-  BERTH_DCHECK((kTransitions[static_cast<size_t>(state_)] & bit(next)) != 0);
+  BERTH_DCHECK(kTransitions.allows(state_, next));
   const ConnectionState before = state_;
   state_ = next;
   pool_->on_state(*this, before, next);

@@ -5,10 +5,13 @@
 namespace berth::upstream {
 
 void WaiterQueue::count(const Ticket& ticket, int by) {
-  waiting_.fetch_add(static_cast<size_t>(by), std::memory_order_seq_cst);
-  std::atomic<size_t>& more =
-      ticket.only != nullptr ? ticket.only->waiting_for_it : waiting_for_any_;
-  more.fetch_add(static_cast<size_t>(by), std::memory_order_seq_cst);
+  const auto move = [by](std::atomic<size_t>& count) {
+    const size_t before = count.fetch_add(static_cast<size_t>(by), std::memory_order_seq_cst);
+    BERTH_DCHECK(by > 0 || before > 0);
+    static_cast<void>(before);
+  };
+  move(waiting_);
+  move(ticket.only != nullptr ? ticket.only->waiting_for_it : waiting_for_any_);
 }
 
 void WaiterQueue::take_out(Ticket& ticket) {

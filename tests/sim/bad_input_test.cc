@@ -26,7 +26,7 @@ struct BadInput : testing::Test {
     stage.settle();
   }
   uint64_t closed(CloseReason reason) {
-    return stage.server_stats()->connections_closed[static_cast<size_t>(reason)].value();
+    return stage.server_stats()->connections_closed[reason].value();
   }
   // The first connection has ended, for this reason and no other, and the next request is none the
   // worse for it.

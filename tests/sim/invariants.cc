@@ -77,11 +77,10 @@ Invariants::Counts Invariants::count(const upstream::SharedCluster& cluster) con
     if (found == nullptr) continue;
     out.generations += 1000;  // a cluster that goes takes its counters along
     const stats::QueueStats& stats = found->stats();
-    out.gave_up += stats.rejected[static_cast<size_t>(stats::QueueReject::Timeout)].value() +
-                   stats.rejected[static_cast<size_t>(stats::QueueReject::ClientGone)].value();
+    out.gave_up += stats.rejected[stats::QueueReject::Timeout].value() +
+                   stats.rejected[stats::QueueReject::ClientGone].value();
     for (upstream::ServerPool* pool : found->servers()) {
-      out.idle_taken +=
-          pool->stats().acquisitions[static_cast<size_t>(stats::AcquireSource::Idle)].value();
+      out.idle_taken += pool->stats().acquisitions[stats::AcquireSource::Idle].value();
     }
   }
   return out;
@@ -195,11 +194,11 @@ void Invariants::check_idle(Bound& bound) {
     if (cluster == nullptr) continue;
     for (upstream::ServerPool* pool : cluster->servers()) {
       if (&pool->server() != &server) continue;
-      idle += pool->stats().connections[static_cast<size_t>(stats::UpstreamState::Idle)].value();
+      idle += pool->stats().connections[stats::UpstreamState::Idle].value();
       for (const stats::AcquireSource source :
            {stats::AcquireSource::Idle, stats::AcquireSource::Handover,
             stats::AcquireSource::Queue}) {
-        used += pool->stats().acquisitions[static_cast<size_t>(source)].value();
+        used += pool->stats().acquisitions[source].value();
       }
       most = cluster->settings().pool.max_idle;
     }

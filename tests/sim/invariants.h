@@ -1,4 +1,4 @@
-// What must hold at every step, whatever happens: DESIGN section 4.
+// What must hold at every step, whatever happens: the rules of the pool (ARCHITECTURE.md).
 #pragma once
 
 #include <cstdint>

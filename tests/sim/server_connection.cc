@@ -7,7 +7,7 @@ namespace berth::sim {
 
 namespace {
 
-// DESIGN: a server's announced limit, less the margin.
+// A server's announced limit, less the margin that Berth keeps (keepalive_limit.h).
 Duration safe_limit(int hint) {
   const Duration announced = std::chrono::seconds(hint);
   return announced - std::max(announced / 5, std::min<Duration>(1s, announced / 2));

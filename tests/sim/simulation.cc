@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/unit/server/apply_snapshot.h"
+
 namespace berth::sim {
 
 namespace {
@@ -210,7 +212,7 @@ void Simulation::reload() {
              config.upstreams[0].pool.max_connections);
   ++configurations;
   const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
-  std::vector<server::WorkerPlan> plans = topology_.apply(snapshot).plans;
+  std::vector<server::WorkerPlan> plans = server::apply_snapshot(topology_, snapshot).plans;
   for (server::WorkerPlan& plan : plans) plan.spool = &spool_;
   clusters_ = plans.front().clusters;
   invariants_.know(plans.front());

@@ -50,10 +50,10 @@ struct SlowClient : testing::Test {
     }
   }
   uint64_t refused(CloseReason reason) {
-    return stage.listener_stats()->requests_refused[static_cast<size_t>(reason)].value();
+    return stage.listener_stats()->requests_refused[reason].value();
   }
   uint64_t closed(CloseReason reason) {
-    return stage.listener_stats()->connections_closed[static_cast<size_t>(reason)].value();
+    return stage.listener_stats()->connections_closed[reason].value();
   }
   // A response that its client does not take at once.
   void answer_with(size_t size) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/unit/server/apply_snapshot.h"
+
 namespace berth::sim {
 
 Stage::Stage(uint32_t workers) : topology_(registry_, workers), sender_(workers) {
@@ -32,7 +34,9 @@ void Stage::apply(const std::vector<uint32_t>& late) {
   config::Config config;
   config.upstreams.push_back(upstream_);
   config.routes.emplace_back().upstream = "app";
-  plans_ = topology_.apply(config::make_snapshot(std::move(config), ++generation_, "", {})).plans;
+  plans_ = server::apply_snapshot(topology_,
+                                  config::make_snapshot(std::move(config), ++generation_, "", {}))
+               .plans;
   for (server::WorkerPlan& plan : plans_) plan.spool = &spool_;
   clusters_ = plans_.front().clusters;
   for (uint32_t i = 0; i < workers_.size(); ++i) {

@@ -62,15 +62,9 @@ class Http2Client : public exchange::ProxyInMemory {
   config::Listener& listener_settings() { return settings_; }
   ClientListener& listener();
   stats::ListenerStats& counted() { return *stats_; }
-  uint64_t closed(CloseReason reason) {
-    return stats_->connections_closed[static_cast<size_t>(reason)].value();
-  }
-  uint64_t refused(CloseReason reason) {
-    return stats_->requests_refused[static_cast<size_t>(reason)].value();
-  }
-  int64_t now_in(stats::ClientState state) {
-    return stats_->connections[static_cast<size_t>(state)].value();
-  }
+  uint64_t closed(CloseReason reason) { return stats_->connections_closed[reason].value(); }
+  uint64_t refused(CloseReason reason) { return stats_->requests_refused[reason].value(); }
+  int64_t now_in(stats::ClientState state) { return stats_->connections[state].value(); }
 
   // A client connects; `bytes`: what it sends at once.
   void connect(std::string_view bytes = wire::hello());

@@ -18,9 +18,7 @@ class DrainingTest : public ProxyInMemory {
     server(0).lets_go = false;
     drop(left);
   }
-  int64_t gauge(stats::UpstreamState state) {
-    return sum().connections[static_cast<size_t>(state)].value();
-  }
+  int64_t gauge(stats::UpstreamState state) { return sum().connections[state].value(); }
   uint32_t slots() const { return servers[0]->slots.used(); }
 };
 

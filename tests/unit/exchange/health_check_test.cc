@@ -40,9 +40,7 @@ class HealthCheckTest : public ProxyInMemory, public upstream::HealthObserver {
     say(which, text);
     EXPECT_TRUE(server(which).closed);
   }
-  uint64_t results(HealthResult result) const {
-    return stats->health_checks[static_cast<size_t>(result)].value();
-  }
+  uint64_t results(HealthResult result) const { return stats->health_checks[result].value(); }
   stats::ServerState state() const { return servers[0]->facts->states.strongest(); }
 
   std::shared_ptr<stats::ServerStats> stats = std::make_shared<stats::ServerStats>();
@@ -74,7 +72,7 @@ TEST_F(HealthCheckTest, AsksOnAConnectionOfItsOwn) {
   EXPECT_EQ(servers[0]->slots.used(), 0u);
   EXPECT_EQ(results(HealthResult::Passed), 1u);
   EXPECT_EQ(stats->connections_opened.value(), 1u);
-  EXPECT_EQ(stats->connections_closed[static_cast<size_t>(CloseReason::HealthCheck)].value(), 1u);
+  EXPECT_EQ(stats->connections_closed[CloseReason::HealthCheck].value(), 1u);
   EXPECT_EQ(verdicts, Verdicts());
 }
 
@@ -188,7 +186,7 @@ TEST_F(HealthCheckTest, WaysToFail) {
   pass(2s + 1ms);  // no answer
   EXPECT_EQ(results(HealthResult::Failed), 7u);
   EXPECT_EQ(servers[0]->slots.used(), 0u);
-  EXPECT_EQ(stats->connections[static_cast<size_t>(stats::UpstreamState::Active)].value(), 0);
+  EXPECT_EQ(stats->connections[stats::UpstreamState::Active].value(), 0);
 }
 
 TEST_F(HealthCheckTest, TheTimeoutIsForTheConnectionAndAgainForTheAnswer) {

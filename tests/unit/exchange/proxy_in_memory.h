@@ -359,15 +359,9 @@ class ProxyInMemory : public testing::Test {
     end_turn();
   }
 
-  uint64_t retries(stats::RetryCause cause) {
-    return sum().retries[static_cast<size_t>(cause)].value();
-  }
-  uint64_t stale(stats::StaleOutcome outcome) {
-    return sum().stale_reuse[static_cast<size_t>(outcome)].value();
-  }
-  uint64_t closed(CloseReason reason) {
-    return sum().connections_closed[static_cast<size_t>(reason)].value();
-  }
+  uint64_t retries(stats::RetryCause cause) { return sum().retries[cause].value(); }
+  uint64_t stale(stats::StaleOutcome outcome) { return sum().stale_reuse[outcome].value(); }
+  uint64_t closed(CloseReason reason) { return sum().connections_closed[reason].value(); }
   // Of the first server.
   stats::ServerStats& sum() {
     snapshot_ = registry_.snapshot();

@@ -10,7 +10,7 @@ namespace {
 using stats::RetryCause;
 using upstream::UpstreamFailure;
 
-// The table of DESIGN section 4, row by row, written out without regard to how the code does it.
+// The rules of retry_policy.h, row by row, written out without regard to how the code does it.
 std::optional<RetryCause> table(const UpstreamFailure& failure, const Replayable& request) {
   const bool eof = failure.reason == CloseReason::ServerClosed;
   const bool rst = failure.reason == CloseReason::ServerReset;

@@ -266,9 +266,7 @@ class MinIdleTest : public ProxyInMemory {
     apply();
     end_turn();
   }
-  int64_t idle() {
-    return sum().connections[static_cast<size_t>(stats::UpstreamState::Idle)].value();
-  }
+  int64_t idle() { return sum().connections[stats::UpstreamState::Idle].value(); }
 };
 
 TEST_F(MinIdleTest, ConnectionsAreOpenedAheadOfNeed) {
@@ -279,7 +277,7 @@ TEST_F(MinIdleTest, ConnectionsAreOpenedAheadOfNeed) {
   EXPECT_EQ(connections(), 2u);
   EXPECT_EQ(idle(), 2);
   EXPECT_EQ(sum().connections_opened.value(), 2u);
-  EXPECT_EQ(sum().acquisitions[static_cast<size_t>(stats::AcquireSource::New)].value(), 0u);
+  EXPECT_EQ(sum().acquisitions[stats::AcquireSource::New].value(), 0u);
 }
 
 TEST_F(MinIdleTest, ARequestTakesOneAndAnotherIsOpened) {
@@ -404,9 +402,7 @@ class DrainedServerTest : public ProxyInMemory {
       drop(call);
     }
   }
-  int64_t gauge(stats::UpstreamState state) {
-    return sum().connections[static_cast<size_t>(state)].value();
-  }
+  int64_t gauge(stats::UpstreamState state) { return sum().connections[state].value(); }
 };
 
 TEST_F(DrainedServerTest, GetsNoNewRequestsAndFinishesWhatItHas) {

@@ -113,13 +113,13 @@ TEST(AdminPagesTest, StatusTellsBothSides) {
   const auto queue = context.stats.queue("app");
   const auto limit = context.stats.queue_facts("app");
   const auto workers = std::array{context.stats.worker(0), context.stats.worker(1)};
-  listener->connections[static_cast<size_t>(stats::ClientState::Idle)].add(7);
-  listener->requests[0][0][0].add(2);
-  listener->requests[1][1][1].add(3);
-  server->connections[static_cast<size_t>(stats::UpstreamState::Active)].add(4);
+  listener->connections[stats::ClientState::Idle].add(7);
+  listener->requests[stats::Protocol::Http1][0][0].add(2);
+  listener->requests[stats::Protocol::Http2][1][1].add(3);
+  server->connections[stats::UpstreamState::Active].add(4);
   facts->connections_limit = 8;
   facts->learned_keepalive_ms = 4'500;
-  facts->learned_source = static_cast<uint8_t>(stats::LearnedSource::Hint);
+  facts->learned_source = stats::LearnedSource::Hint;
   queue->length.add(5);
   limit->limit = 1024;
   context.reload = ReloadOutcome{false, {"berth.yaml:3:5: unknown key"}, {}, 1'790'000'000'000};

@@ -28,9 +28,7 @@ class DiskSpoolTest : public testing::Test {
     spool.configure(settings, find_spool_folder(settings));
     return spool;
   }
-  uint64_t failures(stats::SpoolFailure what) const {
-    return stats.failures[static_cast<size_t>(what)].load();
-  }
+  uint64_t failures(stats::SpoolFailure what) const { return stats.failures[what].load(); }
 
   std::string folder;
   config::Spool settings;

@@ -55,9 +55,7 @@ class SocketPortTest : public testing::Test {
   // One look of the loop at what is ready; loopback connections are as soon as connect() returns.
   void turn() { event_base_loop(loop_.base(), EVLOOP_NONBLOCK); }
   uint64_t accepted() const { return stats->connections_accepted.value(); }
-  int64_t idle() const {
-    return stats->connections[static_cast<size_t>(stats::ClientState::Idle)].value();
-  }
+  int64_t idle() const { return stats->connections[stats::ClientState::Idle].value(); }
 
   FakeEviction eviction;
   std::shared_ptr<const config::Listener> settings = std::make_shared<config::Listener>();

@@ -16,6 +16,7 @@
 
 #include "proxy/config/setting_error.h"
 #include "proxy/net/listener.h"
+#include "tests/unit/server/apply_snapshot.h"
 
 namespace berth::server {
 namespace {
@@ -60,7 +61,8 @@ class TopologyTest : public testing::Test {
   static constexpr uint32_t kWorkers = 3;
 
   std::vector<WorkerPlan> apply() {
-    Applied applied = topology.apply(config::make_snapshot(config, ++generation_, "", {}));
+    Applied applied =
+        apply_snapshot(topology, config::make_snapshot(config, ++generation_, "", {}));
     report = std::move(applied.report);
     return std::move(applied.plans);
   }
@@ -183,7 +185,7 @@ TEST_F(TopologyTest, TheSocketFileOfASuccessorIsLeftAlone) {
     Topology brief(registry, 1);
     config.listeners = {listener("unix:" + at)};
     // Held open, as by the workers: its inode cannot be the successor's.
-    const Applied held = brief.apply(config::make_snapshot(config, 1, "", {}));
+    const Applied held = apply_snapshot(brief, config::make_snapshot(config, 1, "", {}));
     ::unlink(at.c_str());
     const UniqueFd successor = net::listen_on(*net::Address::parse("unix:" + at), 1, 0600);
   }
@@ -224,7 +226,7 @@ TEST_F(TopologyTest, ThePlanKeepsItsSnapshotAlive) {
   config.upstreams = {upstream("app", {"127.0.0.1:1"})};
   auto snapshot = config::make_snapshot(config, 9, "", {});
   const std::weak_ptr<const config::Snapshot> watched = snapshot;
-  std::vector<WorkerPlan> plans = topology.apply(snapshot).plans;
+  std::vector<WorkerPlan> plans = apply_snapshot(topology, snapshot).plans;
   snapshot.reset();
   apply();  // the next one
   for (WorkerPlan& plan : plans) {

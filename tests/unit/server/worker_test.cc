@@ -16,6 +16,7 @@
 
 #include "proxy/net/listener.h"
 #include "proxy/server/topology.h"
+#include "tests/unit/server/apply_snapshot.h"
 
 namespace berth::server {
 namespace {
@@ -241,7 +242,8 @@ class WorkerThreaded : public testing::Test {
   }
   // Puts `config` in effect and waits for it.
   void apply() {
-    auto plans = topology->apply(config::make_snapshot(config, ++generation, "", {})).plans;
+    auto plans =
+        apply_snapshot(*topology, config::make_snapshot(config, ++generation, "", {})).plans;
     registry.retain({.listeners = {"main"},
                      .servers = {{"app", config.upstreams.front().servers.front().address.text()}},
                      .upstreams = {"app"}});
@@ -281,7 +283,7 @@ TEST_F(WorkerThreaded, CountsWhatItDoes) {
     workers.front()->drain();
     observer.wait_drained(1);
   }
-  constexpr auto kIdle = static_cast<size_t>(stats::UpstreamState::Idle);
+  constexpr auto kIdle = stats::UpstreamState::Idle;
   EXPECT_EQ(registry.snapshot().servers.front().stats->connections[kIdle].value(), 0)
       << "draining lets go of the servers too";
   workers.front()->join();
@@ -290,7 +292,7 @@ TEST_F(WorkerThreaded, CountsWhatItDoes) {
   EXPECT_EQ(sums.listeners.front().name, "main");
   EXPECT_EQ(listener.connections_accepted.value(), 1u);
   for (const stats::Gauge& gauge : listener.connections) EXPECT_EQ(gauge.value(), 0);
-  EXPECT_EQ(listener.connections_closed[static_cast<size_t>(CloseReason::Shutdown)].value(), 1u);
+  EXPECT_EQ(listener.connections_closed[CloseReason::Shutdown].value(), 1u);
   EXPECT_EQ(count(listener.request_duration), 2u);
   EXPECT_GT(listener.received_bytes.value(), 0u);
   EXPECT_GT(listener.sent_bytes.value(), 0u);
@@ -449,7 +451,7 @@ TEST_F(WorkerThreaded, PlansThatNeverArriveAreGivenUp) {
   log = std::make_unique<AccessLog>(config.access_log);
   topology = std::make_unique<Topology>(registry, 1);
   workers.push_back(std::make_unique<Worker>(0, registry, *log, observer, 1, "test"));
-  auto plans = topology->apply(config::make_snapshot(config, 1, "", {})).plans;
+  auto plans = apply_snapshot(*topology, config::make_snapshot(config, 1, "", {})).plans;
   workers.front()->apply(std::move(plans.front()));
   workers.clear();  // never started
   EXPECT_FALSE(Client(address()).connected()) << "the socket in the plan is closed";

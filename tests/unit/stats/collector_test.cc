@@ -64,12 +64,12 @@ Family family(const Exposition& all, const std::string& name) {
 }
 
 TEST_F(CollectorTest, SumsWorkersUnderTheirLabels) {
-  listener->requests[0][2][status_slot(404)].add(3);
-  listener_too->requests[0][2][status_slot(404)].add(4);
-  listener->requests[1][2][status_slot(404)].add(2);
-  listener->requests[0][0][status_slot(418)].add(1);
-  listener->connections[static_cast<size_t>(ClientState::Idle)].add(5);
-  listener_too->connections[static_cast<size_t>(ClientState::Idle)].sub(2);
+  listener->requests[Protocol::Http1][2][status_slot(404)].add(3);
+  listener_too->requests[Protocol::Http1][2][status_slot(404)].add(4);
+  listener->requests[Protocol::Http2][2][status_slot(404)].add(2);
+  listener->requests[Protocol::Http1][0][status_slot(418)].add(1);
+  listener->connections[ClientState::Idle].add(5);
+  listener_too->connections[ClientState::Idle].sub(2);
   const Exposition all = scrape();
   EXPECT_EQ(
       value(all, "berth_client_requests_total",
@@ -87,7 +87,7 @@ TEST_F(CollectorTest, SumsWorkersUnderTheirLabels) {
 }
 
 TEST_F(CollectorTest, GaugesAreNeverShownBelowZero) {
-  listener->connections[0].sub(1);
+  listener->connections[ClientState::Reading].sub(1);
   EXPECT_EQ(value("berth_client_connections", {{"listener", ":80"}, {"state", "reading"}}), 0);
 }
 
@@ -112,7 +112,7 @@ TEST_F(CollectorTest, HistogramsAreInBaseUnits) {
 TEST_F(CollectorTest, ServerFacts) {
   facts->connections_limit = 128;
   facts->learned_keepalive_ms = 4'500;
-  facts->learned_source = static_cast<uint8_t>(LearnedSource::Hint);
+  facts->learned_source = LearnedSource::Hint;
   facts->keepalive_margin_ms = 1'000;
   facts->states.set(ServerState::BackingOff);
   queue_facts->limit = 1024;
@@ -128,9 +128,9 @@ TEST_F(CollectorTest, ServerFacts) {
 }
 
 TEST_F(CollectorTest, ProcessMetrics) {
-  registry.process().config_reloads[static_cast<size_t>(ReloadResult::Failure)].add(2);
+  registry.process().config_reloads[ReloadResult::Failure].add(2);
   registry.process().last_reload_success_ms.set(1'700'000'000'500);
-  registry.process().reload_pools[static_cast<size_t>(PoolAction::Kept)].add(3);
+  registry.process().reload_pools[PoolAction::Kept].add(3);
   worker->access_log_dropped.add(6);
   const Exposition all = scrape();
   EXPECT_EQ(value(all, "berth_build_info", {{"version", "1.2.3"}}), 1);
@@ -221,7 +221,7 @@ TEST_F(CollectorTest, EveryReasonIsShownSomewhere) {
 }
 
 TEST_F(CollectorTest, ReasonOutOfPlaceIsShownOnceItCounts) {
-  server->connections_closed[static_cast<size_t>(CloseReason::BadHost)].add(1);
+  server->connections_closed[CloseReason::BadHost].add(1);
   EXPECT_EQ(value("berth_upstream_connections_closed_total",
                   {{"upstream", "app"}, {"server", "a:1"}, {"reason", "bad_host"}}),
             1);
@@ -302,7 +302,7 @@ TEST_F(CollectorTest, ThreadedScrapeWhileAWorkerCounts) {
   std::atomic<bool> stop{false};
   std::thread counting([&] {
     while (!stop) {
-      listener->requests[0][0][0].add();
+      listener->requests[Protocol::Http1][0][0].add();
       listener->request_duration.observe(5);
       facts->learned_keepalive_ms = 4'000;
       queue->length.add();

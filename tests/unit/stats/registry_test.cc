@@ -25,14 +25,14 @@ TEST(RegistryTest, SumsOverWorkers) {
   ASSERT_NE(one, two);
   one->sent_bytes.add(3);
   two->sent_bytes.add(4);
-  one->connections[0].add(-1);  // handed over
-  two->connections[0].add(2);
+  one->connections[ClientState::Reading].add(-1);  // handed over
+  two->connections[ClientState::Reading].add(2);
 
   const Snapshot now = registry.snapshot();
   ASSERT_EQ(now.listeners.size(), 2u);
   EXPECT_EQ(now.listeners[0].name, ":80");
   EXPECT_EQ(now.listeners[0].stats->sent_bytes.value(), 7u);
-  EXPECT_EQ(now.listeners[0].stats->connections[0].value(), 1);
+  EXPECT_EQ(now.listeners[0].stats->connections[ClientState::Reading].value(), 1);
   EXPECT_EQ(now.listeners[1].stats->sent_bytes.value(), 0u);
 }
 
@@ -41,16 +41,16 @@ TEST(RegistryTest, KeepsWhatAGoneHolderCountedWhileAnotherLives) {
   auto gone = registry.server("app", "a:1");
   const auto stays = registry.server("app", "a:1");
   gone->connections_opened.add(5);
-  gone->connections[0].add(-1);
+  gone->connections[UpstreamState::Connecting].add(-1);
   gone->connect_duration.observe(150);
   stays->connections_opened.add(1);
-  stays->connections[0].add(1);
+  stays->connections[UpstreamState::Connecting].add(1);
   gone.reset();
 
   const Snapshot now = registry.snapshot();
   ASSERT_EQ(now.servers.size(), 1u);
   EXPECT_EQ(now.servers[0].stats->connections_opened.value(), 6u);
-  EXPECT_EQ(now.servers[0].stats->connections[0].value(), 0);
+  EXPECT_EQ(now.servers[0].stats->connections[UpstreamState::Connecting].value(), 0);
   EXPECT_EQ(now.servers[0].stats->connect_duration.bucket(1), 1u);
 }
 
@@ -58,13 +58,13 @@ TEST(RegistryTest, LabelVanishesWithItsLastHolder) {
   Registry registry;
   auto stats = registry.queue("app");
   auto facts = registry.queue_facts("app");
-  stats->rejected[0].add(9);
+  stats->rejected[QueueReject::Full].add(9);
   stats.reset();
   EXPECT_EQ(registry.snapshot().queues.size(), 1u) << "the facts still hold it";
   facts.reset();
   EXPECT_TRUE(registry.snapshot().queues.empty());
   const auto again = registry.queue("app");
-  EXPECT_EQ(registry.snapshot().queues[0].stats->rejected[0].value(), 0u);
+  EXPECT_EQ(registry.snapshot().queues[0].stats->rejected[QueueReject::Full].value(), 0u);
 }
 
 TEST(RegistryTest, ConfiguredLabelKeepsItsNumbersWithoutHolders) {
