@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace berth {
@@ -33,7 +34,9 @@ class LocalPtr {
     return *this;
   }
   ~LocalPtr() {
-    if (object_ != nullptr && --object_->LocalCounted::holders_ == 0) delete object_;
+    if (object_ != nullptr && --object_->LocalCounted::holders_ == 0) {
+      std::default_delete<T>()(object_);
+    }
   }
 
   T* get() const { return object_; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "proxy/base/intrusive_list.h"
 
@@ -19,28 +20,43 @@ class OwningList {
 
   bool empty() const { return items_.empty(); }
   T& front() { return items_.front(); }
+  T& back() { return items_.back(); }
 
-  // The first that `pred` accepts; nullptr: none.
-  template <class F>
-  T* find_if(F&& pred) {
-    return items_.find_if(pred);
-  }
-
-  // Appends the item and returns a reference that is valid until it is extracted.
+  // Each takes an item in, at the end, at the beginning or before `place`, which is in this list.
+  // The reference is valid until the item is extracted.
   T& adopt(std::unique_ptr<T> item) {
     items_.push_back(*item);
     return *item.release();
   }
+  T& adopt_front(std::unique_ptr<T> item) {
+    items_.push_front(*item);
+    return *item.release();
+  }
+  T& adopt_before(T& place, std::unique_ptr<T> item) {
+    items_.insert_before(place, *item);
+    return *item.release();
+  }
 
   // Takes an item out. REQUIRES: it is in this list.
-  std::unique_ptr<T> extract(T& item) {
+  [[nodiscard]] std::unique_ptr<T> extract(T& item) {
     BERTH_DCHECK(static_cast<ListHook<Tag>&>(item).linked());
     static_cast<ListHook<Tag>&>(item).unlink();
     return std::unique_ptr<T>(&item);
   }
 
   void clear() {
-    while (!items_.empty()) extract(items_.front());
+    while (!items_.empty()) static_cast<void>(extract(items_.front()));
+  }
+
+  // Visits every item; `visit` may extract the item that it is given, and no other.
+  template <class F>
+  void for_each(F&& visit) {
+    items_.for_each(std::forward<F>(visit));
+  }
+  // The first item that satisfies `pred`, or nullptr.
+  template <class F>
+  T* find_if(F&& pred) {
+    return items_.find_if(std::forward<F>(pred));
   }
 
  private:

@@ -97,22 +97,21 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
   const auto protocol = security != nullptr ? security->protocol : net::Security::Protocol::Http1;
   // What has come already is not reported again.
   const net::Ready here{.readable = true, .writable = false, .peer_closed = fin_seen};
-  // Each is owned by its list.
   switch (protocol) {
     case net::Security::Protocol::Http1: {
-      auto* connection = new ClientConnection(*this, peer, opened);
-      transport->hand_to(connection->handler());
-      connection->open(std::move(transport));
-      connection->handler().on_ready(here);
-      if (draining() && connection->state() == ClientState::Idle) connection->drain();
+      auto& connection = make<ClientConnection>(peer, opened);
+      transport->hand_to(connection.handler());
+      connection.open(std::move(transport));
+      connection.handler().on_ready(here);
+      if (draining() && connection.state() == ClientState::Idle) connection.drain();
       return;
     }
     case net::Security::Protocol::Http2: {
-      auto* connection = new Http2Connection(*this, peer, opened, true);
-      transport->hand_to(connection->handler());
-      connection->open(std::move(transport), {});
-      connection->handler().on_ready(here);
-      if (draining() && connection->state() != ClientState::Closed) connection->drain();
+      auto& connection = make<Http2Connection>(peer, opened, true);
+      transport->hand_to(connection.handler());
+      connection.open(std::move(transport), {});
+      connection.handler().on_ready(here);
+      if (draining() && connection.state() != ClientState::Closed) connection.drain();
       return;
     }
   }
@@ -120,10 +119,10 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
 
 void ClientListener::refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer,
                             TimePoint opened, CloseReason reason) {
-  auto* connection = new ClientConnection(*this, peer, opened);  // owned by its list
-  transport->hand_to(connection->handler());
-  connection->open(std::move(transport));
-  connection->refuse_all(reason);
+  auto& connection = make<ClientConnection>(peer, opened);
+  transport->hand_to(connection.handler());
+  connection.open(std::move(transport));
+  connection.refuse_all(reason);
 }
 
 void ClientListener::on_secured(const net::Security& security) {
@@ -137,12 +136,11 @@ void ClientListener::on_secured(const net::Security& security) {
 void ClientListener::continue_as_http2(const Connection& from,
                                        std::unique_ptr<net::Transport> transport,
                                        std::string_view received, bool fin_seen) {
-  auto* next = new Http2Connection(*this, from.peer(), from.opened(),
-                                   transport->security() != nullptr);  // owned by its list
-  transport->hand_to(next->handler());
-  next->open(std::move(transport), received);
-  next->handler().on_ready({.readable = true, .writable = false, .peer_closed = fin_seen});
-  if (draining() && next->state() != ClientState::Closed) next->drain();
+  auto& next = make<Http2Connection>(from.peer(), from.opened(), transport->security() != nullptr);
+  transport->hand_to(next.handler());
+  next.open(std::move(transport), received);
+  next.handler().on_ready({.readable = true, .writable = false, .peer_closed = fin_seen});
+  if (draining() && next.state() != ClientState::Closed) next.drain();
 }
 
 size_t ClientListener::evict_idle(size_t most) {
@@ -171,35 +169,34 @@ void ClientListener::drain() {
   others_.for_each(drain);
 }
 
-void ClientListener::link(Connection& connection, ClientState state, int by) {
-  stats_->connections[gauge_of(state)].add(by);
-  if (by < 0) {
-    static_cast<List::Hook&>(connection).unlink();
-  } else {
-    (state == ClientState::Idle ? idle_ : others_).push_back(connection);
-  }
+void ClientListener::put(std::unique_ptr<Connection> connection) {
+  const ClientState state = connection->state();
+  stats_->connections[gauge_of(state)].add();
+  list_of(state).adopt(std::move(connection));
 }
 
-void ClientListener::on_state(Connection& connection, ClientState before, ClientState after) {
-  if (before != ClientState::Closed) link(connection, before, -1);
-  link(connection, after, +1);
+std::unique_ptr<Connection> ClientListener::take(Connection& connection, ClientState state) {
+  stats_->connections[gauge_of(state)].sub();
+  return list_of(state).extract(connection);
+}
+
+void ClientListener::on_state(Connection& connection, ClientState before) {
+  put(take(connection, before));
 }
 
 void ClientListener::on_closed(Connection& connection, ClientState before, CloseReason reason,
                                Duration age, uint32_t requests) {
-  link(connection, before, -1);
   move_count(open_, -1);
   drop_one(count_->open, std::memory_order_relaxed);
   stats_->connections_closed[reason].add();
   stats_->requests_per_connection.observe(requests);
   stats_->connection_age.observe(stats::as_millis(age));
-  env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
+  env().runtime.turn.dispose(take(connection, before));
 }
 
 // Its successor has taken the place in open_ and in count_ over.
 void ClientListener::on_replaced(Connection& connection, ClientState before) {
-  link(connection, before, -1);
-  env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
+  env().runtime.turn.dispose(take(connection, before));
 }
 
 }  // namespace berth::client

@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "proxy/base/intrusive_list.h"
+#include "proxy/base/owning_list.h"
 #include "proxy/client/client_connection.h"
 #include "proxy/client/pending_connection.h"
 #include "proxy/config/config.h"
@@ -43,11 +43,10 @@ class ClientListener {
   void accept(const net::Address& peer, Attach&& attach) {
     if (!admit()) return;
     const bool expects_header = proxies_.contains(peer);
-    // Each is owned by its list.
     if (tls_ != nullptr || expects_header) {
-      attach_to(*new PendingConnection(*this, peer, expects_header), attach);
+      attach_to(make<PendingConnection>(peer, expects_header), attach);
     } else {
-      attach_to(*new ClientConnection(*this, peer, env().now()), attach);
+      attach_to(make<ClientConnection>(peer, env().now()), attach);
     }
   }
 
@@ -95,7 +94,7 @@ class ClientListener {
   std::string_view hsts() const { return hsts_; }
 
   // --- For its connections: moves gauges, relinks.
-  void on_state(Connection& connection, ClientState before, ClientState after);
+  void on_state(Connection& connection, ClientState before);
   void on_closed(Connection& connection, ClientState before, CloseReason reason, Duration age,
                  uint32_t requests);
   void on_replaced(Connection& connection, ClientState before);
@@ -103,7 +102,7 @@ class ClientListener {
  private:
   enum class End : uint8_t { None, Announced, Draining };
 
-  using List = IntrusiveList<Connection, ClientTag>;
+  using List = OwningList<Connection, ClientTag>;
   bool admit();
   void reach_connections(const config::Listener& before);
   template <class C, class Attach>
@@ -114,7 +113,17 @@ class ClientListener {
       connection.close(CloseReason::NoLocalResources);
     }
   }
-  void link(Connection& connection, ClientState state, int by);
+  // Makes a connection, which this listener owns.
+  template <class C, class... Arguments>
+  C& make(Arguments&&... arguments) {
+    auto made = std::make_unique<C>(*this, std::forward<Arguments>(arguments)...);
+    C& connection = *made;
+    put(std::move(made));
+    return connection;
+  }
+  void put(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> take(Connection& connection, ClientState state);
+  List& list_of(ClientState state) { return state == ClientState::Idle ? idle_ : others_; }
 
   exchange::Context& context_;
   std::shared_ptr<const config::Listener> settings_;

@@ -10,9 +10,7 @@ Connection::Connection(ClientListener& listener, const net::Address& peer, TimeP
       listener_(listener),
       peer_(peer),
       opened_(opened),
-      state_(first) {
-  listener_.on_state(*this, ClientState::Closed, first);
-}
+      state_(first) {}
 
 uint64_t Connection::memory_budget() const {
   return listener_.context().router->config().memory_budget;
@@ -32,7 +30,7 @@ net::MemoryKeeper& Connection::keeper() const {
 void Connection::move_to(ClientState next) {
   const ClientState before = state_;
   state_ = next;
-  listener_.on_state(*this, before, next);
+  listener_.on_state(*this, before);
 }
 
 void Connection::end(CloseReason reason) {

@@ -189,15 +189,14 @@ void Http2Connection::discard_input() {
 // --- Requests.
 
 http::Http2Stream& Http2Connection::open_stream() {
-  auto* const request = new Http2Request(*this);  // owned by the list
-  open_.push_back(*request);
+  Http2Request& request = open_.adopt(std::make_unique<Http2Request>(*this));
   ++requests_;
   if (state() == Idle) {
     set_state(Active);
     if (!blocked()) listener_.env().runtime.cancel(timer_);
   }
   look_at_age();
-  return *request;
+  return request;
 }
 
 // GOAWAY while requests come costs some clients those that they are about to send (Chromium fails
@@ -217,8 +216,7 @@ void Http2Connection::look_at_age() {
 }
 
 void Http2Connection::on_request_over(Http2Request& request) {
-  static_cast<ListHook<Http2RequestTag>&>(request).unlink();
-  listener_.env().runtime.turn.dispose(std::unique_ptr<event::Disposable>(&request));
+  listener_.env().runtime.turn.dispose(open_.extract(request));
   if (open_.empty()) wake();
 }
 

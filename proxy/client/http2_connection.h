@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 
+#include "proxy/base/owning_list.h"
 #include "proxy/client/connection.h"
 #include "proxy/client/http2_request.h"
 #include "proxy/event/timer_queue.h"
@@ -97,7 +98,7 @@ class Http2Connection final : public Connection,
 
   std::unique_ptr<net::Transport> transport_;
   http::Http2Session session_;
-  IntrusiveList<Http2Request, Http2RequestTag> open_;
+  OwningList<Http2Request, Http2RequestTag> open_;
   event::Timer timer_;  // keep-alive, sending, lingering: whichever the state has
   event::Timer guard_;  // a header block, or the answer to our SETTINGS
   event::Timer goaway_timer_;

@@ -86,7 +86,7 @@ struct Registry::State {
   static std::shared_ptr<Facts> share(const std::shared_ptr<State>& state, Entries State::*entries,
                                       const typename Entries::key_type& key) {
     std::shared_ptr<Facts> facts(new Facts, [weak = std::weak_ptr(state), entries](Facts* gone) {
-      delete gone;
+      std::unique_ptr<Facts>(gone).reset();
       const auto home = weak.lock();
       if (home == nullptr) return;
       std::lock_guard drop_lock(home->mutex);

@@ -62,8 +62,8 @@ Cluster::Outcome Cluster::acquire(Waiter& waiter, const Wanted& wanted) {
     return enqueue(waiter, wanted.tried, nullptr);
   }
   if (Slot slot = pool->server().slots.try_take()) {
-    waiter.source_ = stats::AcquireSource::New;
-    if (waiter.arrival_ == 0) waiter.arrival_ = shared_->queue.arrive();
+    waiter.set_source(stats::AcquireSource::New);
+    if (waiter.arrival() == 0) waiter.set_arrival(shared_->queue.arrive());
     const CloseReason failure = pool->connect(std::move(slot), &waiter);
     return {.lease = {}, .refused = failure, .server = &pool->server()};
   }
@@ -76,21 +76,14 @@ Cluster::Outcome Cluster::enqueue(Waiter& waiter, const TriedServers& tried, Ser
   ticket->waiter = &waiter;
   ticket->tried = tried;
   if (only != nullptr) ticket->only = only->shared_server();
-  ticket->arrival = waiter.arrival_;
-  if (!shared_->queue.push(*ticket, settings_->pool.queue_size)) {
+  ticket->arrival = waiter.arrival();
+  Ticket* const queued = shared_->queue.push(std::move(ticket), settings_->pool.queue_size);
+  if (queued == nullptr) {
     stats_->rejected[stats::QueueReject::Full].add();
     return {.lease = {}, .refused = CloseReason::QueueFull};
   }
-  BERTH_DCHECK(waiter.arrival_ == 0 || waiter.arrival_ == ticket->arrival);  // it keeps its place
-  waiter.cluster_ = this;
-  waiter.arrival_ = ticket->arrival;
-  waiter.ticket_ = ticket.release();
-  waiter.since_ = env_.now();
-  if (waiter.deadline_ == TimePoint{}) {
-    waiter.deadline_ = waiter.since_ + settings_->pool.queue_timeout;
-  }
+  waiter.enter_queue(*this, *queued);
   stats_->length.add();
-  env_.runtime.timers.arm(waiter.timer_, waiter.deadline_);
   look_again(tried);
   return {};
 }
@@ -168,54 +161,28 @@ void Cluster::eject(ServerPool& pool) {
   pool.on_ejected();
 }
 
-Duration Cluster::left_queue(Waiter& waiter) {
-  env_.runtime.cancel(waiter.timer_);
-  waiter.ticket_ = nullptr;
+void Cluster::left_queue(Waiter& waiter) {
   stats_->length.sub();
-  const Duration waited = env_.now() - waiter.since_;
-  stats_->wait.observe(stats::as_micros(waited));
-  return waited;
+  stats_->wait.observe(stats::as_micros(waiter.leave_queue()));
 }
 
-// The ticket itself: ours again if it is still in the queue; otherwise it comes home with a grant,
-// and finds nobody.
 void Cluster::give_up(Waiter& waiter) {
-  std::unique_ptr<Ticket> ticket(waiter.ticket_);
+  Ticket& ticket = waiter.ticket();
   left_queue(waiter);
-  ticket->waiter = nullptr;
-  if (!shared_->queue.remove(*ticket)) static_cast<void>(ticket.release());
+  ticket.waiter = nullptr;
+  // Empty: it comes home with a grant, and finds nobody.
+  const TicketPtr withdrawn = shared_->queue.withdraw(ticket);
 }
 
 void Cluster::on_queue_timeout(Waiter& waiter) {
   give_up(waiter);
   stats_->rejected[stats::QueueReject::Timeout].add();
-  waiter.on_no_lease(all_away() ? CloseReason::ServerAway : CloseReason::QueueTimeout, nullptr);
+  waiter.fail(all_away() ? CloseReason::ServerAway : CloseReason::QueueTimeout, nullptr);
 }
 
-void Waiter::on_timer(event::Timer&) {
-  cluster_->on_queue_timeout(*this);
-}
-
-void Waiter::give_up() {
-  if (connecting_ != nullptr) {
-    connecting_->abandon_connect();
-    connecting_ = nullptr;
-  }
-  if (ticket_ == nullptr) return;
-  cluster_->stats_->rejected[stats::QueueReject::ClientGone].add();
-  cluster_->give_up(*this);
-}
-
-void Lease::give_back(CloseReason why_unfit) {
-  if (connection_ != nullptr) std::exchange(connection_, nullptr)->give_back(why_unfit);
-}
-
-Lease& Lease::operator=(Lease&& other) noexcept {
-  if (this != &other) {
-    give_back(CloseReason::None);
-    connection_ = std::exchange(other.connection_, nullptr);
-  }
-  return *this;
+void Cluster::on_client_gone(Waiter& waiter) {
+  stats_->rejected[stats::QueueReject::ClientGone].add();
+  give_up(waiter);
 }
 
 }  // namespace berth::upstream

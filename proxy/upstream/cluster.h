@@ -69,7 +69,21 @@ class Cluster {
   void set_named(bool named) { named_ = named; }
   bool in_use() const { return retry_budget_.in_flight() > 0; }
 
+  net::WorkerEnv& env() { return env_; }
+
+  // --- For its waiters.
+
+  // queue_timeout is over: ends the wait and tells the waiter.
+  void on_queue_timeout(Waiter& waiter);
+  // The waiter itself ends its wait.
+  void on_client_gone(Waiter& waiter);
+
   // --- For its pools.
+
+  // The waiter's ticket is no longer in the queue: ends the wait and counts it.
+  void left_queue(Waiter& waiter);
+  // Asks for what is free for a request that has gone (back) into the queue.
+  void look_again(const TriedServers& tried);
 
   // There may be room: servers that left the configuration share their bound with those that took
   // their places.
@@ -79,16 +93,10 @@ class Cluster {
   void eject(ServerPool& pool);
 
  private:
-  friend class Waiter;
-  friend class WorkerPools;
   // `only`: the one server that it waits for; nullptr: any.
   Outcome enqueue(Waiter& waiter, const TriedServers& tried, ServerPool* only);
-  void look_again(const TriedServers& tried);
   void try_those_that_are_away();
   bool all_away() const;
-  // The ticket is gone: the waiter stops to wait. Returns how long it has.
-  Duration left_queue(Waiter& waiter);
-  void on_queue_timeout(Waiter& waiter);
   void give_up(Waiter& waiter);
 
   WorkerPools& pools_;

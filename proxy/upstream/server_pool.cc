@@ -85,10 +85,11 @@ Lease ServerPool::take_idle(Freshness wanted) {
 }
 
 CloseReason ServerPool::connect(Slot slot, Waiter* waiter, Trial trial) {
-  auto* connection = new UpstreamConnection(*this, std::move(slot));  // owned by its list
+  UpstreamConnection& connection =
+      join(std::make_unique<UpstreamConnection>(*this, std::move(slot)));
   stats_->connections_opened.add();
-  const CloseReason failure = connection->connect(waiter, std::move(trial));
-  if (failure == CloseReason::None && waiter != nullptr) waiter->connecting_ = connection;
+  const CloseReason failure = connection.connect(waiter, std::move(trial));
+  if (failure == CloseReason::None && waiter != nullptr) waiter->expect(connection);
   return failure;
 }
 
@@ -199,8 +200,8 @@ void ServerPool::serve_queue() {
     }
     // Another worker may have served it meanwhile; then the slot goes back and the queue is looked
     // at again.
-    Ticket* ticket = queue.pop_if(fits);
-    if (ticket != nullptr) grant(*ticket, idle, std::move(slot));
+    TicketPtr ticket = queue.pop_if(fits);
+    if (ticket != nullptr) grant(std::move(ticket), idle, std::move(slot));
   }
 }
 
@@ -213,17 +214,14 @@ void ServerPool::try_again_in_time() {
   }
 }
 
-void ServerPool::grant(Ticket& ticket, UpstreamConnection* idle, Slot slot) {
-  if (ticket.home != &pools_) {
+void ServerPool::grant(TicketPtr ticket, UpstreamConnection* idle, Slot slot) {
+  if (ticket->home != &pools_) {
     std::unique_ptr<UpstreamConnection> travelling;
-    if (idle != nullptr) {
-      idle->leave_worker();
-      travelling.reset(idle);
-    }
-    pools_.send_grant(ticket, std::move(travelling), std::move(slot), server_);
+    if (idle != nullptr) travelling = part_with(*idle);
+    pools_.send_grant(std::move(ticket), std::move(travelling), std::move(slot), server_);
     return;
   }
-  Waiter* waiter = pools_.take_waiter(ticket, stats::AcquireSource::Queue);
+  Waiter* waiter = pools_.take_waiter(std::move(ticket), stats::AcquireSource::Queue);
   if (waiter == nullptr) return;  // gave up; what was meant for it stays where it is
   if (idle != nullptr) {
     lend(*idle, *waiter);
@@ -234,7 +232,7 @@ void ServerPool::grant(Ticket& ticket, UpstreamConnection* idle, Slot slot) {
 }
 
 UpstreamConnection* ServerPool::adopt(std::unique_ptr<UpstreamConnection> connection) {
-  UpstreamConnection& joined = *connection.release();  // owned by its list
+  UpstreamConnection& joined = join(std::move(connection));
   joined.join_worker(*this);
   // It was on its way when a reload came.
   if (const auto unfit = why_not_keep()) joined.close(*unfit);
@@ -248,53 +246,77 @@ void ServerPool::lend(UpstreamConnection& idle, Waiter& waiter) {
 }
 
 void ServerPool::deliver(Waiter& waiter, UpstreamConnection& connection) {
-  waiter.connecting_ = nullptr;
-  stats_->acquisitions[waiter.source_].add();
-  waiter.on_lease(Lease(connection), waiter.source_);
+  stats_->acquisitions[waiter.source()].add();
+  waiter.serve(connection);
 }
 
 void ServerPool::deliver_failure(Waiter& waiter, CloseReason reason) {
-  waiter.connecting_ = nullptr;
-  waiter.on_no_lease(reason, server_.get());
+  waiter.fail(reason, server_.get());
 }
 
 // --- What the connections report.
 
-void ServerPool::link(UpstreamConnection& connection, ConnectionState state, int by) {
+UpstreamConnection& ServerPool::join(std::unique_ptr<UpstreamConnection> connection) {
+  move_count(open_count_, +1);
+  UpstreamConnection& joined = put(std::move(connection));
+  if (joined.state() == ConnectionState::Idle) on_something_free();
+  return joined;
+}
+
+std::unique_ptr<UpstreamConnection> ServerPool::part_with(UpstreamConnection& idle) {
+  idle.leave_worker();
+  move_count(open_count_, -1);
+  if (settings_->pool.min_idle > 0) pump_later();
+  return take(idle, ConnectionState::Idle);
+}
+
+ServerPool::List& ServerPool::list_of(ConnectionState state) {
+  return state == ConnectionState::Idle ? idle_ : others_;
+}
+
+UpstreamConnection& ServerPool::put(std::unique_ptr<UpstreamConnection> connection) {
+  const ConnectionState state = connection->state();
+  // connecting + busy + idle + draining == slots held: each of them holds one, of the right kind.
+  BERTH_DCHECK(connection->holds_slot_of(state == ConnectionState::Upgraded ? server_->upgraded
+                                                                            : server_->slots));
+  UpstreamConnection& put = state == ConnectionState::Idle
+                                ? idle_.adopt_front(std::move(connection))
+                                : others_.adopt(std::move(connection));
+  count(state, +1);
+  return put;
+}
+
+std::unique_ptr<UpstreamConnection> ServerPool::take(UpstreamConnection& connection,
+                                                     ConnectionState state) {
+  auto taken = list_of(state).extract(connection);
+  count(state, -1);
+  return taken;
+}
+
+void ServerPool::count(ConnectionState state, int by) {
   stats_->connections[gauge_of(state)].add(by);
   if (is_active(state)) move_count(active_count_, by);
-  const bool joins = by > 0;
-  // connecting + busy + idle + draining == slots held: each of them holds one, of the right kind.
-  BERTH_DCHECK(!joins ||
-               connection.holds_slot_of(state == ConnectionState::Upgraded ? server_->upgraded
-                                                                           : server_->slots));
-  if (!joins) static_cast<List::Hook&>(connection).unlink();
-  if (state == ConnectionState::Idle) {
-    if (joins) idle_.push_front(connection);
-    move_count(idle_count_, by);
-    publish_idle();
-  } else if (joins) {
-    others_.push_back(connection);
-  }
+  if (state != ConnectionState::Idle) return;
+  move_count(idle_count_, by);
+  publish_idle();
 }
 
 void ServerPool::publish_idle() {
   if (server_->workers() > 1) server_->publish_idle(env_.worker, idle_count_);
 }
 
-void ServerPool::on_state(UpstreamConnection& connection, std::optional<ConnectionState> before,
-                          std::optional<ConnectionState> after) {
-  if (before) link(connection, *before, -1);
-  if (after) link(connection, *after, +1);
-  move_count(open_count_, int{!before.has_value()} - int{!after.has_value()});
+void ServerPool::on_state(UpstreamConnection& connection, ConnectionState before,
+                          ConnectionState after) {
+  put(take(connection, before));
   const bool one_less_or_more =
       before == ConnectionState::Idle || before == ConnectionState::Connecting;
   if (one_less_or_more && settings_->pool.min_idle > 0) pump_later();
-  // Idle, upgraded: something came free.
-  if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) {
-    if (server_->cluster->queue.waiting() > 0) pump_later();
-    trim_later();
-  }
+  if (after == ConnectionState::Idle || after == ConnectionState::Upgraded) on_something_free();
+}
+
+void ServerPool::on_something_free() {
+  if (server_->cluster->queue.waiting() > 0) pump_later();
+  trim_later();
 }
 
 bool ServerPool::too_many_idle() const {
@@ -376,11 +398,10 @@ void ServerPool::trim_idle() {
 
 void ServerPool::on_closed(UpstreamConnection& connection, ConnectionState before,
                            ClosingConnection closing) {
-  link(connection, before, -1);
   if (before != ConnectionState::Connecting) {
     stats_->requests_per_connection.observe(connection.requests());
   }
-  env_.runtime.turn.dispose(std::unique_ptr<event::Disposable>(&connection));
+  env_.runtime.turn.dispose(take(connection, before));
   if (closing.transport != nullptr) {
     draining_.drain(std::move(closing), settings_->pool.close_timeout);
   } else {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 
-#include "proxy/base/intrusive_list.h"
+#include "proxy/base/owning_list.h"
 #include "proxy/config/config.h"
 #include "proxy/event/turn_queue.h"
 #include "proxy/net/worker_env.h"
@@ -89,9 +89,8 @@ class ServerPool final : private event::TurnTask,
 
   // --- For its connections.
 
-  // Relinks and moves gauges; nullopt: joins or leaves this worker.
-  void on_state(UpstreamConnection& connection, std::optional<ConnectionState> before,
-                std::optional<ConnectionState> after);
+  // Moves the connection to the list of its new state, and the gauges with it.
+  void on_state(UpstreamConnection& connection, ConnectionState before, ConnectionState after);
   // Destroys the connection at the end of the turn, and drains what is left of it.
   void on_closed(UpstreamConnection& connection, ConnectionState before, ClosingConnection closing);
   // `security`: nullptr without TLS.
@@ -111,7 +110,7 @@ class ServerPool final : private event::TurnTask,
   std::optional<CloseReason> why_not_keep() const;
 
  private:
-  using List = IntrusiveList<UpstreamConnection, PoolTag>;
+  using List = OwningList<UpstreamConnection, PoolTag>;
 
   void run() override;  // the pump
   void on_timer(event::Timer& timer) override;
@@ -125,14 +124,21 @@ class ServerPool final : private event::TurnTask,
   void judge(uint16_t status);
   void on_error();
   UpstreamConnection* fresh_idle();
-  void link(UpstreamConnection& connection, ConnectionState state, int by);
+  // A connection joins this worker, or leaves it.
+  UpstreamConnection& join(std::unique_ptr<UpstreamConnection> connection);
+  std::unique_ptr<UpstreamConnection> part_with(UpstreamConnection& idle);
+  List& list_of(ConnectionState state);
+  UpstreamConnection& put(std::unique_ptr<UpstreamConnection> connection);
+  std::unique_ptr<UpstreamConnection> take(UpstreamConnection& connection, ConnectionState state);
+  void count(ConnectionState state, int by);
+  void on_something_free();
   void publish_idle();
   bool too_many_idle() const;
   void trim_later();
   void trim_idle();
   uint32_t idle_everywhere() const;
   void keep_warm();
-  void grant(Ticket& ticket, UpstreamConnection* idle, Slot slot);
+  void grant(TicketPtr ticket, UpstreamConnection* idle, Slot slot);
 
   WorkerPools& pools_;
   net::WorkerEnv& env_;

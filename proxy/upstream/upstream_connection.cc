@@ -32,9 +32,7 @@ UpstreamConnection::UpstreamConnection(ServerPool& pool, Slot slot)
     : pool_(&pool),
       slot_(std::move(slot)),
       timer_(*this),
-      jitter_(static_cast<uint8_t>(pool.env().random.below(kJitterRange))) {
-  pool.on_state(*this, std::nullopt, Connecting);
-}
+      jitter_(static_cast<uint8_t>(pool.env().random.below(kJitterRange))) {}
 
 UpstreamConnection::~UpstreamConnection() = default;
 
@@ -409,12 +407,10 @@ void UpstreamConnection::leave_worker() {
   event::TurnTask::unlink();
   pool_->env().runtime.cancel(timer_);
   transport_->detach();
-  pool_->on_state(*this, Idle, std::nullopt);
 }
 
 void UpstreamConnection::join_worker(ServerPool& pool) {
   pool_ = &pool;
-  pool.on_state(*this, std::nullopt, Idle);
   if (!pool.env().network.attach(*transport_, *this)) {
     // Nobody would hear of the server's end.
     transport_->abort_on_close();

@@ -14,48 +14,42 @@ void WaiterQueue::count(const Ticket& ticket, int by) {
   move(ticket.only != nullptr ? ticket.only->waiting_for_it : waiting_for_any_);
 }
 
-void WaiterQueue::take_out(Ticket& ticket) {
-  ticket.unlink();
+TicketPtr WaiterQueue::take_out(Ticket& ticket) {
   count(ticket, -1);
+  return tickets_.extract(ticket);
 }
 
-bool WaiterQueue::push(Ticket& ticket, size_t limit) {
+Ticket* WaiterQueue::push(TicketPtr ticket, size_t limit) {
   const std::lock_guard lock(mutex_);
   const bool full = waiting_.load(std::memory_order_relaxed) >= limit;
-  if (full && (ticket.arrival == 0 || limit == 0)) return false;
-  if (ticket.arrival != 0) {
-    insert(ticket);
-    return true;
-  }
+  if (full && (ticket->arrival == 0 || limit == 0)) return nullptr;
+  if (ticket->arrival != 0) return insert(std::move(ticket));
   // Numbered under the lock: whoever waits already arrived before.
-  ticket.arrival = arrive();
-  tickets_.push_back(ticket);
-  count(ticket, +1);
-  return true;
+  ticket->arrival = arrive();
+  Ticket& added = tickets_.adopt(std::move(ticket));
+  count(added, +1);
+  return &added;
 }
 
-void WaiterQueue::put_back(Ticket& ticket) {
+void WaiterQueue::put_back(TicketPtr ticket) {
   const std::lock_guard lock(mutex_);
-  insert(ticket);
+  insert(std::move(ticket));
 }
 
-void WaiterQueue::insert(Ticket& ticket) {
+Ticket* WaiterQueue::insert(TicketPtr ticket) {
   // Those before it, few if any, came back as well.
   Ticket* next =
-      tickets_.find_if([&](const Ticket& waiting) { return waiting.arrival > ticket.arrival; });
-  if (next != nullptr) {
-    tickets_.insert_before(*next, ticket);
-  } else {
-    tickets_.push_back(ticket);
-  }
-  count(ticket, +1);
+      tickets_.find_if([&](const Ticket& waiting) { return waiting.arrival > ticket->arrival; });
+  Ticket& added = next != nullptr ? tickets_.adopt_before(*next, std::move(ticket))
+                                  : tickets_.adopt(std::move(ticket));
+  count(added, +1);
+  return &added;
 }
 
-bool WaiterQueue::remove(Ticket& ticket) {
+TicketPtr WaiterQueue::withdraw(Ticket& ticket) {
   const std::lock_guard lock(mutex_);
-  if (!ticket.linked()) return false;
-  take_out(ticket);
-  return true;
+  if (!ticket.linked()) return nullptr;
+  return take_out(ticket);
 }
 
 }  // namespace berth::upstream

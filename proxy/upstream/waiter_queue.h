@@ -15,7 +15,7 @@
 #include <mutex>
 #include <vector>
 
-#include "proxy/base/intrusive_list.h"
+#include "proxy/base/owning_list.h"
 #include "proxy/base/time.h"
 
 namespace berth::upstream {
@@ -47,8 +47,8 @@ class TriedServers {
 
 struct TicketTag {};
 
-// A place in the queue. Belongs to its home worker; other workers see it only under the queue's
-// lock, or after they have popped it, when they send it home together with what it was granted.
+// A place in the queue. The queue owns it while it waits; whoever pops it sends it home together
+// with what it was granted.
 struct Ticket : ListHook<TicketTag> {
   WorkerPools* home = nullptr;
   Waiter* waiter = nullptr;  // home's thread only; nullptr once the waiter has given up
@@ -57,23 +57,25 @@ struct Ticket : ListHook<TicketTag> {
   uint64_t arrival = 0;                // its number in the order of arrival; 0: it has none yet
 };
 
+using TicketPtr = std::unique_ptr<Ticket>;
+
 // Thread: any.
 class WaiterQueue {
  public:
   // A place in the order of arrival, for a request that need not wait yet.
   uint64_t arrive() { return arrivals_.fetch_add(1, std::memory_order_relaxed) + 1; }
-  // False when `limit` tickets wait already. One that has its place in the order takes that,
-  // whatever the limit, unless nobody may wait at all.
-  bool push(Ticket& ticket, size_t limit);
-  // The oldest ticket that `fits` says yes to, or nullptr. Called under the lock: it looks at
-  // nothing but the ticket and what is atomic.
+  // Takes the ticket in and returns it: the waiter may withdraw it until it has come home. nullptr
+  // when `limit` tickets wait already. One that has its place in the order takes that, whatever the
+  // limit, unless nobody may wait at all.
+  Ticket* push(TicketPtr ticket, size_t limit);
+  // Takes out the oldest ticket that `fits` accepts, if there is one. `fits` runs under the lock
+  // and may read only the ticket and what is atomic.
   template <class F>
-  Ticket* pop_if(F&& fits) {
+  TicketPtr pop_if(F&& fits) {
     const std::lock_guard lock(mutex_);
     Ticket* ticket = tickets_.find_if(fits);
     if (ticket == nullptr) return nullptr;
-    take_out(*ticket);
-    return ticket;
+    return take_out(*ticket);
   }
   template <class F>
   bool has(F&& fits) {
@@ -81,10 +83,9 @@ class WaiterQueue {
     return tickets_.find_if(fits) != nullptr;
   }
   // Back to its place, by the order of arrival: what it was granted could not be used.
-  void put_back(Ticket& ticket);
-  // True if the ticket was still in the queue and has left it; false if somebody has popped it:
-  // then it is on its way home.
-  bool remove(Ticket& ticket);
+  void put_back(TicketPtr ticket);
+  // Takes out a ticket that was pushed. Empty if somebody has popped it: it is on its way home.
+  TicketPtr withdraw(Ticket& ticket);
 
   size_t waiting() const { return waiting_.load(std::memory_order_seq_cst); }
   // Less those who wait for one server alone.
@@ -99,11 +100,11 @@ class WaiterQueue {
 
  private:
   void count(const Ticket& ticket, int by);
-  void take_out(Ticket& ticket);
-  void insert(Ticket& ticket);
+  TicketPtr take_out(Ticket& ticket);
+  Ticket* insert(TicketPtr ticket);
 
   std::mutex mutex_;
-  IntrusiveList<Ticket, TicketTag> tickets_;  // by arrival
+  OwningList<Ticket, TicketTag> tickets_;  // by arrival
   std::atomic<uint64_t> arrivals_{0};
   std::atomic<size_t> waiting_{0};
   std::atomic<size_t> waiting_for_any_{0};

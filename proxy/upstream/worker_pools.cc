@@ -9,24 +9,21 @@ namespace berth::upstream {
 // A ticket on its way home with what it was granted.
 class GrantMessage final : public event::Message {
  public:
-  GrantMessage(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+  GrantMessage(TicketPtr ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                std::shared_ptr<SharedServer> server)
       : server_(std::move(server)),
-        ticket_(&ticket),
+        ticket_(std::move(ticket)),
         connection_(std::move(connection)),
         slot_(std::move(slot)) {}
 
-  // Not delivered, because the worker has stopped: so has the waiter.
-  ~GrantMessage() override { delete ticket_; }
-
   void deliver() override {
-    Ticket* ticket = std::exchange(ticket_, nullptr);
-    ticket->home->on_grant(*ticket, std::move(connection_), std::move(slot_), server_);
+    WorkerPools& home = *ticket_->home;
+    home.on_grant(std::move(ticket_), std::move(connection_), std::move(slot_), server_);
   }
 
  private:
   std::shared_ptr<SharedServer> server_;  // first: the slots are given back to it
-  Ticket* ticket_;                        // owned
+  TicketPtr ticket_;  // still here at the end: the worker has stopped, and so has the waiter
   std::unique_ptr<UpstreamConnection> connection_;
   Slot slot_;
 };
@@ -165,26 +162,25 @@ void WorkerPools::ask_to_pump(uint32_t worker, const std::shared_ptr<SharedServe
   peer.mailbox->post(std::make_unique<PumpMessage>(*peer.pools, server));
 }
 
-void WorkerPools::send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection,
+void WorkerPools::send_grant(TicketPtr ticket, std::unique_ptr<UpstreamConnection> connection,
                              Slot slot, const std::shared_ptr<SharedServer>& server) {
   for (const Peer& peer : *peers_) {
-    if (peer.pools != ticket.home) continue;
-    peer.mailbox->post(
-        std::make_unique<GrantMessage>(ticket, std::move(connection), std::move(slot), server));
+    if (peer.pools != ticket->home) continue;
+    peer.mailbox->post(std::make_unique<GrantMessage>(std::move(ticket), std::move(connection),
+                                                      std::move(slot), server));
     return;
   }
 }
 
-Waiter* WorkerPools::take_waiter(Ticket& ticket, stats::AcquireSource source) {
-  const std::unique_ptr<Ticket> spent(&ticket);
-  Waiter* waiter = ticket.waiter;
+Waiter* WorkerPools::take_waiter(TicketPtr ticket, stats::AcquireSource source) {
+  Waiter* waiter = ticket->waiter;
   if (waiter == nullptr) return nullptr;
-  waiter->cluster_->left_queue(*waiter);
-  waiter->source_ = source;
+  waiter->cluster().left_queue(*waiter);
+  waiter->set_source(source);
   return waiter;
 }
 
-void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection,
+void WorkerPools::on_grant(TicketPtr ticket, std::unique_ptr<UpstreamConnection> connection,
                            Slot slot, const std::shared_ptr<SharedServer>& server) {
   ServerPool* pool = find(*server);
   if (pool == nullptr) {
@@ -193,23 +189,23 @@ void WorkerPools::on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> c
     if (connection != nullptr) drain_orphan(*connection, server);
     connection.reset();
     slot.give_back();
-    put_back(ticket, *server);
+    put_back(std::move(ticket), *server);
     return;
   }
   const bool handed_over = connection != nullptr;
   UpstreamConnection* joined = handed_over ? pool->adopt(std::move(connection)) : nullptr;
   if (handed_over && joined == nullptr) {
-    put_back(ticket, *server);
+    put_back(std::move(ticket), *server);
     return;
   }
   // It has gone away meanwhile, and is tried by one connection at a time.
   if (!handed_over && server->backoff.away()) {
     slot.give_back();
-    put_back(ticket, *server);
+    put_back(std::move(ticket), *server);
     return;
   }
-  Waiter* waiter = take_waiter(
-      ticket, handed_over ? stats::AcquireSource::Handover : stats::AcquireSource::Queue);
+  Waiter* waiter = take_waiter(std::move(ticket), handed_over ? stats::AcquireSource::Handover
+                                                              : stats::AcquireSource::Queue);
   if (waiter == nullptr) {
     slot.give_back();
     pool->pump_later();  // for others
@@ -237,14 +233,11 @@ void WorkerPools::on_orphan_gone(OrphanConnection& orphan) {
   env_.runtime.turn.dispose(orphans_.extract(orphan));
 }
 
-void WorkerPools::put_back(Ticket& ticket, const SharedServer& server) {
-  if (ticket.waiter == nullptr) {
-    delete &ticket;
-    return;
-  }
-  Cluster& cluster = *ticket.waiter->cluster_;
-  const TriedServers tried = ticket.tried;
-  server.cluster->queue.put_back(ticket);
+void WorkerPools::put_back(TicketPtr ticket, const SharedServer& server) {
+  if (ticket->waiter == nullptr) return;
+  Cluster& cluster = ticket->waiter->cluster();
+  const TriedServers tried = ticket->tried;
+  server.cluster->queue.put_back(std::move(ticket));
   cluster.look_again(tried);
 }
 

@@ -88,7 +88,7 @@ class WorkerPools : private event::TurnTask, private OrphanObserver {
 
   void ask_to_pump(uint32_t worker, const std::shared_ptr<SharedServer>& server);
   // A popped ticket goes home with a connection or a slot.
-  void send_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+  void send_grant(TicketPtr ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                   const std::shared_ptr<SharedServer>& server);
   ServerObserver* observer() const { return observer_; }
   bool keeps_warm() const { return keeps_warm_; }
@@ -98,16 +98,16 @@ class WorkerPools : private event::TurnTask, private OrphanObserver {
     if (something_retired_) env_.runtime.turn.later(*this);
   }
   // Ends the wait of a popped ticket. nullptr if the waiter has given up.
-  Waiter* take_waiter(Ticket& ticket, stats::AcquireSource source);
+  Waiter* take_waiter(TicketPtr ticket, stats::AcquireSource source);
 
  private:
   friend class GrantMessage;
   friend class PumpMessage;
   ServerPool* find(const SharedServer& server);
-  void on_grant(Ticket& ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
+  void on_grant(TicketPtr ticket, std::unique_ptr<UpstreamConnection> connection, Slot slot,
                 const std::shared_ptr<SharedServer>& server);
   // The ticket was granted what cannot be used: it keeps its place.
-  void put_back(Ticket& ticket, const SharedServer& server);
+  void put_back(TicketPtr ticket, const SharedServer& server);
   // Closes a connection that came for a pool which is not here.
   void drain_orphan(UpstreamConnection& connection, const std::shared_ptr<SharedServer>& server);
   void on_orphan_gone(OrphanConnection& orphan) override;

@@ -76,18 +76,21 @@ TEST(Pool, WhoWaitsBesideAnIdleConnectionForAnotherGetsOneFromElsewhere) {
 
 TEST(Pool, WhoComesBackToTheQueueKeepsItsPlace) {
   upstream::WaiterQueue queue;
-  upstream::Ticket tickets[4];
-  for (upstream::Ticket& ticket : tickets) ASSERT_TRUE(queue.push(ticket, 10));
+  upstream::Ticket* tickets[4];
+  for (upstream::Ticket*& ticket : tickets) {
+    ticket = queue.push(std::make_unique<upstream::Ticket>(), 10);
+    ASSERT_NE(ticket, nullptr);
+  }
   const auto any = [](const upstream::Ticket&) { return true; };
-  upstream::Ticket* first = queue.pop_if(any);
-  upstream::Ticket* second = queue.pop_if(any);
-  ASSERT_TRUE(queue.remove(tickets[2]));
-  queue.put_back(*first);
-  queue.put_back(*second);
+  upstream::TicketPtr first = queue.pop_if(any);
+  upstream::TicketPtr second = queue.pop_if(any);
+  ASSERT_EQ(queue.withdraw(*first), nullptr);
+  ASSERT_NE(queue.withdraw(*tickets[2]), nullptr);
+  queue.put_back(std::move(first));
+  queue.put_back(std::move(second));
   std::vector<const upstream::Ticket*> order;
   queue.for_each([&](const upstream::Ticket& ticket) { order.push_back(&ticket); });
-  EXPECT_EQ(order, (std::vector<const upstream::Ticket*>{&tickets[0], &tickets[1], &tickets[3]}));
-  for (const size_t left : {0, 1, 3}) queue.remove(tickets[left]);
+  EXPECT_EQ(order, (std::vector<const upstream::Ticket*>{tickets[0], tickets[1], tickets[3]}));
 }
 
 TEST(Pool, TheQueueIsServedWhenABackOffEnds) {
