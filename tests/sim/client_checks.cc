@@ -191,9 +191,12 @@ void AnswerChecks::check_patience(const RequestRecord& request, const std::strin
     site_.world.fail("client %u: request %llu was refused after %.3f s: %s", index_, id,
                      to_seconds(waited), label.c_str());
   }
-  // Nobody waits for a server that nobody has ever reached.
-  if (label == "server_away" && s.reloads == 0 &&
-      site_.seen_alive(request.host) == TimePoint::max()) {
+  // Nobody waits for a server that nobody has ever reached, but until it is known that it cannot be
+  // reached. (Or for a slot, where they are few.)
+  const Duration until_known = 2 * (s.server.most_connect + s.server_link.most_delay) + 400ms;
+  if (label == "server_away" && s.reloads == 0 && pool.max_connections >= 64 &&
+      s.server.connect_silent == 0 && site_.seen_alive(request.host) == TimePoint::max() &&
+      waited > until_known + 4 * s.most_lag) {
     site_.world.fail("client %u: request %llu waited %.3f s for what was never there", index_, id,
                      to_seconds(waited));
   }
@@ -265,6 +268,26 @@ void ClientModel::check_rest(Duration rested, bool upload) const {
   }
 }
 
+uint64_t ClientModel::held_for_it() const {
+  if (end_ == nullptr || asked_.empty() || end_->link().near().closed()) return 0;
+  const AttemptRecord* attempt = site_.ledger.last_attempt(asked_.front().request->id);
+  if (attempt == nullptr || attempt->connection == nullptr) return 0;
+  const uint64_t seen = attempt->connection->link().near().read_total();
+  const uint64_t read = std::min(seen, attempt->ends) - attempt->begins;
+  const uint64_t written = end_->link().near().written_total() - asked_from_;
+  return read > written ? read - written : 0;
+}
+
+Duration ClientModel::answer_rests_for() const {
+  if (held_for_it() == 0) return Duration(0);
+  const AttemptRecord* attempt = site_.ledger.last_attempt(asked_.front().request->id);
+  TimePoint moved = opened_at_;
+  for (const auto* marks : {&end_->link().writes, &attempt->connection->link().reads}) {
+    if (!marks->empty()) moved = std::max(moved, marks->back().at);
+  }
+  return site_.world.now() - moved;
+}
+
 // The proxy has closed the connection: had it a right to?
 void ClientModel::judge_end(bool reset) {
   if (tunnel_) {
@@ -299,6 +322,7 @@ void ClientModel::judge_end(bool reset) {
 bool ClientModel::may_be_closed(const Asked& front) const {
   if (stalled_ || site_.draining) return true;
   if (site_.scenario.memory_short()) {
+    if (!paced_reader() && reader_.started()) site_.judge_memory_loss(index_);
     site_.ledger.count("closed, maybe for its memory");
     return true;
   }

@@ -12,7 +12,7 @@ constexpr Duration kPatience = 90s;
 ClientModel::ClientModel(Site& site, uint32_t index)
     : site_(site), index_(index), dice_(site.world.dice().next()) {
   const ClientManners& m = site.scenario.client;
-  ip_ = "192.168.0." + std::to_string(index + 1);
+  ip_ = "192.168.0." + std::to_string(m.one_address ? 1 : index + 1);
   requests_left_ = static_cast<uint32_t>(dice_.between(m.least_requests, m.most_requests));
   http10_ = dice_.percent(m.http10);
   slow_reader_ = dice_.percent(m.slow_reading);
@@ -65,7 +65,7 @@ void ClientModel::connect() {
 void ClientModel::stall() {
   site_.world.note("client %u falls silent on #%u", index_, end_->link().serial());
   stalled_ = true;
-  const bool reading = dice_.percent(50);
+  const bool reading = dice_.percent(site_.scenario.client.deaf_stalls);
   (reading ? read_paced_ : write_paced_) = true;
   site_.world.after(dice_.between(5s, 45s), [this, reading, mine = connections_] {
     if (mine != connections_) return;
@@ -118,6 +118,7 @@ void ClientModel::ask() {
     Asked& asked = asked_.emplace_back();
     asked.request = &request;
     asked.idle_before = asked_.size() == 1;
+    if (asked.idle_before) asked_from_ = end_->link().near().written_total();
     asked.begins = queued_;
     const std::string text = compose(request, asked);
     outbox_ += text;

@@ -25,6 +25,10 @@ class ClientModel final : private EndObserver {
   // The proxy has ended its request: has it really moved so little for so long? `upload`: of what
   // it sends; otherwise of what it is sent.
   void check_rest(Duration rested, bool upload) const;
+  // Bytes of its answer that the proxy has read and not written to it.
+  uint64_t held_for_it() const;
+  // For how long the proxy has neither read nor written any of its answer.
+  Duration answer_rests_for() const;
   // The simulation ends: hangs up.
   void leave();
 
@@ -93,6 +97,7 @@ class ClientModel final : private EndObserver {
   uint64_t queued_ = 0;    // bytes ever given to outbox_
   TimePoint heard_at_{};
   TimePoint opened_at_{};
+  uint64_t asked_from_ = 0;  // what had been written to it when it asked, and nothing else was due
   uint64_t answer_begins_ = 0;  // in the stream of the connection
   uint32_t answered_ = 0;
   Leaving leaving_ = Leaving::Politely;

@@ -50,8 +50,10 @@ struct AttemptRecord {
   // which may hide that end.
   bool may_break_off = false;
   bool tunnel = false;
-  bool unsolicited = false;  // nobody has asked
-  uint32_t server = 0;       // its index
+  uint64_t begins = 0;         // in the stream of its connection
+  uint64_t ends = UINT64_MAX;  // likewise, once it is all said
+  bool unsolicited = false;    // nobody has asked
+  uint32_t server = 0;         // its index
   ServerConnection* connection = nullptr;
 };
 

@@ -270,6 +270,10 @@ Scenario Scenario::draw(uint64_t seed) {
   if (warm.percent(2)) make_warm(warm, s);
   Dice behind(seed ^ 0x626568696e64);
   if (behind.percent(2)) make_behind(behind, s);
+  Dice memory(seed ^ 0x6d656d6f7279);
+  if (memory.percent(2)) make_hoard(memory, s);
+  Dice absent(seed ^ 0x616273656e74);
+  if (absent.percent(1)) make_absent(absent, s);
   Dice lessons(seed ^ 0x6c6573736f6e);
   if (lessons.percent(3)) make_lessons(lessons, s);
   return s;

@@ -80,12 +80,14 @@ struct ClientManners {
   uint32_t stays = 20;        // percent that leave it to the proxy to close
   uint32_t garbage = 0;       // permille of the requests
   uint32_t stalls = 0;        // percent of the connections that stop sending, or reading, for long
+  uint32_t deaf_stalls = 50;  // percent of those that stop reading
   uint64_t most_body = 300;
   uint32_t large = 0;         // permille of bodies of more than 64 KiB
   Duration most_pause = 5ms;  // between an answer and the next request
   uint32_t long_pauses = 10;  // percent of the pauses that reach the keep-alive timeouts
   Duration near{};            // some pauses are as long as this, give or take a little
   uint32_t near_pauses = 0;   // percent
+  bool one_address = false;   // all of them
 };
 
 struct Scenario {
@@ -114,11 +116,12 @@ struct Scenario {
   uint32_t illnesses = 0;  // a server fails its health checks for a while
   uint32_t by_hand = 0;    // a server is drained by hand for a while
   Duration longest_sleep{};
-  Duration sleep_within{};       // after the last client has come
-  Duration most_lag{};           // how late a worker may be
-  Duration most_mail_delay{};    // between two workers
-  uint32_t attach_failures = 0;  // permille
-  Duration spread = 100ms;       // clients arrive within
+  Duration sleep_within{};        // after the last client has come
+  Duration most_lag{};            // how late a worker may be
+  Duration most_mail_delay{};     // between two workers
+  uint32_t attach_failures = 0;   // permille
+  Duration spread = 100ms;        // clients arrive within
+  bool memory_is_shared = false;  // by those clients: nothing else needs any
   // The proxy has no reason to close an idle connection but its age.
   bool idle_closes_by_age = false;
   bool killed = false;   // the proxy is stopped in the midst of it

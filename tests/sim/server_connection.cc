@@ -326,6 +326,7 @@ void ServerConnection::on_request_head() {
   attempt_->request = id;
   attempt_->connection = this;
   attempt_->server = server_.index();
+  attempt_->begins = end_.written_total();
   const bool body_to_come = reader_.state() != MessageReader::State::Done;
   early_ = body_to_come && dice_.permille(server_.manners().early);
   asked_for_body_ = head.find("Expect") == nullptr;
@@ -491,7 +492,7 @@ void ServerConnection::said_all() {
   }
   if (then_ == Then::Stall) return;
   answering_ = false;
-  answer_end_ = end_.written_total();
+  answer_end_ = attempt_->ends = end_.written_total();
   // Closing with unread input is an RST: no clean end.
   const bool goes_on_reading = server_.on_half_close() == OnHalfClose::FinAndRead;
   if (until_close_ && !goes_on_reading && !end_.unread().empty()) attempt_->complete = false;

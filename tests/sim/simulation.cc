@@ -23,6 +23,7 @@ Simulation::Simulation(World& of, const Scenario& played)
       topology_(registry_, played.workers),
       invariants_(of, workers_),
       holder_check_(*this),
+      memory_check_(*this),
       sender_(played.workers),
       listener_(std::make_shared<config::Listener>(played.listener)) {
   for (uint32_t i = 0; i < played.servers * played.upstreams; ++i) {
@@ -339,6 +340,7 @@ bool Simulation::advance() {
 }
 
 void Simulation::check() {
+  memory_check_.look(clients_);
   if (!clusters_.empty()) holder_check_.look(servers_, clusters_[0].cluster->queue.waiting());
   for (const upstream::ClusterPlan& cluster : clusters_) {
     const std::string& host = cluster.cluster->name;

@@ -14,6 +14,7 @@
 #include "tests/sim/holder_check.h"
 #include "tests/sim/http2_client.h"
 #include "tests/sim/invariants.h"
+#include "tests/sim/memory_check.h"
 #include "tests/sim/server_model.h"
 #include "tests/sim/sim_main_thread.h"
 #include "tests/sim/sim_worker.h"
@@ -49,6 +50,9 @@ class Simulation final : public Site,
 
  private:
   void call(Link& link, const std::string& ip) override;
+  void judge_memory_loss(uint32_t client) const override {
+    memory_check_.judge_loss(client, clients_);
+  }
   std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
   void on_transport_gone(SimTransport& transport) override;
   uint32_t connections_to(const net::Address& server) const override;
@@ -100,6 +104,7 @@ class Simulation final : public Site,
   std::vector<Dialled> dialled_;
   Invariants invariants_;
   HolderCheck holder_check_;
+  MemoryCheck memory_check_;
   size_t sender_;  // whose mailbox lane is written to: a worker, or the main thread
   uint64_t generation_ = 0;
   bool ending_ = false;

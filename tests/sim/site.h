@@ -22,6 +22,8 @@ class Site {
   }
   // A client calls one of the workers.
   virtual void call(Link& link, const std::string& ip) = 0;
+  // A client that reads what it is sent has lost its request because memory is short.
+  virtual void judge_memory_loss(uint32_t client) const = 0;
   // Since when the proxy knows that a server of `host` can be reached; TimePoint::max(): it does
   // not.
   TimePoint seen_alive(const std::string& host) const {

@@ -310,4 +310,48 @@ void make_lessons(Dice& dice, Scenario& s) {
   s.client.most_pause = 4s;
 }
 
+// Servers that are never there.
+void make_absent(Dice& dice, Scenario& s) {
+  s.server.polite = false;
+  s.server.connect_silent = 0;
+  s.server.connect_refused = 1000;
+  s.reloads = 0;
+  s.upstream.pool.max_connections = 128;
+  s.upstream.pool.queue_timeout = dice.percent(50) ? Duration(2s) : Duration(5s);
+}
+
+// Large answers for clients of which many take nothing for a while, and too little memory for them
+// all.
+void make_hoard(Dice& dice, Scenario& s) {
+  s.workers = s.servers = s.upstreams = 1;
+  s.http2_clients = 0;
+  s.reloads = s.restarts = s.sleeps = s.by_hand = s.illnesses = 0;
+  s.killed = s.drained = s.backups = false;
+  s.most_lag = Duration(0);
+  s.attach_failures = 0;
+  s.spool = SpoolManners();
+  s.memory_is_shared = true;
+  s.memory_budget = dice.of<uint64_t>({400, 1000, 2000}) * 1000;
+  s.server = ServerManners();
+  s.server.large = 800;
+  s.client = ClientManners();
+  s.client.one_address = dice.percent(50);
+  s.client.count = s.client.one_address ? 12 : 24;
+  s.client.posts = 0;
+  s.client.stalls = 60;
+  s.client.deaf_stalls = 100;
+  s.listener.keepalive_timeout = 75s;
+  s.server_link = LinkManners{.most_delay = 1ms, .window = 4096};
+  s.client_link = LinkManners{.most_delay = 10ms, .window = 4096};
+  s.listener.max_connections = 0;
+  config::Upstream& u = s.upstream;
+  u.health.enabled = false;
+  u.sticky.cookie.clear();
+  u.response_buffer = 1 << 20;
+  u.response_timeout = u.idle_timeout = 60s;
+  u.pool.min_idle = 0;
+  u.pool.max_connections = 32;
+  u.pool.rest_timeout.reset();
+}
+
 }  // namespace berth::sim

@@ -13,6 +13,8 @@ void make_rest(Dice& dice, Scenario& s);
 void make_tunnels(Dice& dice, Scenario& s);
 void make_behind(Dice& dice, Scenario& s);
 void make_warm(Dice& dice, Scenario& s);
+void make_absent(Dice& dice, Scenario& s);
+void make_hoard(Dice& dice, Scenario& s);
 void make_lessons(Dice& dice, Scenario& s);
 
 }  // namespace berth::sim
