@@ -114,6 +114,7 @@ void ClientModel::ask() {
     RequestRecord& request = site_.ledger.new_request();
     request.client = index_;
     request.client_ip = ip_;
+    request.link = &end_->link();
     request.crawls = crawls_;
     Asked& asked = asked_.emplace_back();
     asked.request = &request;

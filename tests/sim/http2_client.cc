@@ -213,6 +213,7 @@ void Http2Client::ask_one() {
   RequestRecord& request = site_.ledger.new_request();
   request.client = index_;
   request.client_ip = ip_;
+  request.link = &end_->link();
   constexpr const char* kSafe[] = {"GET", "GET", "GET", "OPTIONS", "DELETE"};
   constexpr const char* kUnsafe[] = {"POST", "POST", "PATCH", "PUT"};
   const bool post = dice_.percent(m.posts);

@@ -25,7 +25,11 @@ void Invariants::know(const server::WorkerPlan& plan) {
     for (const auto& server : cluster.servers) {
       if (std::none_of(bounds_.begin(), bounds_.end(),
                        [&](const Bound& b) { return b.server == server; })) {
-        bounds_.push_back({server, server->slots.limit()});
+        // (With other TLS settings it shares the bound of the one before.)
+        bounds_.push_back(
+            {.server = server,
+             .allowed = std::max(server->slots.limit(), server->slots.used()),
+             .upgrades_allowed = std::max(server->upgraded.limit(), server->upgraded.used())});
       }
     }
   }

@@ -12,6 +12,7 @@
 
 namespace berth::sim {
 
+class Link;
 class ServerConnection;
 
 struct RequestRecord {
@@ -30,6 +31,7 @@ struct RequestRecord {
   TimePoint began = TimePoint::max();  // when its first byte left the client
   uint64_t body_size = 0;
   uint32_t client = 0;
+  const Link* link = nullptr;  // its client's connection
   std::string client_ip;
   uint64_t tunnel_bytes = 0;          // sent by the client through its tunnel
   bool tunnel_shut = false;           // and that was all of them

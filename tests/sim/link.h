@@ -143,6 +143,8 @@ class Link {
   // The server has closed it between two requests.
   bool closed_idle = false;
   bool closed_by_timer = false;  // its keep-alive timer
+  TimePoint accepted_at{};       // by the proxy
+  std::string tls;               // the settings that it was made with; "": plain
   bool given_up = false;         // the proxy has, and waits for the other end to close
   // When the proxy was told of that while it had the connection idle.
   TimePoint idle_close_told = TimePoint::max();

@@ -262,6 +262,7 @@ Scenario Scenario::draw(uint64_t seed) {
   draw_health(Dice(seed ^ 0x4865616c7468), s);
   draw_bodies(Dice(seed ^ 0x626f64696573), s);
   draw_leaving(Dice(seed ^ 0x6c65617665), s);
+  s.tls = Dice(seed ^ 0x746c73).percent(40);
   Dice rest(seed ^ 0x72657374);
   if (rest.percent(4)) make_rest(rest, s);
   Dice tunnels(seed ^ 0x74756e6e656c);

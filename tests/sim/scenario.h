@@ -110,6 +110,7 @@ struct Scenario {
   // Somebody may lose something for it.
   bool memory_short() const { return memory_budget < kAmple; }
   uint32_t reloads = 0;
+  bool tls = false;  // to servers, and to clients; each reload may change its settings
   Duration reload_within = 3s;
   uint32_t restarts = 0;
   uint32_t sleeps = 0;     // a server's event loop does something else for a while

@@ -321,6 +321,7 @@ void ServerConnection::on_request_head() {
   site_.world.mix(id);
   check_request_head(head);
   check_last(head);
+  check_tls(head);
   check_holder();
   attempt_ = &site_.ledger.new_attempt();
   attempt_->request = id;
@@ -395,6 +396,29 @@ void ServerConnection::check_request_head(const Message& head) {
   }
   if (request_->chunked != (head.value("Transfer-Encoding") == "chunked")) {
     site_.world.fail("request %llu: its framing has changed", id);
+  }
+}
+
+// A connection that was made with settings that a reload has changed carries no request that came
+// after the reload. A client's connection is what it was made.
+void ServerConnection::check_tls(const Message& head) {
+  const auto id = static_cast<unsigned long long>(request_->id);
+  const Link& client = *request_->link;
+  const char* const scheme = client.tls.empty() ? "http" : "https";
+  if (head.value("X-Forwarded-Proto") != scheme) {
+    site_.world.fail("request %llu came over %s, and X-Forwarded-Proto is '%s'", id, scheme,
+                     head.value("X-Forwarded-Proto").c_str());
+  }
+  const Duration delay = site_.hears_within();
+  if (!site_.listener_tls_eras.in_effect_since(client.tls, client.accepted_at - delay)) {
+    site_.world.fail("request %llu: its client was accepted with settings that were gone: '%s'", id,
+                     client.tls.c_str());
+  }
+  if (!site_.scenario.tls || request_->began == TimePoint::max()) return;
+  if (!site_.tls_eras[server_.host()].in_effect_since(link().tls, request_->began - delay)) {
+    site_.world.fail(
+        "server #%u: request %llu came over a connection with settings that were gone: '%s'",
+        link().serial(), id, link().tls.c_str());
   }
 }
 

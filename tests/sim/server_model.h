@@ -47,6 +47,7 @@ class ServerConnection final : private EndObserver {
   void check_holder();
   void check_request_head(const Message& head);
   void check_last(const Message& head);
+  void check_tls(const Message& head);
   void check_reuse();
   void check_learned(const Mark& heard, Duration idle);
   void check_idle_close();

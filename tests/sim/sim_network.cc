@@ -91,6 +91,12 @@ void SimTransport::note_idle_close() {
   link_.idle_close_told = link_.world().now();
 }
 
+void SimTransport::secure(const std::string& settings, net::TransportHandler& handler) {
+  link_.tls = settings;
+  secured_ = true;
+  handler_ = &handler;
+}
+
 void SimTransport::connected(ConnectFate fate) {
   fate_ = fate;
   stage_ = fate.kind == ConnectFate::Kind::Stands ? Stage::Open : Stage::Failed;
@@ -195,9 +201,9 @@ uint64_t SimTransport::bytes_acked() const {
 }
 
 Result<std::unique_ptr<net::Transport>, CloseReason> SimNetwork::connect(
-    const net::Address& to, const net::ConnectOptions&, net::TransportHandler& handler) {
+    const net::Address& to, const net::ConnectOptions& options, net::TransportHandler& handler) {
   CloseReason failure = CloseReason::None;
-  std::unique_ptr<SimTransport> transport = dialer_.dial(to, failure);
+  std::unique_ptr<SimTransport> transport = dialer_.dial(to, options.tls, failure);
   if (transport == nullptr) return Failure{failure};
   transport->attach(ready_, handler);
   return std::unique_ptr<net::Transport>(std::move(transport));

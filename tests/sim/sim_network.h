@@ -55,6 +55,9 @@ class SimTransport final : public net::Transport, private EndObserver {
     handler_ = &handler;
     link_.given_up = true;
   }
+  const net::Security* security() const override { return secured_ ? &security_ : nullptr; }
+  // From now on it is a TLS one, and reports to `handler`.
+  void secure(const std::string& settings, net::TransportHandler& handler);
   void abort_on_close() override { abort_ = true; }
   void detach() override;
 
@@ -93,15 +96,18 @@ class SimTransport final : public net::Transport, private EndObserver {
   bool listed_ = false;
   bool edge_ = false;  // something has happened since the last report
   bool abort_ = false;
+  net::Security security_;
+  bool secured_ = false;
   bool end_told_ = false;  // the handler has been told of the peer's FIN
 };
 
 // Makes the connections of one worker to the servers.
 class Dialer {
  public:
-  // A link to the server at that address, and what becomes of it. nullptr and a reason: it fails at
-  // once.
-  virtual std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) = 0;
+  // A link to the server at that address, and what becomes of it. `tls`: how it is to be secured;
+  // nullptr: not at all. nullptr and a reason: it fails at once.
+  virtual std::unique_ptr<SimTransport> dial(const net::Address& to, const net::TlsConnector* tls,
+                                             CloseReason& failure) = 0;
 
  protected:
   ~Dialer() = default;

@@ -61,6 +61,7 @@ void SimPort::stop_accepting() {
 void SimPort::accept_one() {
   const Caller caller = backlog_.front();
   backlog_.pop_front();
+  caller.link->accepted_at = worker_.world_.now();
   bool admitted = false;
   clients().accept(caller.peer, [&](net::TransportHandler& handler) {
     admitted = true;
@@ -73,11 +74,13 @@ void SimPort::accept_one() {
 
 server::ListenerPlan plan_listener(std::shared_ptr<const config::Listener> settings,
                                    std::shared_ptr<client::ConnectionCount> count,
+                                   client::TlsAcceptorPtr tls,
                                    std::shared_ptr<stats::ListenerStats> stats) {
   server::ListenerPlan plan;
   plan.key = settings->address.canonical();
   plan.settings = std::move(settings);
   plan.count = std::move(count);
+  plan.tls = std::move(tls);
   plan.stats = std::move(stats);
   return plan;
 }

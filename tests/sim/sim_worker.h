@@ -73,6 +73,7 @@ class SimPort final : public server::Port {
 // One that a worker is to have; `stats`: nullptr if it has it already.
 server::ListenerPlan plan_listener(std::shared_ptr<const config::Listener> settings,
                                    std::shared_ptr<client::ConnectionCount> count,
+                                   client::TlsAcceptorPtr tls,
                                    std::shared_ptr<stats::ListenerStats> stats);
 
 class SimWorker final : private server::PortOpener {

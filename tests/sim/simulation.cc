@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/sim_acceptor.h"
+
 #include "tests/unit/server/apply_snapshot.h"
 
 namespace berth::sim {
@@ -71,7 +73,8 @@ void Simulation::call(Link& link, const std::string& ip) {
   world.after(link.delay(), [worker, peer, at = &link] { worker->connect(*at, *peer); });
 }
 
-std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReason& failure) {
+std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, const net::TlsConnector* tls,
+                                               CloseReason& failure) {
   const auto server = std::find_if(servers_.begin(), servers_.end(),
                                    [&](const ServerModel& s) { return s.address() == to; });
   const ConnectFate fate = server->fate();
@@ -82,6 +85,9 @@ std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, CloseReas
   }
   if (scenario.calm()) invariants_.check_dial(to);
   Link& link = new_link(scenario.server_link);
+  for (const auto& [connector, settings] : connectors_) {
+    if (connector.get() == tls) link.tls = settings;
+  }
   auto transport = std::make_unique<SimTransport>(link, SimTransport::Stage::Connecting);
   transport->observe(this);
   const bool away = away_and_waited_for(to);
@@ -151,6 +157,7 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
     if (scenario.weighted) configured.weight = 1 + server.index() % 3;
   }
   if (scenario.backups && upstream.servers.size() > 1) upstream.servers.back().backup = true;
+  if (scenario.tls) draw_upstream_tls(upstream);
   if (generation_ == 0) return upstream;
   // Some other servers, some other limits.
   auto& servers = upstream.servers;
@@ -174,6 +181,34 @@ config::Upstream Simulation::draw_upstream(const std::string& name) {
   return upstream;
 }
 
+// Nobody looks at the certificates: what counts is that the settings are others.
+void Simulation::draw_upstream_tls(config::Upstream& upstream) {
+  constexpr const char* kNames[] = {"", "a", "b"};
+  const std::string name = dice_.of(kNames);
+  upstream.tls.enabled = !name.empty();
+  upstream.tls.verify = false;
+  upstream.tls.server_name = name;
+  tls_eras[upstream.name].apply(name, world.now());
+}
+
+void Simulation::redraw_listener_tls() {
+  constexpr const char* kNames[] = {"", "first", "second"};
+  const std::string name = scenario.tls ? dice_.of(kNames) : "";
+  acceptor_ = name.empty() ? nullptr : std::make_shared<const SimAcceptor>(name);
+  listener_tls_eras.apply(name, world.now());
+}
+
+// After Topology has made them, or kept those that there were.
+void Simulation::note_connectors() {
+  for (const upstream::ClusterPlan& cluster : clusters_) {
+    for (const auto& server : cluster.servers) {
+      if (server->tls != nullptr) {
+        connectors_.emplace(server->tls, cluster.settings->tls.server_name);
+      }
+    }
+  }
+}
+
 // Other limits, for standing connections too: only such as the clients' own checks allow.
 void Simulation::redraw_listener() {
   if (generation_ == 0 || !dice_.percent(40)) return;
@@ -194,6 +229,7 @@ void Simulation::redraw_listener() {
 void Simulation::reload() {
   if (draining) return;  // as the server does
   redraw_listener();
+  redraw_listener_tls();
   config::Config config;
   config.memory_budget = scenario.memory_budget;
   if (generation_ > 0 && scenario.memory_short() && dice_.percent(30)) config.memory_budget /= 2;
@@ -216,12 +252,14 @@ void Simulation::reload() {
   std::vector<server::WorkerPlan> plans = server::apply_snapshot(topology_, snapshot).plans;
   for (server::WorkerPlan& plan : plans) plan.spool = &spool_;
   clusters_ = plans.front().clusters;
+  note_connectors();
   invariants_.know(plans.front());
   main_thread_->apply(clusters_);
   for (size_t i = 0; i < workers_.size(); ++i) {
     const bool knows_it = generation_ > 1;
-    plans[i].listeners.push_back(plan_listener(
-        listener_, clients_open_, knows_it ? nullptr : registry_.listener(listener_->name)));
+    plans[i].listeners.push_back(
+        plan_listener(listener_, clients_open_, acceptor_,
+                      knows_it ? nullptr : registry_.listener(listener_->name)));
     sender_ = workers_.size();
     workers_[i]->core().post_apply(std::move(plans[i]));
   }

@@ -53,7 +53,8 @@ class Simulation final : public Site,
   void judge_memory_loss(uint32_t client) const override {
     memory_check_.judge_loss(client, clients_);
   }
-  std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
+  std::unique_ptr<SimTransport> dial(const net::Address& to, const net::TlsConnector* tls,
+                                     CloseReason& failure) override;
   void on_transport_gone(SimTransport& transport) override;
   uint32_t connections_to(const net::Address& server) const override;
   ServerSockets::Count open_at(const net::Address& server) override;
@@ -72,6 +73,9 @@ class Simulation final : public Site,
   void check_only_trial(const net::Address& server);
   config::Upstream draw_upstream(const std::string& name);
   void redraw_listener();
+  void draw_upstream_tls(config::Upstream& upstream);
+  void redraw_listener_tls();
+  void note_connectors();
   void reload();
   void schedule_troubles();
   void drain();
@@ -102,6 +106,9 @@ class Simulation final : public Site,
   std::unique_ptr<SimMainThread> main_thread_;
   std::vector<upstream::ClusterPlan> clusters_;  // of the newest configuration
   std::vector<Dialled> dialled_;
+  // Which settings each stands for. (Kept, so that no other one has its place in memory.)
+  std::map<std::shared_ptr<const net::TlsConnector>, std::string> connectors_;
+  std::shared_ptr<const net::TlsAcceptor> acceptor_;  // nullptr: the listener is plain
   Invariants invariants_;
   HolderCheck holder_check_;
   MemoryCheck memory_check_;

@@ -8,6 +8,7 @@
 #include "tests/sim/link.h"
 #include "tests/sim/pool_limits.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/tls_eras.h"
 #include "tests/sim/world.h"
 
 namespace berth::sim {
@@ -41,7 +42,9 @@ class Site {
   std::deque<Link> links;
   std::map<std::string, TimePoint> alive_since;   // by host
   std::map<std::string, PoolLimits> pool_limits;  // by host
-  uint64_t configurations = 0;                    // so far
+  std::map<std::string, TlsEras> tls_eras;        // by host
+  TlsEras listener_tls_eras;
+  uint64_t configurations = 0;  // so far
 
  protected:
   ~Site() = default;

@@ -55,12 +55,13 @@ void Stage::apply_late() {
 void Stage::hand_out(uint32_t worker) {
   const bool knows_it = !workers_[worker]->core().ports().empty();
   plans_[worker].listeners.push_back(
-      plan_listener(std::make_shared<const config::Listener>(listener_), clients_open_,
+      plan_listener(std::make_shared<const config::Listener>(listener_), clients_open_, nullptr,
                     knows_it ? nullptr : registry_.listener(listener_.name)));
   workers_[worker]->core().post_apply(std::move(plans_[worker]));
 }
 
-std::unique_ptr<SimTransport> Stage::dial(const net::Address& to, CloseReason&) {
+std::unique_ptr<SimTransport> Stage::dial(const net::Address& to, const net::TlsConnector*,
+                                          CloseReason&) {
   Link& link = links_.emplace_back(world_, static_cast<uint32_t>(links_.size()), LinkManners{});
   auto transport = std::make_unique<SimTransport>(link, SimTransport::Stage::Connecting);
   dialled_.push_back({&link, transport.get(), to});

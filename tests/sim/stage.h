@@ -68,7 +68,8 @@ class Stage : private Dialer, private server::WorkerObserver {
   size_t waiting() const { return clusters_[0].cluster->queue.waiting(); }
 
  private:
-  std::unique_ptr<SimTransport> dial(const net::Address& to, CloseReason& failure) override;
+  std::unique_ptr<SimTransport> dial(const net::Address& to, const net::TlsConnector* tls,
+                                     CloseReason& failure) override;
   bool let_go();
 
   void on_worker_ready(uint32_t) override {}
