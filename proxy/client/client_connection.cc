@@ -123,7 +123,8 @@ void ClientConnection::on_new_limits(const config::Listener& before) {
 void ClientConnection::on_timer(event::Timer&) {
   switch (state()) {
     case Idle:
-      close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
+      close(listener_.draining() ? ClientClose(CloseReason::Shutdown)
+                                 : ClientClose(CloseReason::KeepaliveTimeout));
       return;
     case Reading:
       refuse(CloseReason::HeaderTimeout, in_.size());
@@ -132,8 +133,8 @@ void ClientConnection::on_timer(event::Timer&) {
       if (!out_.empty()) {
         check_taking();
       } else if (!active_->body.complete() && !active_->body_paused) {
-        refuse_body(active_->receiving.behind() ? CloseReason::BodyTooSlow
-                                                : CloseReason::BodyTimeout);
+        refuse_body(active_->receiving.behind() ? Refusal(CloseReason::BodyTooSlow)
+                                                : Refusal(CloseReason::BodyTimeout));
       } else {
         arm(kForever);  // the upstream's timeouts watch
         if (active_->body.complete()) watch_for_abort();
@@ -150,7 +151,7 @@ void ClientConnection::on_timer(event::Timer&) {
       }
       return;
     case Lingering:
-      close(pending_close_);
+      close(ClientClose::of(pending_close_));
       return;
     case Handshake:
     case Closed:
@@ -317,7 +318,7 @@ void ClientConnection::after_response(CloseReason close_reason, bool body_left) 
                           info(close_reason).severity == Severity::Error ||
                           transport_->probe() == net::Probe::Data;
   if (!input_left) {
-    close(close_reason);
+    close(ClientClose::of(close_reason));
     return;
   }
   pending_close_ = close_reason;
@@ -365,10 +366,10 @@ void ClientConnection::abort(CloseReason reason) {
     return;
   }
   transport_->abort_on_close();
-  close(reason);
+  close(ClientClose::of(reason));
 }
 
-void ClientConnection::close(CloseReason reason) noexcept {
+void ClientConnection::close(ClientClose reason) noexcept {
   if (state() == Closed) return;
   if (reason == CloseReason::ClientReset && transport_ && transport_->peer_broke_rules()) {
     reason = CloseReason::TlsBroken;

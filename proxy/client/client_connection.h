@@ -32,10 +32,10 @@ class ClientConnection final : public Connection,
   void open(std::unique_ptr<net::Transport> transport);
   net::TransportHandler& handler() { return *this; }
   // Whatever the client wants: answered with the reason's status, then closed.
-  void refuse_all(CloseReason reason) { refuse(reason, 0); }
+  void refuse_all(Refusal reason) { refuse(reason, 0); }
 
   bool has_input() const override { return readable_ || !in_.empty(); }
-  void close(CloseReason reason) noexcept override;
+  void close(ClientClose reason) noexcept override;
   // Idle: closes, unless a request is here already, or may be on its way because the client has
   // only just connected. Busy: closes after the response.
   void drain() override;
@@ -86,10 +86,10 @@ class ClientConnection final : public Connection,
   void discard_input();
   void watch_for_abort();
   void on_client_end(bool reset);
-  void refuse(CloseReason reason, size_t received);
+  void refuse(Refusal reason, size_t received);
   bool begins_http2(std::string_view received) const;
   void go_on_as_http2(std::string_view received);
-  void refuse_body(CloseReason reason);
+  void refuse_body(Refusal reason);
 
   // Output and the end.
   void write(const iovec* parts, int count);

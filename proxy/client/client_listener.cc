@@ -118,7 +118,7 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
 }
 
 void ClientListener::refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer,
-                            TimePoint opened, CloseReason reason) {
+                            TimePoint opened, Refusal reason) {
   auto& connection = make<ClientConnection>(peer, opened);
   transport->hand_to(connection.handler());
   connection.open(std::move(transport));
@@ -184,7 +184,7 @@ void ClientListener::on_state(Connection& connection, ClientState before) {
   put(take(connection, before));
 }
 
-void ClientListener::on_closed(Connection& connection, ClientState before, CloseReason reason,
+void ClientListener::on_closed(Connection& connection, ClientState before, ClientClose reason,
                                Duration age, uint32_t requests) {
   move_count(open_, -1);
   drop_one(count_->open, std::memory_order_relaxed);

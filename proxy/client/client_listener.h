@@ -63,7 +63,7 @@ class ClientListener {
              bool fin_seen);
   // One that answers with the reason's status, whatever comes.
   void refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer, TimePoint opened,
-              CloseReason reason);
+              Refusal reason);
   // Counts a handshake.
   void on_secured(const net::Security& security);
   const net::TlsAcceptor* tls() const { return tls_.get(); }
@@ -95,7 +95,7 @@ class ClientListener {
 
   // --- For its connections: moves gauges, relinks.
   void on_state(Connection& connection, ClientState before);
-  void on_closed(Connection& connection, ClientState before, CloseReason reason, Duration age,
+  void on_closed(Connection& connection, ClientState before, ClientClose reason, Duration age,
                  uint32_t requests);
   void on_replaced(Connection& connection, ClientState before);
 

@@ -107,7 +107,7 @@ void ClientConnection::parse_head(char* data, size_t size) {
       if (begins_http2({data, size})) {
         go_on_as_http2({data, size});
       } else {
-        refuse(outcome.refusal, size);
+        refuse(Refusal::of(outcome.refusal), size);
       }
       return;
     case http::ParseStatus::Incomplete:
@@ -152,7 +152,7 @@ void ClientConnection::start_exchange(const http::RequestHead& head, size_t head
   http::BodyDecoder body(framing);
   const auto step = body.decode(rest, size);
   if (!step) {
-    refuse(step.error(), head_size + size);
+    refuse(Refusal::of(step.error()), head_size + size);
     return;
   }
   open_exchange();
@@ -255,7 +255,7 @@ void ClientConnection::read_body() {
 bool ClientConnection::decode_body(char* data, size_t size) {
   const auto step = active_->body.decode(data, size);
   if (!step) {
-    refuse_body(step.error());
+    refuse_body(Refusal::of(step.error()));
     return false;
   }
   active_->received += step->consumed;
@@ -313,7 +313,7 @@ void ClientConnection::discard_input() {
       continue;
     }
     readable_ = false;
-    if (got.status != net::IoStatus::Again) close(pending_close_);
+    if (got.status != net::IoStatus::Again) close(ClientClose::of(pending_close_));
   }
 }
 
@@ -343,12 +343,13 @@ void ClientConnection::on_client_end(bool reset) {
   if (reset) {
     close(CloseReason::ClientReset);
   } else {
-    close(state() == Idle ? CloseReason::PeerClosed : CloseReason::ClientAborted);
+    close(state() == Idle ? ClientClose(CloseReason::PeerClosed)
+                          : ClientClose(CloseReason::ClientAborted));
   }
 }
 
 // The request is not served: its head is wrong, or did not come in time.
-void ClientConnection::refuse(CloseReason reason, size_t received) {
+void ClientConnection::refuse(Refusal reason, size_t received) {
   listener_.stats().requests_refused[reason].add();
   open_exchange();
   active_->method = http::Method::Other;
@@ -357,12 +358,12 @@ void ClientConnection::refuse(CloseReason reason, size_t received) {
   active_->close_reason = reason;
   active_->exchange.set_failure(reason);
   in_.reset();
-  send_local({.status = info(reason).status, .reason = reason, .request_id = {}});
+  send_local({.reason = reason});
   response_complete();
 }
 
 // The request's body is wrong, or stalled, while the exchange is under way.
-void ClientConnection::refuse_body(CloseReason reason) {
+void ClientConnection::refuse_body(Refusal reason) {
   listener_.stats().requests_refused[reason].add();
   active_->exchange.cancel();
   active_->exchange.set_failure(reason);
@@ -373,9 +374,7 @@ void ClientConnection::refuse_body(CloseReason reason) {
   }
   active_->wants_close = true;
   active_->close_reason = reason;
-  send_local({.status = info(reason).status,
-              .reason = reason,
-              .request_id = active_->exchange.request_id()});
+  send_local({.reason = reason, .request_id = active_->exchange.request_id()});
   response_complete();
 }
 

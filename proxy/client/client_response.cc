@@ -189,14 +189,14 @@ void ClientConnection::send_upgrade(const http::ResponseHead& head, std::string_
 void ClientConnection::send_local(const exchange::LocalResponse& response) {
   ActiveExchange& active = *active_;
   active.chunked = false;
-  active.status = response.status;
+  active.status = response.status();
   active.head_sent = true;
   decide_keep_alive(true);
   const LocalAnswer answer(response, listener_.date());
   std::array<char, kUsualHead> usual;
   net::ByteBuffer large;
   const std::string_view head = write_head(usual, large, [&](http::HeadWriter& writer) {
-    writer.status_line(response.status, http::reason_phrase(response.status));
+    writer.status_line(response.status(), http::reason_phrase(response.status()));
     answer.for_each_field(
         wants_hsts() ? listener_.hsts() : std::string_view(),
         [&](std::string_view name, std::string_view value) { writer.field(name, value); });

@@ -33,7 +33,7 @@ void Connection::move_to(ClientState next) {
   listener_.on_state(*this, before);
 }
 
-void Connection::end(CloseReason reason) {
+void Connection::end(ClientClose reason) {
   const ClientState before = state_;
   state_ = ClientState::Closed;
   listener_.on_closed(*this, before, reason, listener_.env().now() - opened_, requests_);

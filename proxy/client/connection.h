@@ -47,7 +47,7 @@ class Connection : public event::Disposable, public ListHook<ClientTag>, public 
   TimePoint opened() const { return opened_; }
   // More to read, or read already and not yet looked at.
   virtual bool has_input() const = 0;
-  virtual void close(CloseReason reason) noexcept = 0;
+  virtual void close(ClientClose reason) noexcept = 0;
   // The listener will go soon (drain()): tells the client to look elsewhere, with the next response
   // or at once, and serves it as before.
   virtual void announce_end() {}
@@ -71,7 +71,7 @@ class Connection : public event::Disposable, public ListHook<ClientTag>, public 
   // Gauges and lists follow. Each kind of connection checks its own transitions.
   void move_to(ClientState next);
   // The one way to ClientState::Closed: counted, and destroyed at the end of the turn.
-  void end(CloseReason reason);
+  void end(ClientClose reason);
   // The same client goes on as another Connection object, which exists already: neither counted as
   // closed nor as accepted.
   void end_replaced();

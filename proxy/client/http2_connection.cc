@@ -152,7 +152,7 @@ void Http2Connection::pump_input() {
     } else if (got.status == net::IoStatus::Eof) {
       // A client that has heard that we end it may be the first to close.
       const CloseReason left = ending_ != CloseReason::None ? ending_ : CloseReason::PeerClosed;
-      close(state() == Idle ? left : CloseReason::ClientAborted);
+      close(state() == Idle ? ClientClose::of(left) : ClientClose(CloseReason::ClientAborted));
     }
   }
 }
@@ -178,11 +178,11 @@ void Http2Connection::discard_input() {
       listener_.stats().received_bytes.add(got.bytes);
       discarded_ += got.bytes;
       if (discarded_ <= kMostDiscarded) continue;
-      close(ending_);
+      close(ClientClose::of(ending_));
       return;
     }
     readable_ = false;
-    if (got.status != net::IoStatus::Again) close(ending_);
+    if (got.status != net::IoStatus::Again) close(ClientClose::of(ending_));
   }
 }
 
@@ -271,14 +271,14 @@ void Http2Connection::after_output() {
   if (state() == Lingering) return;
   if (session_.failure() != CloseReason::None) {
     end_requests(session_.failure());
-    linger(session_.failure());
+    linger(ClientClose::of(session_.failure()));
     return;
   }
   if (!out_.empty()) return;
   if (session_.finished()) {
     const CloseReason reason = ending_ != CloseReason::None ? ending_ : CloseReason::CloseRequested;
     end_requests(reason);
-    linger(reason);
+    linger(ClientClose::of(reason));
     return;
   }
   if (open_.empty()) {
@@ -329,7 +329,8 @@ void Http2Connection::check_taking() {
   sending_.moved(now, total - taken_before_.value_or(total), send_terms());
   taken_before_ = total;
   if (now >= sending_.deadline()) {
-    close(sending_.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout);
+    close(sending_.behind() ? ClientClose(CloseReason::SendTooSlow)
+                            : ClientClose(CloseReason::SendTimeout));
     return;
   }
   const TimePoint look = now + settings.send_timeout / kLooksAtSlowClients;
@@ -443,14 +444,15 @@ void Http2Connection::on_timer(event::Timer& timer) {
         end_gracefully(replace_);
         arm(listener_.settings().keepalive_timeout);
       } else {
-        close(listener_.draining() ? CloseReason::Shutdown : CloseReason::KeepaliveTimeout);
+        close(listener_.draining() ? ClientClose(CloseReason::Shutdown)
+                                   : ClientClose(CloseReason::KeepaliveTimeout));
       }
       return;
     case Active:
       if (blocked()) check_taking();
       return;
     case Lingering:
-      close(ending_);
+      close(ClientClose::of(ending_));
       return;
     case Reading:
     case Writing:
@@ -463,7 +465,7 @@ void Http2Connection::on_timer(event::Timer& timer) {
 
 // Closing with unread input makes the kernel send RST, which could take our last frames away from
 // the client.
-void Http2Connection::linger(CloseReason reason) {
+void Http2Connection::linger(ClientClose reason) {
   ending_ = reason;
   if (!out_.empty()) {
     close(reason);
@@ -478,7 +480,7 @@ void Http2Connection::linger(CloseReason reason) {
   discard_input();
 }
 
-void Http2Connection::close(CloseReason reason) noexcept {
+void Http2Connection::close(ClientClose reason) noexcept {
   if (state() == Closed) return;
   if (reason == CloseReason::ClientReset && transport_ && transport_->peer_broke_rules()) {
     reason = CloseReason::TlsBroken;

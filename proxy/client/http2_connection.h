@@ -37,7 +37,7 @@ class Http2Connection final : public Connection,
   net::TransportHandler& handler() { return *this; }
 
   bool has_input() const override { return readable_; }
-  void close(CloseReason reason) noexcept override;
+  void close(ClientClose reason) noexcept override;
   // GOAWAY: the requests under way are served, and those that the client sent before it knew.
   void announce_end() override;
   void drain() override;
@@ -88,7 +88,7 @@ class Http2Connection final : public Connection,
   void finish_goaway();
   void end_requests(CloseReason reason);
   void after_output();
-  void linger(CloseReason reason);
+  void linger(ClientClose reason);
   void set_state(ClientState next);
   void arm(Duration after);
   void expect_taking();

@@ -72,7 +72,7 @@ void Http2Request::on_request(const http::RequestHead& head, size_t size, bool c
   exchange_.start(head, size, {}, state_ == State::Served, {});
 }
 
-void Http2Request::on_refused(CloseReason reason, http::Method method, size_t size) {
+void Http2Request::on_refused(Refusal reason, http::Method method, size_t size) {
   method_ = method;
   received_ = size;
   refuse_content(reason);
@@ -135,12 +135,12 @@ void Http2Request::on_request_end(std::string_view trailers) {
   exchange_.on_request_body({}, true, trailers);
 }
 
-void Http2Request::on_bad_content(CloseReason reason) {
+void Http2Request::on_bad_content(Refusal reason) {
   refuse_content(reason);
 }
 
 // The request is wrong, or stalled.
-void Http2Request::refuse_content(CloseReason reason) {
+void Http2Request::refuse_content(Refusal reason) {
   if (state_ == State::Done) return;
   connection_.listener().stats().requests_refused[reason].add();
   exchange_.cancel();
@@ -155,7 +155,7 @@ void Http2Request::refuse_content(CloseReason reason) {
     return;
   }
   connection_.session().end_with(*this, error);
-  send_local({.status = status, .reason = reason, .request_id = exchange_.request_id()});
+  send_local({.reason = reason, .request_id = exchange_.request_id()});
   response_complete();
 }
 
@@ -233,7 +233,7 @@ void Http2Request::send_local(const exchange::LocalResponse& response) {
     fields.push_back({name, value});
   });
   const bool with_body = method_ != http::Method::Head;
-  begin_response(response.status, fields, !with_body);
+  begin_response(response.status(), fields, !with_body);
   if (with_body) send_body(answer.body(), true, {});
 }
 
@@ -399,7 +399,8 @@ void Http2Request::on_timer(event::Timer&) {
     give_up(sending_.behind() ? CloseReason::SendTooSlow : CloseReason::SendTimeout,
             Http2Error::Cancel);
   } else if (waits_for_content() && now >= receiving_.deadline()) {
-    refuse_content(receiving_.behind() ? CloseReason::BodyTooSlow : CloseReason::BodyTimeout);
+    refuse_content(receiving_.behind() ? Refusal(CloseReason::BodyTooSlow)
+                                       : Refusal(CloseReason::BodyTimeout));
   } else {
     watch();
   }

@@ -48,10 +48,10 @@ class Http2Request final : public event::Disposable,
 
   // http::Http2Stream
   void on_request(const http::RequestHead& head, size_t size, bool complete) override;
-  void on_refused(CloseReason reason, http::Method method, size_t size) override;
+  void on_refused(Refusal reason, http::Method method, size_t size) override;
   void on_content(std::string_view bytes) override;
   void on_request_end(std::string_view trailers) override;
-  void on_bad_content(CloseReason reason) override;
+  void on_bad_content(Refusal reason) override;
   void on_early_end() override;
   void on_progress(size_t bytes) override;
   void on_closed() override;
@@ -78,7 +78,7 @@ class Http2Request final : public event::Disposable,
   void run() override;  // end of turn: the exchange hears what it could not be told at once
 
   void begin_response(uint16_t status, const http::Http2Fields& fields, bool complete);
-  void refuse_content(CloseReason reason);
+  void refuse_content(Refusal reason);
   void give_up(CloseReason reason, http::Http2Error error);
   void take_content(size_t size);
   void pass_on_early();

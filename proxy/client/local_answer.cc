@@ -1,6 +1,5 @@
 #include "proxy/client/local_answer.h"
 
-#include "proxy/exchange/proxy_status.h"
 #include "proxy/http/char_class.h"
 #include "proxy/http/head_writer.h"
 
@@ -22,9 +21,9 @@ void append_sentence(http::HeadWriter& out, std::string_view text) {
 LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_view date)
     : rules_(response.rules) {
   http::HeadWriter body(body_.data(), body_.size());
-  body.append_number(response.status);
+  body.append_number(response.status());
   body.append(" ");
-  body.append(http::reason_phrase(response.status));
+  body.append(http::reason_phrase(response.status()));
   body.append("\n\n");
   append_sentence(body, info(response.reason).text);
   if (!response.request_id.empty()) {
@@ -43,7 +42,7 @@ LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_vi
   if (response.location.empty()) {
     http::HeadWriter status(status_.data(), status_.size());
     status.append("berth; error=");
-    status.append(exchange::proxy_status_error(response.reason));
+    status.append(info(response.reason).error);
     status.append("; details=\"");
     status.append(info(response.reason).label);
     if (!response.detail.empty()) {
@@ -56,7 +55,7 @@ LocalAnswer::LocalAnswer(const exchange::LocalResponse& response, std::string_vi
     add("Location", response.location);
   }
   if (!response.request_id.empty()) add("X-Request-Id", response.request_id);
-  if (response.status == 503) add("Retry-After", "1");
+  if (response.status() == 503) add("Retry-After", "1");
 }
 
 }  // namespace berth::client

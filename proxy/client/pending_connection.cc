@@ -101,20 +101,20 @@ void PendingConnection::shake_hands() {
       return;
     case net::IoStatus::Eof:
     case net::IoStatus::Reset:
-      fail(result.reason);
+      fail(HandshakeFailure::of(result.reason));
       return;
   }
 }
 
-void PendingConnection::fail(CloseReason reason) {
+void PendingConnection::fail(HandshakeFailure reason) {
   listener_.stats().handshake_failures[reason].add();
   if (reason == CloseReason::PlainHttpToTls) {
     listener_.env().runtime.cancel(timer_);
-    listener_.refuse(std::move(transport_), client_, opened_, reason);
+    listener_.refuse(std::move(transport_), client_, opened_, Refusal::of(reason));
     end_replaced();
     return;
   }
-  close(reason);
+  close(ClientClose::of(reason));
 }
 
 // What has come already is not reported again.
@@ -124,7 +124,7 @@ void PendingConnection::go_on() {
   end_replaced();
 }
 
-void PendingConnection::close(CloseReason reason) noexcept {
+void PendingConnection::close(ClientClose reason) noexcept {
   if (state() == ClientState::Closed) return;
   listener_.env().runtime.cancel(timer_);
   transport_.reset();

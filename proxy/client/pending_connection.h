@@ -22,7 +22,7 @@ class PendingConnection final : public Connection,
   net::TransportHandler& handler() { return *this; }
 
   bool has_input() const override { return false; }
-  void close(CloseReason reason) noexcept override;
+  void close(ClientClose reason) noexcept override;
   // A client that came just before the listener goes is given a moment for its request.
   void drain() override;
   void on_new_limits(const config::Listener& before) override;
@@ -40,7 +40,7 @@ class PendingConnection final : public Connection,
   void read_header();
   void secure();
   void shake_hands();
-  void fail(CloseReason reason);
+  void fail(HandshakeFailure reason);
   void go_on();
 
   std::unique_ptr<net::Transport> transport_;

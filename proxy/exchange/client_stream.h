@@ -31,12 +31,13 @@ struct ResponseStart {
 
 // A response that Berth makes itself.
 struct LocalResponse {
-  uint16_t status = 0;
-  CloseReason reason = CloseReason::None;
-  std::string_view request_id;
+  Refusal reason;  // its row has the status
+  std::string_view request_id = {};
   std::string_view location = {};              // of a redirect
   std::string_view detail = {};                // more than the reason says, in words for people
   const config::HeaderRules* rules = nullptr;  // the route's, for responses; nullptr: no route
+
+  uint16_t status() const { return info(reason).status; }
 };
 
 // What is known of the client; lives as long as the stream.

@@ -146,11 +146,11 @@ void Exchange::acquire(std::string_view body) {
       // Out of servers: what the last of them said tells more than that there is none left.
       const bool tried_some =
           outcome.refused == CloseReason::NoServer && failure_ != CloseReason::None;
-      answer(tried_some ? failure_ : outcome.refused);
+      answer(Refusal::of(tried_some ? failure_ : outcome.refused));
       return;
     }
-    if (!retry_unsent(outcome.refused, *outcome.server)) {
-      answer(outcome.refused);
+    if (!retry_unsent(ConnectFailure::of(outcome.refused), *outcome.server)) {
+      answer(Refusal::of(outcome.refused));
       return;
     }
   }
@@ -160,8 +160,8 @@ void Exchange::on_lease(upstream::Lease lease, stats::AcquireSource source) {
   begin_on(std::move(lease), source, {});
 }
 
-void Exchange::on_no_lease(CloseReason reason, const upstream::SharedServer* server) {
-  if (server != nullptr && retry_unsent(reason, *server)) {
+void Exchange::on_no_lease(Refusal reason, const upstream::SharedServer* server) {
+  if (server != nullptr && retry_unsent(ConnectFailure::of(reason), *server)) {
     acquire({});
     return;
   }
@@ -169,7 +169,7 @@ void Exchange::on_no_lease(CloseReason reason, const upstream::SharedServer* ser
 }
 
 // No connection could be made for it.
-bool Exchange::retry_unsent(CloseReason reason, const upstream::SharedServer& server) {
+bool Exchange::retry_unsent(ConnectFailure reason, const upstream::SharedServer& server) {
   failure_ = reason;
   ++attempts_;
   server_ = &server;
@@ -287,7 +287,7 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
     met_stale_ = true;
   }
   if (!again) {
-    answer(failure.reason);
+    answer(Refusal::of(failure.reason));
     return;
   }
   progress_ = RequestProgress::Waiting;
@@ -341,17 +341,15 @@ bool Exchange::retry(stats::RetryCause cause, bool waits) {
   return true;
 }
 
-void Exchange::answer(CloseReason reason, std::string_view location) {
+void Exchange::answer(Refusal reason, std::string_view location) {
   failure_ = reason;
   client_.stats.requests_refused[reason].add();
   response_ = ResponseProgress::Complete;
   upload_slot_.give_back();
   lease_.give_back(CloseReason::None);
   body_.clear();
-  const uint16_t status = info(reason).status;
   stream_.send_local(
-      {.status = status != 0 ? status : uint16_t{502},
-       .reason = reason,
+      {.reason = reason,
        .request_id = request_.request_id,
        .location = location,
        .detail = detail_,

@@ -83,7 +83,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
 
   // upstream::Waiter
   void on_lease(upstream::Lease lease, stats::AcquireSource source) override;
-  void on_no_lease(CloseReason reason, const upstream::SharedServer* server) override;
+  void on_no_lease(Refusal reason, const upstream::SharedServer* server) override;
   std::string proxy_header(config::ProxyProtocol version) const override;
   // upstream::ResponseHandler
   void on_interim(const http::ResponseHead& head) override;
@@ -106,7 +106,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   uint64_t spool_limit() const;
   bool buffer_body(std::string_view bytes);
   bool body_waits() const;
-  void give_up_body(CloseReason reason);
+  void give_up_body(Refusal reason);
   bool feeding() const { return body_.in_file() && body_.unread() > 0; }
   void feed(std::string_view head);
   bool pass_on(std::string_view head, std::string_view bytes);
@@ -126,11 +126,11 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void finish_response();
   std::string own_cookie() const;
   bool retry(stats::RetryCause cause, bool waits);
-  bool retry_unsent(CloseReason reason, const upstream::SharedServer& server);
+  bool retry_unsent(ConnectFailure reason, const upstream::SharedServer& server);
   uint32_t most_attempts() const;
   bool some_server_left(const upstream::SharedServer* but) const;
   bool kills_servers(const upstream::UpstreamFailure& failure);
-  void answer(CloseReason reason, std::string_view location = {});
+  void answer(Refusal reason, std::string_view location = {});
   Replayable replayable() const;
   bool keeps_body() const;
   bool streams() const { return body_mode_ == config::RequestBody::Stream; }

@@ -111,13 +111,14 @@ void Exchange::collect(std::string_view bytes) {
     return;
   }
   if (!fits) {
-    answer(spool_limit() > 0 ? CloseReason::SpoolTooLarge : CloseReason::SpoolFailed);
+    answer(spool_limit() > 0 ? Refusal(CloseReason::SpoolTooLarge)
+                             : Refusal(CloseReason::SpoolFailed));
     return;
   }
   if (!body_.in_file()) {
     const CloseReason failed = body_.move_to_file(*context_.env.spool);
     if (failed != CloseReason::None) {
-      answer(failed);
+      answer(Refusal::of(failed));
       return;
     }
   }
@@ -152,7 +153,7 @@ bool Exchange::buffer_body(std::string_view bytes) {
   if (body_.in_file()) {
     const CloseReason failed = body_.spool(bytes);
     if (failed != CloseReason::None) {
-      give_up_body(failed);
+      give_up_body(Refusal::of(failed));
       return false;
     }
   } else {
@@ -172,7 +173,7 @@ bool Exchange::body_waits() const {
 }
 
 // Its file has failed.
-void Exchange::give_up_body(CloseReason reason) {
+void Exchange::give_up_body(Refusal reason) {
   give_up();
   lease_.give_back(reason);
   if (!response_started()) {

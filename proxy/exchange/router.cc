@@ -169,7 +169,7 @@ const RouteTarget* Router::match(std::string_view host, std::string_view path) c
   return longest(any_, path);
 }
 
-Result<RouteTarget, CloseReason> Router::find(std::string_view host, std::string_view path) const {
+Result<RouteTarget, Refusal> Router::find(std::string_view host, std::string_view path) const {
   if (one_route_) return any_.front();
   // OPTIONS * concerns the server as a whole: the host alone decides.
   if (path == "*") path = "/";
@@ -182,11 +182,11 @@ Result<RouteTarget, CloseReason> Router::find(std::string_view host, std::string
     if (!same_treatment(normal, found)) {
       // No route is passed by where the path as it came has none.
       const bool decided = found == nullptr && match(lowered, equivalent_path(path)) == normal;
-      if (!decided) return Failure{CloseReason::AmbiguousPath};
+      if (!decided) return Failure{Refusal(CloseReason::AmbiguousPath)};
       found = normal;
     }
   }
-  if (found == nullptr) return Failure{CloseReason::NoRoute};
+  if (found == nullptr) return Failure{Refusal(CloseReason::NoRoute)};
   return *found;
 }
 

@@ -41,7 +41,7 @@ class Router final : public LocalCounted {
   // or AmbiguousPath where the path as received and the path that a server may make of it take
   // routes that treat it differently. Where the path as received has no route, its
   // equivalent_path() decides.
-  Result<RouteTarget, CloseReason> find(std::string_view host, std::string_view path) const;
+  Result<RouteTarget, Refusal> find(std::string_view host, std::string_view path) const;
 
   const config::Config& config() const { return snapshot_->config; }
   const TrustedProxies& trusted() const { return trusted_; }

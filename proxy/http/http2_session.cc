@@ -115,7 +115,7 @@ void Http2Session::end_head(Http2Stream& stream, bool ends) {
   const Http2HeadBuilder::Outcome outcome = head_.finish(ends, {key.data(), key.size()}, head);
   if (outcome.refusal != CloseReason::None) {
     stream.request_refused_ = true;
-    stream.on_refused(outcome.refusal, head_.method(), head_.decoded());
+    stream.on_refused(Refusal::of(outcome.refusal), head_.method(), head_.decoded());
   } else {
     if (head.summary.has_length()) stream.expected_ = head.summary.content_length;
     stream.on_request(head, outcome.size, ends);
@@ -161,7 +161,7 @@ void Http2Session::end_request(Http2Stream& stream) {
   stream.on_request_end(stream.request_trailers_);
 }
 
-void Http2Session::refuse_content(Http2Stream& stream, CloseReason reason) {
+void Http2Session::refuse_content(Http2Stream& stream, Refusal reason) {
   stream.request_refused_ = true;
   stream.on_bad_content(reason);
 }

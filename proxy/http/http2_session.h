@@ -127,7 +127,7 @@ class Http2Session {
   void end_trailers(Http2Stream& stream, bool ends);
   void take_content(Http2Stream& stream, std::string_view bytes);
   void end_request(Http2Stream& stream);
-  void refuse_content(Http2Stream& stream, CloseReason reason);
+  void refuse_content(Http2Stream& stream, Refusal reason);
   void fail(CloseReason reason, Http2Error error);
   void on_response_sent(Http2Stream& stream);
   void submit_last_goaway();

@@ -52,14 +52,14 @@ class Http2Stream {
   // exactly one of them, first.
   virtual void on_request(const RequestHead& head, size_t size, bool complete) = 0;
   // The head is not served. `size`: of what was received of it, decoded.
-  virtual void on_refused(CloseReason reason, Method method, size_t size) = 0;
+  virtual void on_refused(Refusal reason, Method method, size_t size) = 0;
   // Some of the content. It stays in the windows until Http2Session::consume_stream() and
   // consume_connection() are told of it.
   virtual void on_content(std::string_view bytes) = 0;
   // All of it has come.
   virtual void on_request_end(std::string_view trailers) = 0;
   // The content is not as long as announced, or the trailers are malformed. Nothing more comes.
-  virtual void on_bad_content(CloseReason reason) = 0;
+  virtual void on_bad_content(Refusal reason) = 0;
   // The last byte of the response is framed, and the request is not complete: what still comes of
   // it is thrown away, and its window closes soon. Http2Session::end_request_early() is to
   // follow, in a later write.

@@ -104,8 +104,8 @@ Json server(const stats::Snapshot::Server& server) {
   out["address"] = server.address;
   if (server.facts != nullptr) {
     const auto& facts = *server.facts;
-    out["up"] = facts.states.none();
-    out["state"] = stats::label(facts.states.strongest());
+    out["up"] = facts.state.load() == stats::ServerState::Ready;
+    out["state"] = stats::label(facts.state.load());
     out["limit"] = facts.connections_limit.load();
     out["keepalive"] = {
         {"seconds", static_cast<double>(facts.learned_keepalive_ms.load()) / 1000},

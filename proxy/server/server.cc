@@ -411,9 +411,9 @@ std::vector<std::string> Server::set_draining(std::string_view server, std::stri
                                       (one->other != nullptr && one->other->address == *address)));
       if (!meant) continue;
       found.push_back(cluster.cluster->name + "/" + one->name());
-      stats::ServerStates& states = one->facts->states;
-      const bool news = draining ? states.set(stats::ServerState::Draining)
-                                 : states.clear(stats::ServerState::Draining);
+      upstream::ServerStates& states = one->states;
+      const bool news = draining ? states.set(upstream::Availability::Draining)
+                                 : states.clear(upstream::Availability::Draining);
       if (!news) continue;
       if (!draining) one->came_up(loop_.runtime().now());
       log_info("drain", found.back(),

@@ -269,7 +269,7 @@ std::shared_ptr<upstream::ServerBound> Topology::share_bound(const ServerKey& ke
   std::weak_ptr<upstream::ServerBound>& known = bounds_[key];
   std::shared_ptr<upstream::ServerBound> bound = known.lock();
   if (bound == nullptr) {
-    bound = std::make_shared<upstream::ServerBound>();
+    bound = std::make_shared<upstream::ServerBound>(registry_.server_facts(key.first, key.second));
     known = bound;
   }
   return bound;
@@ -289,9 +289,9 @@ std::shared_ptr<upstream::SharedServer> Topology::share_server(
       servers_[{settings.name, both + " " + tls_->identity(upstream, configured)}];
   std::shared_ptr<upstream::SharedServer> server = known.lock();
   if (server == nullptr) {
-    server = std::make_shared<upstream::SharedServer>(
-        cluster, at.address, workers_, registry_.server_facts(settings.name, text),
-        tls_->connector(upstream, configured), share_bound({settings.name, text}));
+    server = std::make_shared<upstream::SharedServer>(cluster, at.address, workers_,
+                                                      share_bound({settings.name, text}),
+                                                      tls_->connector(upstream, configured));
     if (two) server->other = std::make_unique<net::OtherAddress>(at.other);
     known = server;
   }
@@ -300,11 +300,11 @@ std::shared_ptr<upstream::SharedServer> Topology::share_server(
   server->backup.store(configured.backup, std::memory_order_relaxed);
   // Drained by hand, gone, and here again: in service.
   if (server->retired.exchange(false, std::memory_order_relaxed)) {
-    server->facts->states.clear(upstream::Availability::Draining);
+    server->states.clear(upstream::Availability::Draining);
   }
   server->slots.set_limit(settings.pool.max_connections);
   server->upgraded.set_limit(settings.pool.max_upgraded);
-  server->facts->connections_limit.store(settings.pool.max_connections, std::memory_order_relaxed);
+  server->facts.connections_limit.store(settings.pool.max_connections, std::memory_order_relaxed);
   return server;
 }
 

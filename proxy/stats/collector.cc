@@ -66,7 +66,7 @@ void client_connections(ClientSide& side) {
   side.counter("berth_client_connections_accepted_total", "Client connections accepted.",
                &ListenerStats::connections_accepted);
   side.reasons("berth_client_connections_closed_total", "Client connections closed, by reason.",
-               ReasonUse::ClientClose, &ListenerStats::connections_closed);
+               ReasonKind::ClientClose, &ListenerStats::connections_closed);
   side.histogram("berth_client_requests_per_connection",
                  "Requests that a client connection had carried when it closed.",
                  &ListenerStats::requests_per_connection);
@@ -93,7 +93,7 @@ void client_handshakes(ClientSide& side) {
   }
   side.reasons("berth_client_handshake_failures_total",
                "Client connections whose TLS handshake or PROXY header failed, by reason.",
-               ReasonUse::HandshakeFailure, &ListenerStats::handshake_failures);
+               ReasonKind::HandshakeFailure, &ListenerStats::handshake_failures);
 }
 
 void client_requests(ClientSide& side) {
@@ -112,7 +112,7 @@ void client_requests(ClientSide& side) {
   }
   side.reasons("berth_client_requests_refused_total",
                "Requests that Berth answered with an error of its own, by reason.",
-               ReasonUse::Refusal, &ListenerStats::requests_refused);
+               ReasonKind::Refusal, &ListenerStats::requests_refused);
   side.histogram("berth_client_request_duration_seconds",
                  "Time from the first byte of a request to the last byte of its response.",
                  &ListenerStats::request_duration);
@@ -129,11 +129,11 @@ void upstream_connections(UpstreamSide& side) {
                &ServerStats::connections_opened);
   side.reasons("berth_upstream_connect_failures_total",
                "Attempts to open an upstream connection that failed, by reason.",
-               ReasonUse::ConnectFailure, &ServerStats::connect_failures);
+               ReasonKind::ConnectFailure, &ServerStats::connect_failures);
   side.counters("berth_upstream_tls_handshakes_total", "TLS handshakes with servers.", "resumed",
                 kResumedLabels, &ServerStats::tls_handshakes);
   side.reasons("berth_upstream_connections_closed_total", "Upstream connections closed, by reason.",
-               ReasonUse::UpstreamClose, &ServerStats::connections_closed);
+               ReasonKind::UpstreamClose, &ServerStats::connections_closed);
   side.counter("berth_upstream_close_timeouts_total",
                "Connections that were reset because the server did not let go of them within "
                "pool.close_timeout.",
@@ -182,14 +182,15 @@ void upstream_requests(UpstreamSide& side) {
   side.histogram("berth_upstream_response_header_duration_seconds",
                  "Time from the end of the request to the response's head.",
                  &ServerStats::response_header_duration);
-  side.fact("berth_upstream_server_up", "1 while the server takes requests.",
-            [](const ServerFacts& facts) { return facts.states.none() ? 1 : 0; });
+  side.fact(
+      "berth_upstream_server_up", "1 while the server takes requests.",
+      [](const ServerFacts& facts) { return facts.state.load() == ServerState::Ready ? 1 : 0; });
   auto& states = side.out().gauge("berth_upstream_server_state",
                                   "1 for what the server is: ready, or why it is left out.");
   for (const auto& server : side.items()) {
     if (server.facts == nullptr) continue;
     EnumArray<ServerState, double, kServerStates> shown{};
-    shown[server.facts->states.strongest()] = 1;
+    shown[server.facts->state.load()] = 1;
     add_each(states, labels_of(server), "state", kServerStateLabels, shown);
   }
   side.counter("berth_upstream_ejections_total",

@@ -16,11 +16,11 @@ namespace berth::stats {
 // outlives the collector.
 //
 // What a fresh scrape shows, at 0: every series whose labels are known beforehand, with four
-// exceptions that keep it short. Close reasons: those that can occur there (reasons.h). Requests by
-// method and code: the common methods with 200 and the 5xx that Berth or a failing app answers,
-// which are those that alerts look at. And of a server to which no connection has been opened,
-// there are neither reasons nor histograms: there may be thousands of them. A series that is left
-// out appears once it counts, and stays.
+// exceptions that keep it short. Close reasons: those that can occur there (close_reason.def).
+// Requests by method and code: the common methods with 200 and the 5xx that Berth or a failing app
+// answers, which are those that alerts look at. And of a server to which no connection has been
+// opened, there are neither reasons nor histograms: there may be thousands of them. A series that
+// is left out appears once it counts, and stays.
 class Collector final : public prometheus::Collectable {
  public:
   Collector(const Registry& registry, const ProcessSource& process, std::string version);

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "proxy/stats/families.h"
-#include "proxy/stats/reasons.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::stats {
@@ -58,14 +57,14 @@ class Side {
   }
 
   // One series for each reason that can occur there.
-  void reasons(std::string name, std::string help, ReasonUse use, ReasonCounters Stats::*field) {
+  void reasons(std::string name, std::string help, ReasonKind kind, ReasonCounters Stats::*field) {
     auto& family = out_.counter(std::move(name), std::move(help));
     for (const Item& item : items_) {
       const bool unused = is_unused(item);
       for (size_t at = 0; at < kCloseReasonCount; ++at) {
         const auto reason = static_cast<CloseReason>(at);
         const Counter& counter = ((*item.stats).*field)[reason];
-        if (counter.value() == 0 && (unused || !occurs(reason, use))) continue;
+        if (counter.value() == 0 && (unused || !is(reason, kind))) continue;
         add_value(family, with(labels_of(item), "reason", info(reason).label), counter);
       }
     }

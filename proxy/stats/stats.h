@@ -4,7 +4,6 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -166,32 +165,10 @@ struct SpoolStats {
   EnumArray<SpoolFailure, std::atomic<uint64_t>, kSpoolFailures> failures{};
 };
 
-// All that a server is at the same time, one bit for each ServerState but Ready.
-class ServerStates {
- public:
-  // True if that was news.
-  bool set(ServerState state) { return (bits_.fetch_or(bit(state)) & bit(state)) == 0; }
-  bool clear(ServerState state) {
-    return (bits_.fetch_and(static_cast<uint8_t>(~bit(state))) & bit(state)) != 0;
-  }
-  bool has(ServerState state) const { return (bits_.load() & bit(state)) != 0; }
-  bool none() const { return bits_.load() == 0; }
-  ServerState strongest() const {
-    const auto width = std::bit_width(static_cast<unsigned>(bits_.load()));
-    return static_cast<ServerState>(width);
-  }
-
- private:
-  static constexpr uint8_t bit(ServerState state) {
-    return static_cast<uint8_t>(1U << (static_cast<unsigned>(state) - 1));
-  }
-  std::atomic<uint8_t> bits_{0};
-};
-
 // Values that are no counter of a worker: set by whoever knows them, read at scrape.
 struct ServerFacts {
   std::atomic<uint32_t> connections_limit{0};
-  ServerStates states;
+  std::atomic<ServerState> state{ServerState::Ready};  // the strongest (upstream/server_state.h)
   std::atomic<int64_t> learned_keepalive_ms{0};
   std::atomic<LearnedSource> learned_source{LearnedSource::Config};
   std::atomic<int64_t> keepalive_margin_ms{0};

@@ -23,7 +23,7 @@ Trial Backoff::begin_trial(TimePoint now) {
   return trial;
 }
 
-bool Backoff::failed(CloseReason reason, TimePoint now, Trial trial) {
+bool Backoff::failed(ConnectFailure reason, TimePoint now, Trial trial) {
   if (trial) {
     const uint32_t failures = failures_.fetch_add(1, kRelaxed) + 1;
     const Duration pause = kFirst * (1 << std::min(failures, kMostDoublings));

@@ -7,7 +7,7 @@
 
 #include "proxy/base/close_reason.h"
 #include "proxy/base/time.h"
-#include "proxy/stats/stats.h"
+#include "proxy/upstream/server_state.h"
 
 namespace berth::upstream {
 
@@ -49,9 +49,9 @@ class Backoff {
   static constexpr Duration kMost = std::chrono::milliseconds(500);
 
   // `states`: where everybody can see that it is away; outlives this.
-  explicit Backoff(stats::ServerStates& states) : states_(states) {}
+  explicit Backoff(ServerStates& states) : states_(states) {}
 
-  bool away() const { return states_.has(stats::ServerState::BackingOff); }
+  bool away() const { return states_.has(Availability::BackingOff); }
   // While it is away: when the next trial may begin, and why the last one failed.
   TimePoint due() const { return TimePoint(Duration(due_.load(std::memory_order_seq_cst))); }
   CloseReason reason() const { return reason_.load(std::memory_order_relaxed); }
@@ -61,14 +61,14 @@ class Backoff {
   // A connection could not be made. True if the server counts as away from now on. (Connections
   // that were under way together fail together, which is one failure: only a trial makes the next
   // pause longer.)
-  bool failed(CloseReason reason, TimePoint now, Trial trial);
+  bool failed(ConnectFailure reason, TimePoint now, Trial trial);
   // One could. True if it was away.
   bool succeeded();
 
  private:
   friend class Trial;
 
-  stats::ServerStates& states_;
+  ServerStates& states_;
   std::atomic<int64_t> due_{0};
   std::atomic<uint32_t> failures_{0};  // of trials
   std::atomic<CloseReason> reason_{CloseReason::None};

@@ -102,7 +102,7 @@ bool Cluster::waits_after(CloseReason reason) const {
 void Cluster::try_those_that_are_away() {
   for (ServerPool* pool : servers_) {
     const SharedServer& server = pool->server();
-    if (server.facts->states.has(Availability::Draining)) continue;
+    if (server.states.has(Availability::Draining)) continue;
     if (server.backoff.due() <= env_.now()) pool->try_again();
   }
 }
@@ -177,7 +177,8 @@ void Cluster::give_up(Waiter& waiter) {
 void Cluster::on_queue_timeout(Waiter& waiter) {
   give_up(waiter);
   stats_->rejected[stats::QueueReject::Timeout].add();
-  waiter.fail(all_away() ? CloseReason::ServerAway : CloseReason::QueueTimeout, nullptr);
+  waiter.fail(all_away() ? Refusal(CloseReason::ServerAway) : Refusal(CloseReason::QueueTimeout),
+              nullptr);
 }
 
 void Cluster::on_client_gone(Waiter& waiter) {

@@ -51,7 +51,7 @@ void HealthCheck::stop() {
   stopped_ = true;
   if (state_ != State::Resting) hang_up(CloseReason::Shutdown);
   env_.runtime.cancel(timer_);
-  server_->facts->states.clear(Availability::Unhealthy);
+  server_->states.clear(Availability::Unhealthy);
 }
 
 void HealthCheck::skip() {
@@ -201,7 +201,9 @@ void HealthCheck::finish(bool passed, CloseReason reason, std::string_view why) 
   if (state_ == State::Connecting) stats_->connect_failures[reason].add();
   const bool gone = net::never_connected(reason) || reason == CloseReason::ServerClosed ||
                     reason == CloseReason::ServerReset;
-  hang_up(reason == CloseReason::None ? CloseReason::HealthCheck : reason, gone);
+  hang_up(reason == CloseReason::None ? UpstreamClose(CloseReason::HealthCheck)
+                                      : UpstreamClose::of(reason),
+          gone);
   // Out of file descriptors: that says nothing about the server.
   if (reason == CloseReason::NoLocalResources) {
     skip();
@@ -218,15 +220,15 @@ void HealthCheck::conclude(bool passed, std::string_view why) {
   if (!record_.note(passed, limits())) return;
   if (passed) {
     server_->came_up(env_.now());
-    server_->facts->states.clear(Availability::Unhealthy);
+    server_->states.clear(Availability::Unhealthy);
   } else {
-    server_->facts->states.set(Availability::Unhealthy);
+    server_->states.set(Availability::Unhealthy);
   }
   observer_.on_health(server_, passed, why);
 }
 
 // `server_gone`: there is nothing that the server could still hold.
-void HealthCheck::hang_up(CloseReason reason, bool server_gone) {
+void HealthCheck::hang_up(UpstreamClose reason, bool server_gone) {
   state_ = State::Resting;
   stats_->connections[stats::UpstreamState::Active].sub();
   if (server_gone) transport_.reset();

@@ -76,7 +76,7 @@ class HealthCheck final : private net::TransportHandler,
   bool understand();
   // The check is over. `why` in words; CloseReason::None if the server has answered.
   void finish(bool passed, CloseReason reason, std::string_view why);
-  void hang_up(CloseReason reason, bool server_gone = false);
+  void hang_up(UpstreamClose reason, bool server_gone = false);
   void rest();
   const config::HealthCheck& limits() const { return settings_->health; }
 

@@ -51,7 +51,7 @@ ServerPool::ServerPool(WorkerPools& pools, std::shared_ptr<SharedServer> server,
       return_timer_(*this),
       surplus_timer_(*this) {
   server_->first_seen(env_.now());
-  if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
+  if (server_->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
 }
 
 ServerPool::~ServerPool() {
@@ -162,7 +162,7 @@ void ServerPool::on_timer(event::Timer& timer) {
   }
   // The server may be back.
   if (server_->end_ejection(env_.now())) on_ejection_over();
-  if (server_->facts->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
+  if (server_->states.has(Availability::Ejected)) wake_at(server_->ejector.until());
   pump_later();
   if (server_->cluster->queue.waiting() > 0) ask_other_workers();
 }
@@ -228,7 +228,7 @@ void ServerPool::grant(TicketPtr ticket, UpstreamConnection* idle, Slot slot) {
     return;
   }
   const CloseReason failure = connect(std::move(slot), waiter);
-  if (failure != CloseReason::None) deliver_failure(*waiter, failure);
+  if (failure != CloseReason::None) deliver_failure(*waiter, ConnectFailure::of(failure));
 }
 
 UpstreamConnection* ServerPool::adopt(std::unique_ptr<UpstreamConnection> connection) {
@@ -250,8 +250,8 @@ void ServerPool::deliver(Waiter& waiter, UpstreamConnection& connection) {
   waiter.serve(connection);
 }
 
-void ServerPool::deliver_failure(Waiter& waiter, CloseReason reason) {
-  waiter.fail(reason, server_.get());
+void ServerPool::deliver_failure(Waiter& waiter, ConnectFailure reason) {
+  waiter.fail(Refusal::of(reason), server_.get());
 }
 
 // --- What the connections report.
@@ -425,7 +425,7 @@ void ServerPool::on_connected(Duration took, const net::Security* security) {
   if (server_->connect_succeeded(env_.now()) && server_->cluster->queue.waiting() > 0) pump_later();
 }
 
-void ServerPool::on_connect_failed(CloseReason reason, std::string_view detail, TimePoint began,
+void ServerPool::on_connect_failed(ConnectFailure reason, std::string_view detail, TimePoint began,
                                    Trial trial) {
   stats_->connect_failures[reason].add();
   // (What Berth lacks says nothing about the server, but a trial is over.)
@@ -502,12 +502,12 @@ void ServerPool::on_response(uint16_t status, Duration waited) {
 void ServerPool::on_idle_limit(const IdleLimit& limit) {
   // Written only when it changes: the facts are shared by all workers.
   const int64_t ms = static_cast<int64_t>(stats::as_millis(limit.limit));
-  std::atomic<int64_t>& known = server_->facts->learned_keepalive_ms;
+  std::atomic<int64_t>& known = server_->facts.learned_keepalive_ms;
   if (known.load(std::memory_order_relaxed) == ms) return;
   const int64_t before = known.exchange(ms, std::memory_order_relaxed);
-  server_->facts->learned_source.store(limit.source, std::memory_order_relaxed);
-  server_->facts->keepalive_margin_ms.store(static_cast<int64_t>(stats::as_millis(limit.margin)),
-                                            std::memory_order_relaxed);
+  server_->facts.learned_source.store(limit.source, std::memory_order_relaxed);
+  server_->facts.keepalive_margin_ms.store(static_cast<int64_t>(stats::as_millis(limit.margin)),
+                                           std::memory_order_relaxed);
   const bool was_low = before > 0 && before < kLowIdleLimitMs;
   if (limit.source != stats::LearnedSource::Observed || ms >= kLowIdleLimitMs || was_low) return;
   if (ServerObserver* observer = pools_.observer()) {
@@ -530,13 +530,13 @@ void ServerPool::on_stale_avoided() {
 
 // --- Limits.
 
-std::optional<CloseReason> ServerPool::why_not_keep() const {
-  if (!server_->may_serve()) return CloseReason::Retired;
+std::optional<UpstreamClose> ServerPool::why_not_keep() const {
+  if (!server_->may_serve()) return UpstreamClose(CloseReason::Retired);
   if (server_->retired.load(std::memory_order_relaxed) && server_->cluster->queue.waiting() == 0) {
-    return CloseReason::Retired;
+    return UpstreamClose(CloseReason::Retired);
   }
-  if (server_->slots.over_limit()) return CloseReason::BoundLowered;
-  if (server_->facts->states.has(Availability::Draining)) return CloseReason::Drained;
+  if (server_->slots.over_limit()) return UpstreamClose(CloseReason::BoundLowered);
+  if (server_->states.has(Availability::Draining)) return UpstreamClose(CloseReason::Drained);
   return std::nullopt;
 }
 
@@ -553,12 +553,12 @@ void ServerPool::apply(Settings settings) {
   pump_later();
 }
 
-void ServerPool::close_idle(CloseReason reason) {
+void ServerPool::close_idle(UpstreamClose reason) {
   idle_.for_each([reason](UpstreamConnection& c) { c.close(reason); });
 }
 
 void ServerPool::on_server_changed() {
-  if (server_->facts->states.has(Availability::Draining)) close_idle(CloseReason::Drained);
+  if (server_->states.has(Availability::Draining)) close_idle(CloseReason::Drained);
   pump_later();
 }
 

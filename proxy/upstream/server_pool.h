@@ -79,7 +79,7 @@ class ServerPool final : private event::TurnTask,
   // New limits, live: idle connections beyond them close, and the timeouts of busy ones follow.
   void apply(Settings settings);
   // Closes what is idle. What is busy closes after its response if why_not_keep() says so.
-  void close_idle(CloseReason reason);
+  void close_idle(UpstreamClose reason);
 
   net::WorkerEnv& env() { return env_; }
   SharedServer& server() { return *server_; }
@@ -95,7 +95,8 @@ class ServerPool final : private event::TurnTask,
   void on_closed(UpstreamConnection& connection, ConnectionState before, ClosingConnection closing);
   // `security`: nullptr without TLS.
   void on_connected(Duration took, const net::Security* security);
-  void on_connect_failed(CloseReason reason, std::string_view detail, TimePoint began, Trial trial);
+  void on_connect_failed(ConnectFailure reason, std::string_view detail, TimePoint began,
+                         Trial trial);
   void on_response(uint16_t status, Duration waited);
   void on_idle_limit(const IdleLimit& limit);
   // The server closed a connection that was idle, or that turned out to have been closed when it
@@ -106,8 +107,8 @@ class ServerPool final : private event::TurnTask,
   void on_answer(uint16_t status);
   void on_failure(CloseReason reason, std::string_view detail);
   void deliver(Waiter& waiter, UpstreamConnection& connection);
-  void deliver_failure(Waiter& waiter, CloseReason reason);
-  std::optional<CloseReason> why_not_keep() const;
+  void deliver_failure(Waiter& waiter, ConnectFailure reason);
+  std::optional<UpstreamClose> why_not_keep() const;
 
  private:
   using List = OwningList<UpstreamConnection, PoolTag>;

@@ -5,7 +5,6 @@
 namespace berth::upstream {
 
 Availability SharedServer::look(TimePoint now) const {
-  const stats::ServerStates& states = facts->states;
   if (states.has(Availability::Draining)) return Availability::Draining;
   if (states.has(Availability::BackingOff)) return Availability::BackingOff;
   if (states.has(Availability::Unhealthy)) return Availability::Unhealthy;
@@ -14,7 +13,7 @@ Availability SharedServer::look(TimePoint now) const {
 
 void SharedServer::eject(const config::Ejection& limits, TimePoint now) {
   ejector.eject(limits, now);
-  facts->states.set(Availability::Ejected);
+  states.set(Availability::Ejected);
 }
 
 bool SharedServer::end_ejection(TimePoint now) {
@@ -29,12 +28,13 @@ bool SharedServer::pardon(TimePoint now) {
 }
 
 bool SharedServer::come_back(TimePoint now) {
-  if (!facts->states.clear(Availability::Ejected)) return false;
+  if (!states.clear(Availability::Ejected)) return false;
   came_up(now);
   return true;
 }
 
-bool SharedServer::connect_failed(CloseReason reason, TimePoint began, TimePoint now, Trial trial) {
+bool SharedServer::connect_failed(ConnectFailure reason, TimePoint began, TimePoint now,
+                                  Trial trial) {
   // It has come back since that connection was begun.
   if (!trial && began < up_since()) return false;
   return backoff.failed(reason, now, std::move(trial));

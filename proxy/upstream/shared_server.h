@@ -19,7 +19,8 @@
 #include "proxy/upstream/ejection.h"
 #include "proxy/upstream/keepalive_learner.h"
 #include "proxy/upstream/rest_board.h"
-#include "proxy/upstream/slot.h"
+#include "proxy/upstream/server_bound.h"
+#include "proxy/upstream/server_state.h"
 #include "proxy/upstream/trouble.h"
 #include "proxy/upstream/waiter_queue.h"
 
@@ -36,40 +37,35 @@ struct SharedCluster {
       false};  // the configuration no longer names it; its last requests are still served
 };
 
-// What a server may be given now: see ServerState. Whoever adds a state says in Balancer what it
-// means for new requests and for sticky sessions, and for those who wait.
-// A server that left the configuration is not a state: workers that have not heard of the reload
-// yet still use it.
-using Availability = stats::ServerState;
-
 // Thread: any. Written rarely (connect, close, reload) but for idle counts, which each have their
 // own cache line.
 class SharedServer {
  public:
   SharedServer(std::shared_ptr<SharedCluster> of, net::Address at, uint32_t workers,
-               std::shared_ptr<stats::ServerFacts> known,
-               std::shared_ptr<const net::TlsConnector> security = nullptr,
-               std::shared_ptr<ServerBound> within = std::make_shared<ServerBound>())
+               std::shared_ptr<ServerBound> within,
+               std::shared_ptr<const net::TlsConnector> security = nullptr)
       : cluster(std::move(of)),
         address(std::move(at)),
-        facts(std::move(known)),
         tls(std::move(security)),
         tag(hash64(address.to_string())),
         bound(std::move(within)),
+        facts(*bound->facts),
+        states(bound->states),
         slots(bound->slots),
         upgraded(bound->upgraded),
         rests(workers),
         configured(address.to_string()),
-        backoff(facts->states),
+        backoff(states),
         name_(configured),
         idle_(workers) {}
 
   const std::shared_ptr<SharedCluster> cluster;
   const net::Address address;
-  const std::shared_ptr<stats::ServerFacts> facts;
   const std::shared_ptr<const net::TlsConnector> tls;  // nullptr: plain
   const uint64_t tag;  // of its address: in sticky cookies, and its place in the order of a hash
   const std::shared_ptr<ServerBound> bound;
+  stats::ServerFacts& facts;
+  ServerStates& states;
   SlotCounter& slots;
   SlotCounter& upgraded;
   RestBoard rests;
@@ -114,13 +110,12 @@ class SharedServer {
   // room for it is another question.) Ready: yes. Draining: no. Otherwise only when no server of
   // the upstream is ready: one that is away (backing off) after all others.
   Availability availability(TimePoint now) const {
-    return facts->states.none() ? Availability::Ready : look(now);
+    return states.none() ? Availability::Ready : look(now);
   }
 
   // Ejected or unhealthy, whether or not it is away as well.
   bool left_out(TimePoint now) const {
-    return !facts->states.none() &&
-           (facts->states.has(Availability::Unhealthy) || ejector.ejected(now));
+    return !states.none() && (states.has(Availability::Unhealthy) || ejector.ejected(now));
   }
 
   // The server is closing its idle connections: those that were idle by then are not to be used
@@ -136,7 +131,7 @@ class SharedServer {
   // A connection that was begun at `began` could not be made, or was. True if that is news: the
   // server is away from now on; it was away. (Whoever makes a server unavailable publishes that and
   // then looks at the queue: those who wait for it may go elsewhere now.)
-  bool connect_failed(CloseReason reason, TimePoint began, TimePoint now, Trial trial = {});
+  bool connect_failed(ConnectFailure reason, TimePoint began, TimePoint now, Trial trial = {});
   bool connect_succeeded(TimePoint now);
   // A connection to its address has been made, at least once since the start.
   bool seen_alive() const { return bound->seen_alive.load(std::memory_order_relaxed); }

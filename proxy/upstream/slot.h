@@ -71,15 +71,6 @@ class SlotCounter {
   std::atomic<uint32_t> leaving_{0};
 };
 
-// What one address of an upstream is given, whatever TLS settings its connections have: a reload
-// that changes them makes another SharedServer, whose connections count together with the old
-// one's.
-struct ServerBound {
-  SlotCounter slots;
-  SlotCounter upgraded;
-  std::atomic<bool> seen_alive{false};  // a connection has been made, since the start
-};
-
 inline void Slot::leave() {
   if (counter_ == nullptr || leaving_) return;
   leaving_ = true;

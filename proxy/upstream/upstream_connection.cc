@@ -58,9 +58,9 @@ CloseReason UpstreamConnection::connect(Waiter* waiter, Trial trial) {
   }
   auto transport = env.network.connect(pool_->server().address, options, *this);
   if (!transport) {
-    const CloseReason reason = transport.error();
+    const auto reason = ConnectFailure::of(transport.error());
     connect_failed(reason);
-    close(reason);
+    close(UpstreamClose::of(reason));
     return reason;
   }
   transport_ = std::move(*transport);
@@ -74,16 +74,16 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   if (result.status == net::IoStatus::Again) return;
   if (result.status == net::IoStatus::Reset) {
     if (net::never_connected(result.reason)) server_end_ = ServerEnd::Gone;
-    connect_failed(result.reason, transport_->failure_detail());
-    fail(result.reason);
+    connect_failed(ConnectFailure::of(result.reason), transport_->failure_detail());
+    fail(UpstreamClose::of(result.reason));
     return;
   }
   // A server that speaks or hangs up before it is asked.
   if ((ready.readable || ready.peer_closed) && transport_->probe() != net::Probe::Quiet) {
-    const CloseReason reason = why_it_speaks_first();
+    const ConnectFailure reason = why_it_speaks_first();
     const std::string detail(transport_->failure_detail());
     connect_failed(reason, detail);
-    fail(reason);
+    fail(UpstreamClose::of(reason));
     return;
   }
   pool_->on_connected(pool_->env().now() - opened_, transport_->security());
@@ -97,7 +97,7 @@ void UpstreamConnection::finish_connect(net::Ready ready) {
   pool_->deliver(*waiter, *this);
 }
 
-void UpstreamConnection::connect_failed(CloseReason reason, std::string_view detail) {
+void UpstreamConnection::connect_failed(ConnectFailure reason, std::string_view detail) {
   pool_->on_connect_failed(reason, detail, opened_, std::move(trial_));
 }
 
@@ -191,7 +191,7 @@ void UpstreamConnection::fail_as_reset() {
     fail(CloseReason::ServerReset);
   } else {
     const std::string detail(transport_->failure_detail());
-    fail(refused, false, detail);
+    fail(UpstreamClose::of(refused), false, detail);
   }
 }
 
@@ -223,7 +223,7 @@ void UpstreamConnection::on_ready(net::Ready ready) {
   if (ready.writable && leased_as(request) && !out_.empty()) flush();
 }
 
-void UpstreamConnection::fail(CloseReason reason, bool eof, std::string_view detail) {
+void UpstreamConnection::fail(UpstreamClose reason, bool eof, std::string_view detail) {
   UpstreamFailure failure{.reason = reason,
                           .reused = reused(),
                           .sent_nothing = accepted_ == 0,
@@ -241,10 +241,10 @@ void UpstreamConnection::fail(CloseReason reason, bool eof, std::string_view det
   Waiter* waiter = std::exchange(waiter_, nullptr);
   ResponseHandler* handler = handler_;
   const bool upgraded = state_ == Upgraded;
-  close(failure.stale ? CloseReason::StaleReuse : reason);
+  close(failure.stale ? UpstreamClose(CloseReason::StaleReuse) : reason);
   if (failure.stale) pool_->on_peer_close(leased_at_ - idle_since_, hinted_timeout_ >= 0, true);
   if (handler != nullptr && !upgraded && !failure.stale) pool_->on_failure(reason, detail);
-  if (waiter != nullptr) pool_->deliver_failure(*waiter, reason);
+  if (waiter != nullptr) pool_->deliver_failure(*waiter, ConnectFailure::of(reason));
   if (handler != nullptr) handler->on_upstream_failed(failure);
 }
 
@@ -269,30 +269,36 @@ void UpstreamConnection::give_back(CloseReason why_unfit) {
   upgrade_slot_.give_back();
   if (state_ == Closed) return;
   if (phase_ == Phase::Done && state_ != Upgraded) pool_->on_answer(status_);
-  const CloseReason reason =
-      why_unfit != CloseReason::None ? why_unfit : why_not_reusable().value_or(CloseReason::None);
-  if (reason != CloseReason::None) {
-    close(reason);
+  const std::optional<UpstreamClose> reason =
+      why_unfit != CloseReason::None ? UpstreamClose::of(why_unfit) : why_not_reusable();
+  if (reason) {
+    close(*reason);
     return;
   }
   park();
 }
 
-std::optional<CloseReason> UpstreamConnection::why_not_reusable() const {
-  if (state_ == Upgraded) return CloseReason::UpgradeFinished;
-  if (phase_ == Phase::Head || phase_ == Phase::Body) return CloseReason::ClientGone;
+std::optional<UpstreamClose> UpstreamConnection::why_not_reusable() const {
+  if (state_ == Upgraded) return UpstreamClose(CloseReason::UpgradeFinished);
+  if (phase_ == Phase::Head || phase_ == Phase::Body) return UpstreamClose(CloseReason::ClientGone);
   if (phase_ == Phase::Done) {
-    if (!request_complete_ || !out_.empty() || write_broken_) return CloseReason::UnfinishedRequest;
-    if (leftover_) return CloseReason::LeftoverBytes;
-    if (until_close_) return CloseReason::ResponseBodyUntilClose;
-    if (ambiguous_length_) return CloseReason::AmbiguousLength;
-    if (last_reason_ != CloseReason::None) return last_reason_;
-    if (server_closes_) return server_http10_ ? CloseReason::Http10 : CloseReason::CloseRequested;
-    if (hinted_timeout_ == 0) return CloseReason::LearnedLimit;
-    if (hinted_max_ == 0) return CloseReason::KeepaliveRequests;
+    if (!request_complete_ || !out_.empty() || write_broken_)
+      return UpstreamClose(CloseReason::UnfinishedRequest);
+    if (leftover_) return UpstreamClose(CloseReason::LeftoverBytes);
+    if (until_close_) return UpstreamClose(CloseReason::ResponseBodyUntilClose);
+    if (ambiguous_length_) return UpstreamClose(CloseReason::AmbiguousLength);
+    if (last_reason_ != CloseReason::None) return UpstreamClose::of(last_reason_);
+    if (server_closes_) {
+      return server_http10_ ? UpstreamClose(CloseReason::Http10)
+                            : UpstreamClose(CloseReason::CloseRequested);
+    }
+    if (hinted_timeout_ == 0) return UpstreamClose(CloseReason::LearnedLimit);
+    if (hinted_max_ == 0) return UpstreamClose(CloseReason::KeepaliveRequests);
   }
-  if (server_end_ != ServerEnd::Open) return CloseReason::ServerClosedIdle;
-  if (const CloseReason limit = why_last_request(); limit != CloseReason::None) return limit;
+  if (server_end_ != ServerEnd::Open) return UpstreamClose(CloseReason::ServerClosedIdle);
+  if (const CloseReason limit = why_last_request(); limit != CloseReason::None) {
+    return UpstreamClose::of(limit);
+  }
   return std::nullopt;
 }
 
@@ -311,7 +317,8 @@ CloseReason UpstreamConnection::why_last_request() const {
   if (age >= limits.keepalive_time / 1024 * static_cast<int64_t>(share)) {
     return CloseReason::KeepaliveTime;
   }
-  return pool_->why_not_keep().value_or(CloseReason::None);
+  const auto unfit = pool_->why_not_keep();
+  return unfit ? CloseReason(*unfit) : CloseReason::None;
 }
 
 void UpstreamConnection::park() {
@@ -328,7 +335,8 @@ void UpstreamConnection::park() {
     const net::Probe seen = transport_->probe();
     if (seen != net::Probe::Quiet) {
       if (seen != net::Probe::Data) server_end_ = ServerEnd::Gone;
-      close(seen == net::Probe::Data ? CloseReason::LeftoverBytes : CloseReason::ServerClosedIdle);
+      close(seen == net::Probe::Data ? UpstreamClose(CloseReason::LeftoverBytes)
+                                     : UpstreamClose(CloseReason::ServerClosedIdle));
       return;
     }
   }
@@ -347,7 +355,7 @@ void UpstreamConnection::check_idle() {
     case net::Probe::Quiet:
       return;
     case net::Probe::Data:
-      close(why_it_speaks_first());
+      close(UpstreamClose::of(why_it_speaks_first()));
       return;
     case net::Probe::Eof:
       server_end_ = ServerEnd::Fin;
@@ -355,8 +363,9 @@ void UpstreamConnection::check_idle() {
       break;
     case net::Probe::Reset:
       server_end_ = ServerEnd::Gone;
-      close(transport_->refused() != CloseReason::None ? transport_->refused()
-                                                       : CloseReason::ServerResetIdle);
+      close(transport_->refused() != CloseReason::None
+                ? UpstreamClose::of(transport_->refused())
+                : UpstreamClose(CloseReason::ServerResetIdle));
       break;
   }
   pool_->on_peer_close(pool_->env().now() - idle_since_, hinted_timeout_ >= 0, requests_ > 0);
@@ -380,9 +389,10 @@ bool UpstreamConnection::check_fresh() {
   return state_ == Idle;
 }
 
-CloseReason UpstreamConnection::why_idle_for_too_long() const {
-  return idle_limit_.source == stats::LearnedSource::Config ? CloseReason::KeepaliveTimeout
-                                                            : CloseReason::LearnedLimit;
+UpstreamClose UpstreamConnection::why_idle_for_too_long() const {
+  return idle_limit_.source == stats::LearnedSource::Config
+             ? UpstreamClose(CloseReason::KeepaliveTimeout)
+             : UpstreamClose(CloseReason::LearnedLimit);
 }
 
 // At its limit. True if it stays open for a while to show whether the server closes it as learned.
@@ -421,7 +431,7 @@ void UpstreamConnection::join_worker(ServerPool& pool) {
   pool.env().runtime.timers.arm(timer_, idle_since_ + idle_limit_.limit);
 }
 
-ClosingConnection UpstreamConnection::dismantle(CloseReason reason) {
+ClosingConnection UpstreamConnection::dismantle(UpstreamClose reason) {
   state_ = Closed;
   return {.transport = std::move(transport_),
           .slot = std::move(slot_),
@@ -483,7 +493,8 @@ void UpstreamConnection::on_timer(event::Timer&) {
       if (!out_.empty()) {
         fail(CloseReason::RequestStalled);
       } else {
-        fail(phase_ == Phase::Head ? CloseReason::ResponseTimeout : CloseReason::ResponseStalled);
+        fail(phase_ == Phase::Head ? UpstreamClose(CloseReason::ResponseTimeout)
+                                   : UpstreamClose(CloseReason::ResponseStalled));
       }
       return;
     case Upgraded:
@@ -494,7 +505,7 @@ void UpstreamConnection::on_timer(event::Timer&) {
   }
 }
 
-void UpstreamConnection::close(CloseReason reason) noexcept {
+void UpstreamConnection::close(UpstreamClose reason) noexcept {
   if (state_ == Closed) return;
   net::WorkerEnv& env = pool_->env();
   handler_ = nullptr;

@@ -94,14 +94,14 @@ class UpstreamConnection final : public event::Disposable,
   void leave_worker();
   void join_worker(ServerPool& pool);
   // Between two workers: there is no pool that it could join. Gives up what it consists of.
-  ClosingConnection dismantle(CloseReason reason);
+  ClosingConnection dismantle(UpstreamClose reason);
   // The upstream has other settings than `before`: what lies idle beyond the new limits closes;
   // what runs against a timeout runs against the new one, from when it began.
   void on_new_limits(const config::Upstream& before);
   // Ends the connection for us; the first reason wins. Unless the server has hung up already, it
   // drains: the pool keeps the slot until the server has let go. What a tunnel's client has said to
   // its end is still sent.
-  void close(CloseReason reason) noexcept;
+  void close(UpstreamClose reason) noexcept;
   // The counter that its slot belongs to.
   bool holds_slot_of(const SlotCounter& counter) const { return slot_.belongs_to(counter); }
   // It is being made, and nobody waits for it.
@@ -120,7 +120,7 @@ class UpstreamConnection final : public event::Disposable,
 
   void set_state(ConnectionState next);
   void finish_connect(net::Ready ready);
-  void connect_failed(CloseReason reason, std::string_view detail = {});
+  void connect_failed(ConnectFailure reason, std::string_view detail = {});
   void check_idle();
   void flush();
   void on_write_broken();
@@ -130,16 +130,16 @@ class UpstreamConnection final : public event::Disposable,
   void process_final_head(char* data, size_t size);
   void process_body(char* data, size_t size);
   void on_end(bool reset);
-  CloseReason why_it_speaks_first();
+  ConnectFailure why_it_speaks_first();
   void fail_as_reset();
-  void fail(CloseReason reason, bool eof = false, std::string_view detail = {});
+  void fail(UpstreamClose reason, bool eof = false, std::string_view detail = {});
   void park();
-  CloseReason why_idle_for_too_long() const;
+  UpstreamClose why_idle_for_too_long() const;
   void set_idle_limit();
   bool test_what_was_learned();
   std::optional<Duration> patience(const config::Upstream& limits) const;
   void arm_timer();
-  std::optional<CloseReason> why_not_reusable() const;
+  std::optional<UpstreamClose> why_not_reusable() const;
   CloseReason why_last_request() const;
   bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
 

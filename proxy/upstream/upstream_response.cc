@@ -56,14 +56,15 @@ void UpstreamConnection::read_response() {
 }
 
 // Bytes on a connection that nobody has asked anything.
-CloseReason UpstreamConnection::why_it_speaks_first() {
+ConnectFailure UpstreamConnection::why_it_speaks_first() {
   std::array<char, 64> bytes;
   const net::IoResult got = transport_->read(bytes.data(), bytes.size());
   const CloseReason refused = transport_->refused();
-  if (refused != CloseReason::None) return refused;
+  if (refused != CloseReason::None) return ConnectFailure::of(refused);
   const bool http2 =
       got.status == net::IoStatus::Ok && http::begins_with_settings({bytes.data(), got.bytes});
-  return http2 ? CloseReason::ServerSpeaksHttp2 : CloseReason::BytesWhileIdle;
+  return http2 ? ConnectFailure(CloseReason::ServerSpeaksHttp2)
+               : ConnectFailure(CloseReason::BytesWhileIdle);
 }
 
 void UpstreamConnection::process(char* data, size_t size) {
@@ -103,7 +104,8 @@ bool UpstreamConnection::process_head(char*& data, size_t& size) {
       if (http::begins_with_settings({data, size})) {
         fail(CloseReason::ServerSpeaksHttp2);
       } else {
-        fail(outcome.refusal, false, http::describe_refusal({data, size}, outcome));
+        fail(UpstreamClose::of(outcome.refusal), false,
+             http::describe_refusal({data, size}, outcome));
       }
       return false;
     case http::ParseStatus::Incomplete:

@@ -51,7 +51,7 @@ void Waiter::serve(UpstreamConnection& connection) {
   on_lease(Lease(connection), source_);
 }
 
-void Waiter::fail(CloseReason reason, const SharedServer* server) {
+void Waiter::fail(Refusal reason, const SharedServer* server) {
   if (state_ == Connecting) set_state(Resting);
   on_no_lease(reason, server);
 }

@@ -48,7 +48,7 @@ class Waiter : private event::TimerHandler {
 
   // Ends the wait with a connection, or without one. `server`: as in on_no_lease().
   void serve(UpstreamConnection& connection);
-  void fail(CloseReason reason, const SharedServer* server);
+  void fail(Refusal reason, const SharedServer* server);
 
   // What a server that wants to know is told about the client, before anything else.
   virtual std::string proxy_header(config::ProxyProtocol version) const = 0;
@@ -60,7 +60,7 @@ class Waiter : private event::TimerHandler {
   virtual void on_lease(Lease lease, stats::AcquireSource source) = 0;
   // `server`: the one that could not be reached; nullptr when none was asked (queue full or timed
   // out).
-  virtual void on_no_lease(CloseReason reason, const SharedServer* server) = 0;
+  virtual void on_no_lease(Refusal reason, const SharedServer* server) = 0;
 
   // Leaves the queue; a connection that is being made goes to the pool when it is established.
   void give_up();

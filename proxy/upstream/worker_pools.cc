@@ -213,7 +213,7 @@ void WorkerPools::on_grant(TicketPtr ticket, std::unique_ptr<UpstreamConnection>
     pool->lend(*joined, *waiter);
   } else {
     const CloseReason failure = pool->connect(std::move(slot), waiter);
-    if (failure != CloseReason::None) pool->deliver_failure(*waiter, failure);
+    if (failure != CloseReason::None) pool->deliver_failure(*waiter, ConnectFailure::of(failure));
   }
 }
 

@@ -39,7 +39,7 @@ struct Stream final : Http2Stream {
     require(hosts == 1, "one Host", input);
     require(!(head.summary.chunked && complete), "chunked means that content comes", input);
   }
-  void on_refused(CloseReason reason, Method, size_t) override {
+  void on_refused(Refusal reason, Method, size_t) override {
     require(!begun && info(reason).status != 0, "a refusal has a status", input);
     begun = refused = true;
   }
@@ -54,7 +54,7 @@ struct Stream final : Http2Stream {
     require(announced == HeadSummary::kNoLength || content == announced, "all of it", input);
     require(trailers.empty() || trailers.ends_with("\r\n"), "lines", input);
   }
-  void on_bad_content(CloseReason) override {
+  void on_bad_content(Refusal) override {
     require(begun && !refused && !closed, "content in its place", input);
     refused = true;
   }

@@ -110,7 +110,7 @@ bool Invariants::some_left_out(const upstream::SharedCluster& cluster) const {
   return std::any_of(bounds_.begin(), bounds_.end(), [&](const Bound& bound) {
     return bound.server->cluster.get() == &cluster &&
            (bound.server->left_out(world_.now() - kTimersMayBeLate) ||
-            bound.server->facts->states.has(upstream::Availability::Draining));
+            bound.server->states.has(upstream::Availability::Draining));
   });
 }
 
@@ -213,7 +213,7 @@ void Invariants::check_idle(Bound& bound) {
     }
     return;
   }
-  if (idle > 0 && server.facts->states.has(upstream::Availability::Draining)) {
+  if (idle > 0 && server.states.has(upstream::Availability::Draining)) {
     world_.fail("%s drains, and has idle connections", server.name().c_str());
   }
   if (idle > 0 && server.slots.over_limit()) {

@@ -25,9 +25,9 @@ void SimMainThread::set_draining(const std::shared_ptr<upstream::SharedServer>& 
                                  bool draining) {
   world_.note("%s %s", server->name().c_str(), draining ? "drains" : "is back in service");
   if (draining) {
-    server->facts->states.set(stats::ServerState::Draining);
+    server->states.set(stats::ServerState::Draining);
   } else {
-    server->facts->states.clear(stats::ServerState::Draining);
+    server->states.clear(stats::ServerState::Draining);
     server->came_up(world_.now());
   }
   upstream::tell_all(peers_, server);

@@ -41,7 +41,7 @@ class HealthCheckTest : public ProxyInMemory, public upstream::HealthObserver {
     EXPECT_TRUE(server(which).closed);
   }
   uint64_t results(HealthResult result) const { return stats->health_checks[result].value(); }
-  stats::ServerState state() const { return servers[0]->facts->states.strongest(); }
+  stats::ServerState state() const { return servers[0]->states.strongest(); }
 
   std::shared_ptr<stats::ServerStats> stats = std::make_shared<stats::ServerStats>();
   std::unique_ptr<upstream::HealthCheck> check;
@@ -283,7 +283,7 @@ TEST_F(HealthCheckTest, WhenNoneIsHealthyAllAreAsked) {
   settings().balance = config::Balance::RoundRobin;
   start();
   answer(kBusy);
-  servers[1]->facts->states.set(stats::ServerState::Unhealthy);
+  servers[1]->states.set(stats::ServerState::Unhealthy);
   std::vector<net::Address> asked;
   for (int i = 0; i < 4; ++i) {
     get();

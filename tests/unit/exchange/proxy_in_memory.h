@@ -154,7 +154,7 @@ class FakeClient final : public ClientStream {
   void send_local(const LocalResponse& response) override {
     EXPECT_FALSE(done());
     ++locals;
-    status = response.status;
+    status = response.status();
     reason = response.reason;
     request_id = response.request_id;
   }
@@ -252,7 +252,8 @@ class ProxyInMemory : public testing::Test {
       for (const config::Server& server : app.servers) {
         servers.push_back(std::make_shared<upstream::SharedServer>(
             cluster_, net::Address::of(server.address), 1,
-            registry_.server_facts(app.name, server.address.text())));
+            std::make_shared<upstream::ServerBound>(
+                registry_.server_facts(app.name, server.address.text()))));
       }
     }
     for (size_t i = 0; i < servers.size(); ++i) {

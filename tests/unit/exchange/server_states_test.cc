@@ -59,13 +59,13 @@ TEST_F(EjectionTest, AServerWhoseRequestsFailIsLeftOutForAWhile) {
   requests(4);
   EXPECT_EQ(first_asked(), 2u);
   EXPECT_EQ(sum().ejections.value(), 1u);
-  EXPECT_EQ(servers[0]->facts->states.strongest(), stats::ServerState::Ejected);
+  EXPECT_EQ(servers[0]->states.strongest(), stats::ServerState::Ejected);
   requests(4);
   pass(10s - 1ms);
   requests(4);
   EXPECT_EQ(first_asked(), 0u);
   pass(2ms);
-  EXPECT_EQ(servers[0]->facts->states.strongest(), stats::ServerState::Ready);
+  EXPECT_EQ(servers[0]->states.strongest(), stats::ServerState::Ready);
   first_says = kOkAndClose;
   requests(4);
   EXPECT_GE(first_asked(), 2u) << "its share, and perhaps a turn that it had missed";
@@ -148,7 +148,7 @@ TEST_F(EjectionTest, AnAnswerThatNeverComesIsAnError) {
   pass(1s + 1ms);
   EXPECT_EQ(call.client.status, 504);
   const auto late = server(0).address == first() ? servers[0] : servers[1];
-  EXPECT_EQ(late->facts->states.strongest(), stats::ServerState::Ejected);
+  EXPECT_EQ(late->states.strongest(), stats::ServerState::Ejected);
 }
 
 TEST_F(EjectionTest, ItsOwn503CountsOnlyIfThatIsAskedFor) {
@@ -254,7 +254,7 @@ TEST_F(EjectionTest, AReloadThatTurnsItOffBringsTheServerBack) {
   EXPECT_EQ(first_asked(), 2u);
   settings().ejection.enabled = false;
   apply();
-  EXPECT_EQ(servers[0]->facts->states.strongest(), stats::ServerState::Ready);
+  EXPECT_EQ(servers[0]->states.strongest(), stats::ServerState::Ready);
   requests(10);
   EXPECT_EQ(first_asked(), 5u);
 }
@@ -344,11 +344,11 @@ TEST_F(MinIdleTest, NotForAServerThatIsLeftOut) {
   start();
   ASSERT_EQ(connections(), 4u);
   for (size_t which = 0; which < 4; ++which) accept(which);
-  servers[0]->facts->states.set(stats::ServerState::Unhealthy);
+  servers[0]->states.set(stats::ServerState::Unhealthy);
   pass(4s + 1ms);
   EXPECT_EQ(connections(), 6u);
   for (size_t which = 4; which < 6; ++which) EXPECT_EQ(server(which).address, servers[1]->address);
-  servers[0]->facts->states.clear(stats::ServerState::Unhealthy);
+  servers[0]->states.clear(stats::ServerState::Unhealthy);
   pools.on_server_changed(*servers[0]);
   end_turn();
   EXPECT_EQ(connections(), 8u);
@@ -384,9 +384,9 @@ class DrainedServerTest : public ProxyInMemory {
   DrainedServerTest() { settings().servers = {{"10.0.0.1:3000"}, {"10.0.0.2:3000"}}; }
   void drain(bool on) {
     if (on) {
-      servers[0]->facts->states.set(stats::ServerState::Draining);
+      servers[0]->states.set(stats::ServerState::Draining);
     } else {
-      servers[0]->facts->states.clear(stats::ServerState::Draining);
+      servers[0]->states.clear(stats::ServerState::Draining);
     }
     pools.on_server_changed(*servers[0]);
     end_turn();

@@ -45,7 +45,7 @@ struct NotedStream final : Http2Stream {
       fields += std::string(field.name) + "=" + std::string(field.value) + ";";
     }
   }
-  void on_refused(CloseReason reason, Method, size_t) override {
+  void on_refused(Refusal reason, Method, size_t) override {
     EXPECT_FALSE(asked);
     refused = reason;
   }
@@ -58,7 +58,7 @@ struct NotedStream final : Http2Stream {
     complete = true;
     trailers = lines;
   }
-  void on_bad_content(CloseReason reason) override {
+  void on_bad_content(Refusal reason) override {
     EXPECT_EQ(bad_content, CloseReason::None);
     bad_content = reason;
   }

@@ -310,7 +310,7 @@ TEST_F(TopologyTest, AllWorkersShareEachServer) {
   EXPECT_EQ(app.servers[0]->workers(), kWorkers);
   EXPECT_EQ(app.servers[0]->slots.limit(), 11u);
   EXPECT_EQ(app.servers[0]->upgraded.limit(), 12u);
-  EXPECT_EQ(app.servers[0]->facts->connections_limit, 11u);
+  EXPECT_EQ(app.servers[0]->facts.connections_limit, 11u);
   EXPECT_EQ(registry.queue_facts("app")->limit, 13u);
   EXPECT_NE(plans.front().clusters[1].servers[0], app.servers[0])
       << "each upstream has bounds of its own";
@@ -328,7 +328,7 @@ TEST_F(TopologyTest, AServerThatStaysIsTheSameObjectWithNewLimits) {
   EXPECT_EQ(second.front().clusters.front().servers.front(), server);
   EXPECT_EQ(server->slots.limit(), 3u);
   EXPECT_EQ(server->upgraded.limit(), 4u);
-  EXPECT_EQ(server->facts->connections_limit, 3u);
+  EXPECT_EQ(server->facts.connections_limit, 3u);
 }
 
 TEST_F(TopologyTest, WhatLeftTheConfigurationIsRetiredAndMayComeBack) {

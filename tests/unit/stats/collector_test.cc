@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "proxy/stats/labels.h"
-#include "proxy/stats/reasons.h"
 #include "tests/unit/stats/text_format.h"
 
 namespace berth::stats {
@@ -114,7 +113,7 @@ TEST_F(CollectorTest, ServerFacts) {
   facts->learned_keepalive_ms = 4'500;
   facts->learned_source = LearnedSource::Hint;
   facts->keepalive_margin_ms = 1'000;
-  facts->states.set(ServerState::BackingOff);
+  facts->state = ServerState::BackingOff;
   queue_facts->limit = 1024;
   const Exposition all = scrape();
   EXPECT_EQ(value(all, "berth_upstream_connections_limit", at_server), 128);
@@ -179,7 +178,7 @@ TEST_F(CollectorTest, ReasonsAreThoseThatCanOccurThere) {
                                    "server_certificate_expired", "server_certificate_not_yet_valid",
                                    "server_certificate_self_signed", "server_certificate_issuer",
                                    "server_certificate_chain", "server_wants_certificate",
-                                   "server_speaks_http2"}));
+                                   "server_speaks_http2", "bytes_while_idle"}));
   const auto refused = reasons_shown(all, "berth_client_requests_refused_total");
   EXPECT_TRUE(refused.contains("queue_full"));
   EXPECT_TRUE(refused.contains("header_timeout"));

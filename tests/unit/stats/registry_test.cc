@@ -150,7 +150,7 @@ TEST(RegistryTest, HoldersMayOutliveTheRegistry) {
   const auto facts = registry->server_facts("app", "a:1");
   registry.reset();
   stats->connections_opened.add();
-  facts->states.set(ServerState::BackingOff);
+  facts->state = ServerState::BackingOff;
 }
 
 // Workers come, count and go while the main thread scrapes: no sum ever goes backwards, and none is
