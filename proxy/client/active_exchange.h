@@ -12,6 +12,13 @@
 
 namespace berth::client {
 
+// How the client can tell where the response ends. Unframed: not at all but by the connection's
+// end.
+enum class ResponseFraming : uint8_t { Unframed, Length, Chunked };
+
+// How far the response is: Complete: all of it is queued for the client.
+enum class ResponseStage : uint8_t { Awaited, HeadSent, Complete };
+
 // Owned by its ClientConnection; destroyed at the end of the turn in which it ends.
 struct ActiveExchange final : event::Disposable {
   ActiveExchange(exchange::Context& context, exchange::ClientStream& stream,
@@ -26,13 +33,16 @@ struct ActiveExchange final : event::Disposable {
   bool wants_close = false;  // the client's Connection: close, or HTTP/1.0 without keep-alive
   bool expects_continue = false;
   bool body_paused = false;  // the exchange takes no more of it for now
-  bool keep_alive = false;   // decided with the response's head
-  bool chunked = false;      // the response
-  bool break_shows = false;  // the client can tell when the response breaks off
-  bool head_sent = false;
-  bool response_complete = false;
-  CloseReason close_reason = CloseReason::None;  // !keep_alive: why
+  ResponseFraming framing = ResponseFraming::Unframed;
+  ResponseStage stage = ResponseStage::Awaited;
+  // Why the connection ends with this response, known with its head; None: it is kept.
+  CloseReason close_reason = CloseReason::None;
   uint16_t status = 0;
+
+  bool chunked() const { return framing == ResponseFraming::Chunked; }
+  bool head_sent() const { return stage != ResponseStage::Awaited; }
+  bool response_complete() const { return stage == ResponseStage::Complete; }
+
   uint64_t body_received = 0;
   uint64_t received = 0;          // bytes of the request
   uint64_t sent = 0;              // bytes of the response

@@ -13,7 +13,6 @@ namespace {
 
 using enum ClientState;
 
-constexpr Duration kForever = std::chrono::hours(24);
 // How long a client is given to read its last response while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
 // What a client's kernel takes at the least before it has answered.
@@ -135,20 +134,15 @@ void ClientConnection::on_timer(event::Timer&) {
       } else if (!active_->body.complete() && !active_->body_paused) {
         refuse_body(active_->receiving.behind() ? Refusal(CloseReason::BodyTooSlow)
                                                 : Refusal(CloseReason::BodyTimeout));
-      } else {
-        arm(kForever);  // the upstream's timeouts watch
-        if (active_->body.complete()) watch_for_abort();
+      } else if (active_->body.complete()) {
+        watch_for_abort();  // and the upstream's timeouts watch the server
       }
       return;
     case Writing:
       check_taking();
       return;
     case Upgraded:
-      if (!out_.empty()) {
-        check_taking();
-      } else {
-        arm(kForever);  // the upstream's upgrade_timeout watches
-      }
+      if (!out_.empty()) check_taking();  // otherwise the upstream's upgrade_timeout watches
       return;
     case Lingering:
       close(ClientClose::of(pending_close_));
@@ -189,7 +183,7 @@ void ClientConnection::flush() {
   if (!out_.empty()) return;
   end_taking();
   if (active_->body.complete()) {
-    arm(kForever);
+    listener_.env().runtime.cancel(timer_);
   } else {
     expect_body();
   }
@@ -197,7 +191,7 @@ void ClientConnection::flush() {
     end_exchange();
     return;
   }
-  if (state() == Upgraded && active_->response_complete) {
+  if (state() == Upgraded && active_->response_complete()) {
     // The server has shut down its side of the tunnel.
     transport_->shutdown_write();
     return;
@@ -332,7 +326,7 @@ void ClientConnection::after_response(CloseReason close_reason, bool body_left) 
 
 void ClientConnection::end_exchange() {
   record(active_->status);
-  const CloseReason close_reason = active_->keep_alive ? CloseReason::None : active_->close_reason;
+  const CloseReason close_reason = active_->close_reason;
   const bool body_left = !active_->body.complete();
   listener_.env().runtime.turn.dispose(std::move(active_));
   after_response(close_reason, body_left);
@@ -358,8 +352,7 @@ void ClientConnection::abort(CloseReason reason) {
   if (state() == Closed) return;
   if (active_) active_->exchange.set_failure(reason);
   const bool server_broke_off = reason == CloseReason::ResponseAborted && state() == Active;
-  if (server_broke_off && active_->break_shows && !broken_) {
-    active_->keep_alive = false;
+  if (server_broke_off && active_->framing != ResponseFraming::Unframed && !broken_) {
     active_->close_reason = reason;
     set_state(Writing);
     if (out_.empty()) end_exchange();
@@ -378,7 +371,7 @@ void ClientConnection::close(ClientClose reason) noexcept {
   if (active_) {
     active_->exchange.cancel();
     active_->exchange.set_failure(reason);
-    record(active_->head_sent ? active_->status : kClientClosedRequest);
+    record(active_->head_sent() ? active_->status : kClientClosedRequest);
     env.runtime.turn.dispose(std::move(active_));
   }
   env.runtime.cancel(timer_);

@@ -3,6 +3,7 @@
 
 #include "proxy/client/client_connection.h"
 #include "proxy/client/client_listener.h"
+#include "proxy/http/http2_meter.h"
 
 namespace berth::client {
 
@@ -127,7 +128,8 @@ void ClientConnection::parse_head(char* data, size_t size) {
 // The preface of HTTP/2 is no acceptable HTTP/1 head, on purpose (RFC 9113 section 3.4): so only
 // those that are refused are looked at.
 bool ClientConnection::begins_http2(std::string_view received) const {
-  constexpr std::string_view kFirstLine = "PRI * HTTP/2.0\r\n";
+  constexpr std::string_view kFirstLine =
+      http::kHttp2Preface.substr(0, http::kHttp2Preface.find('\n') + 1);
   const config::Http2& http2 = listener_.settings().http2;
   return requests_ == 0 && http2.enabled && http2.cleartext && received.starts_with(kFirstLine);
 }
@@ -368,7 +370,7 @@ void ClientConnection::refuse_body(Refusal reason) {
   active_->exchange.cancel();
   active_->exchange.set_failure(reason);
   in_.reset();
-  if (active_->head_sent) {
+  if (active_->head_sent()) {
     abort(reason);
     return;
   }

@@ -58,7 +58,6 @@ void ClientConnection::decide_keep_alive(bool delimited) {
   } else if (listener_.ending()) {
     why = CloseReason::Shutdown;
   }
-  active.keep_alive = why == CloseReason::None;
 }
 
 // Without TLS the field means nothing (RFC 6797 section 7.2).
@@ -67,7 +66,8 @@ bool ClientConnection::wants_hsts() const {
 }
 
 std::string_view ClientConnection::connection_fields() const {
-  return active_->keep_alive ? listener_.keep_alive_fields() : "Connection: close\r\n";
+  return active_->close_reason == CloseReason::None ? listener_.keep_alive_fields()
+                                                    : "Connection: close\r\n";
 }
 
 void ClientConnection::send_continue() {
@@ -93,11 +93,14 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
   ActiveExchange& active = *active_;
   const bool known_end =
       start.framing.kind == http::BodyKind::None || start.framing.kind == http::BodyKind::Length;
-  active.chunked = !known_end && !active.http10;
-  active.break_shows = active.chunked || start.framing.kind == http::BodyKind::Length;
+  if (!known_end && !active.http10) {
+    active.framing = ResponseFraming::Chunked;
+  } else if (start.framing.kind == http::BodyKind::Length) {
+    active.framing = ResponseFraming::Length;
+  }
   active.status = start.head.status;
-  active.head_sent = true;
-  decide_keep_alive(known_end || active.chunked);
+  active.stage = ResponseStage::HeadSent;
+  decide_keep_alive(known_end || active.chunked());
   const config::HeaderRules& rules = start.rules;
   const bool has_rules = !rules.set.empty() || !rules.remove.empty();
   const bool hsts = wants_hsts() && !(has_rules && exchange::overridden(rules, kHstsField));
@@ -115,7 +118,7 @@ void ClientConnection::send_head(const exchange::ResponseStart& start) {
     if (hsts) writer.field(kHstsField, listener_.hsts());
     for (const auto& [name, value] : rules.set) writer.field(name, value);
     if (!start.set_cookie.empty()) writer.field("Set-Cookie", start.set_cookie);
-    if (active.chunked) writer.append("Transfer-Encoding: chunked\r\n");
+    if (active.chunked()) writer.append("Transfer-Encoding: chunked\r\n");
     writer.append(connection_fields());
     writer.finish();
   });
@@ -128,7 +131,7 @@ void ClientConnection::send_body(std::string_view bytes, bool complete, std::str
     active_->body_sent += bytes.size();
     if (!bytes.empty()) write(&out, 1);
     if (complete) {
-      active_->response_complete = true;
+      active_->stage = ResponseStage::Complete;
       if (out_.empty() && !broken_) transport_->shutdown_write();
     }
     return;
@@ -146,14 +149,14 @@ void ClientConnection::write_head_and_body(std::string_view head, std::string_vi
   char size_line[24];
   active_->body_sent += body.size();
   add(head);
-  if (active_->chunked && !body.empty()) {
+  if (active_->chunked() && !body.empty()) {
     add({size_line, http::write_chunk_size(size_line, body.size())});
     add(body);
     add("\r\n");
   } else {
     add(body);
   }
-  if (active_->chunked && complete) {
+  if (active_->chunked() && complete) {
     add("0\r\n");
     add(trailers);
     add("\r\n");
@@ -163,7 +166,7 @@ void ClientConnection::write_head_and_body(std::string_view head, std::string_vi
 
 void ClientConnection::send_upgrade(const http::ResponseHead& head, std::string_view set_cookie) {
   active_->status = head.status;
-  active_->head_sent = true;
+  active_->stage = ResponseStage::HeadSent;
   active_->close_reason = CloseReason::UpgradeFinished;
   set_state(Upgraded);
   const http::HeaderField* protocol = head.fields.find(http::HeaderId::Upgrade);
@@ -188,9 +191,8 @@ void ClientConnection::send_upgrade(const http::ResponseHead& head, std::string_
 
 void ClientConnection::send_local(const exchange::LocalResponse& response) {
   ActiveExchange& active = *active_;
-  active.chunked = false;
   active.status = response.status();
-  active.head_sent = true;
+  active.stage = ResponseStage::HeadSent;
   decide_keep_alive(true);
   const LocalAnswer answer(response, listener_.date());
   std::array<char, kUsualHead> usual;
@@ -209,7 +211,7 @@ void ClientConnection::send_local(const exchange::LocalResponse& response) {
 
 void ClientConnection::response_complete() {
   if (state() == Closed) return;
-  active_->response_complete = true;
+  active_->stage = ResponseStage::Complete;
   set_state(Writing);
   if (broken_) return;  // closed at the end of the turn
   if (out_.empty()) end_exchange();

@@ -17,8 +17,7 @@ namespace berth::exchange {
 struct Context {
   net::WorkerEnv& env;
   LocalPtr<Router> router;  // of the newest snapshot; exchanges keep the one they began with
-  AccessLogSink* access_log = nullptr;        // nullptr: off
-  HolderObserver* holder_observer = nullptr;  // may be nullptr
+  AccessLogSink* access_log = nullptr;  // nullptr: off
   Holders holders{env};
   net::MemoryKeeper memory{env.runtime};  // of its clients
   std::string instance = {};              // this process in Via (via.h); "": no Via is sent

@@ -42,8 +42,9 @@ Exchange::Exchange(Context& context, ClientStream& stream, const ClientFacts& cl
 // Counted in its upstream until it is destroyed: what it names lives as long.
 Exchange::~Exchange() {
   cancel();
-  if (retrying_) target_.cluster->retry_budget().retry_ended();
-  if (counted_) target_.cluster->request_ended();
+  if (budget_share_ == BudgetShare::None) return;
+  if (budget_share_ == BudgetShare::Retry) target_.cluster->retry_budget().retry_ended();
+  target_.cluster->request_ended();
 }
 
 // --- The request.
@@ -55,40 +56,14 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
   if (head.summary.upgrade && complete) upgrade_ = make_offer(head);
   idempotent_ = http::is_idempotent(head.method) ||
                 head.fields.find(http::HeaderId::IdempotencyKey) != nullptr;
+  if (!idempotent_) freshness_ = upstream::Freshness::Young;
   body_complete_ = complete;
   const auto target = router_->find(head.host, head.path);
   if (target) target_ = *target;
   if (target && (!complete || head.expect_continue)) body_mode_ = target_.request_body();
-
-  // A request that goes nowhere has a head for the log alone.
-  static const config::HeaderRules kNoRules;
   if (complete && !trailers.empty()) take_trailers(trailers);
-  const RequestId fresh_id(context_.env.random);
-  net::Address behind;
-  if (client_.trusted && context_.access_log != nullptr) {
-    behind = client_address(head, client_, router_->trusted());
-  }
-  const bool has_ip =
-      behind.kind() == net::AddressKind::V4 || behind.kind() == net::AddressKind::V6;
-  const bool behind_proxy = has_ip && !(behind == client_.peer);
-  request_ = forward_head(head, received_size, client_,
-                          {.forwarding = router_->config().forwarding,
-                           .headers = target ? target_.route->request_headers : kNoRules,
-                           .upstream = target ? std::string_view(target_.route->upstream) : "",
-                           .fresh_id = fresh_id.text(),
-                           .instance = context_.instance,
-                           .filter = filter(),
-                           .client = behind_proxy ? &behind : nullptr,
-                           .expect = streams()},
-                          upgrade_ != nullptr);
-  if (client_.https_port != 0) {
-    if (head.host.empty()) {  // HTTP/1.0 without Host: Berth does not know where to redirect to
-      answer(CloseReason::BadHost);
-      return;
-    }
-    answer(CloseReason::RedirectToHttps, https_location(head, client_.https_port));
-    return;
-  }
+  make_head(head, received_size);
+  if (must_go_to_https(head)) return;
   if (!target) {
     answer(target.error());
     return;
@@ -107,13 +82,48 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
     affinity_ = affinity_of(head, settings, client_, router_->trusted());
     over_tls_ = came_over_tls(head, client_);
   }
-  counted_ = true;
+  budget_share_ = BudgetShare::Request;
   target_.cluster->request_began();
   if (complete) {
     dispatch(body);
   } else {
     begin_body(head, body);
   }
+}
+
+// What a server is sent. Of a request that goes nowhere it is for the log alone.
+void Exchange::make_head(const http::RequestHead& head, size_t received_size) {
+  static const config::HeaderRules kNoRules;
+  const bool has_route = target_.route != nullptr;
+  const RequestId fresh_id(context_.env.random);
+  net::Address behind;
+  if (client_.trusted && context_.access_log != nullptr) {
+    behind = client_address(head, client_, router_->trusted());
+  }
+  const bool has_ip =
+      behind.kind() == net::AddressKind::V4 || behind.kind() == net::AddressKind::V6;
+  const bool behind_proxy = has_ip && !(behind == client_.peer);
+  request_ = forward_head(head, received_size, client_,
+                          {.forwarding = router_->config().forwarding,
+                           .headers = has_route ? target_.route->request_headers : kNoRules,
+                           .upstream = has_route ? std::string_view(target_.route->upstream) : "",
+                           .fresh_id = fresh_id.text(),
+                           .instance = context_.instance,
+                           .filter = filter(),
+                           .client = behind_proxy ? &behind : nullptr,
+                           .expect = streams()},
+                          upgrade_ != nullptr);
+}
+
+// Answers a request that has to come back over TLS. True if it was one.
+bool Exchange::must_go_to_https(const http::RequestHead& head) {
+  if (client_.https_port == 0) return false;
+  if (head.host.empty()) {  // HTTP/1.0 without Host: Berth does not know where to redirect to
+    answer(CloseReason::BadHost);
+  } else {
+    answer(CloseReason::RedirectToHttps, https_location(head, client_.https_port));
+  }
+  return true;
 }
 
 void Exchange::dispatch(std::string_view body) {
@@ -126,14 +136,11 @@ void Exchange::acquire(std::string_view body) {
   upstream::Cluster& cluster = *target_.cluster;
   if (!has_waited()) asked_at_ = context_.env.now();
   for (;;) {
-    upstream::Cluster::Wanted wanted{
-        .tried = tried_, .affinity = affinity_, .must_wait = attempts_ >= most_attempts()};
-    if (met_stale_) {
-      wanted.freshness = upstream::Freshness::New;
-    } else if (!idempotent_) {
-      wanted.freshness = upstream::Freshness::Young;
-    }
-    upstream::Cluster::Outcome outcome = cluster.acquire(*this, wanted);
+    upstream::Cluster::Outcome outcome =
+        cluster.acquire(*this, {.tried = tried_,
+                                .freshness = freshness_,
+                                .affinity = affinity_,
+                                .must_wait = attempts_ >= most_attempts()});
     if (outcome.lease) {
       begin_on(std::move(outcome.lease), outcome.source, body);
       return;
@@ -284,7 +291,7 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   if (failure.stale) {
     const auto outcome = again ? stats::StaleOutcome::Replayed : stats::StaleOutcome::Failed;
     server.stale_reuse[outcome].add();
-    met_stale_ = true;
+    freshness_ = upstream::Freshness::New;
   }
   if (!again) {
     answer(Refusal::of(failure.reason));
@@ -330,12 +337,12 @@ bool Exchange::retry(stats::RetryCause cause, bool waits) {
   // work.
   const bool costs =
       cause == stats::RetryCause::Idempotent || cause == stats::RetryCause::FinProved;
-  if (costs && !retrying_) {
+  if (costs && budget_share_ != BudgetShare::Retry) {
     if (!cluster.retry_budget().try_retry(cluster.settings().retry)) {
       if (stats != nullptr) stats->retry_budget_exhausted.add();
       return false;
     }
-    retrying_ = true;
+    budget_share_ = BudgetShare::Retry;
   }
   if (stats != nullptr) stats->retries[cause].add();
   return true;

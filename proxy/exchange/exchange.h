@@ -15,6 +15,7 @@
 #include "proxy/exchange/request_body.h"
 #include "proxy/exchange/request_head.h"
 #include "proxy/exchange/retry_policy.h"
+#include "proxy/exchange/tunnel.h"
 #include "proxy/http/body.h"
 #include "proxy/http/head.h"
 #include "proxy/http/upgrade.h"
@@ -33,6 +34,9 @@ enum class RequestProgress : uint8_t {
   Streaming,  // on a connection; the body goes through as it comes
   Sent,       // all of it has been given to the connection
 };
+
+// What it counts as in its upstream's retry budget.
+enum class BudgetShare : uint8_t { None, Request, Retry };
 
 // How far the response has got on its way to the client.
 enum class ResponseProgress : uint8_t { None, Body, Tunnel, Complete };
@@ -114,6 +118,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void resume_client();
   void request_sent();
 
+  void make_head(const http::RequestHead& head, size_t received_size);
+  bool must_go_to_https(const http::RequestHead& head);
   const RequestFilter& filter() const;
   void take_trailers(std::string_view trailers);
   std::string_view response_trailers();
@@ -122,7 +128,6 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body);
   bool send_request(std::string_view body);
   void hold_back_server();
-  void end_tunnel_side(bool& side);
   void finish_response();
   std::string own_cookie() const;
   bool retry(stats::RetryCause cause, bool waits);
@@ -158,12 +163,10 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   bool body_complete_ = false;  // all of it has come from the client
   bool body_kept_ = true;       // body_ holds all that has come: it could be sent again
   bool client_paused_ = false;
-  bool awaits_100_ = false;   // the client, from the server
-  bool counted_ = false;      // in the retry budget's requests in flight
-  bool retrying_ = false;     // in the retry budget's retries
-  bool met_stale_ = false;    // on its last attempt
-  bool client_done_ = false;  // tunnel: FIN from the client
-  bool server_done_ = false;  // tunnel: FIN from the server
+  bool awaits_100_ = false;  // the client, from the server
+  BudgetShare budget_share_ = BudgetShare::None;
+  upstream::Freshness freshness_ = upstream::Freshness::Any;  // of the connection that it wants
+  Tunnel tunnel_;                                             // once response_ is Tunnel
   CloseReason failure_ = CloseReason::None;
   std::string detail_;  // what was wrong with a malformed response
 

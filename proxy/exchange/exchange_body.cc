@@ -4,6 +4,7 @@
 
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/gather.h"
+#include "proxy/upstream/server_observer.h"
 
 namespace berth::exchange {
 
@@ -24,9 +25,9 @@ constexpr int kBlocksPerTurn = 16;
 void Exchange::on_request_body(std::string_view bytes, bool complete, std::string_view trailers) {
   if (response_ == ResponseProgress::Tunnel) {
     stream_body(bytes);
-    if (complete) {
+    if (complete && !tunnel_.client_has_ended()) {
       lease_->shutdown_write();
-      end_tunnel_side(client_done_);
+      if (tunnel_.client_ended()) finish_response();
     }
     return;
   }
@@ -297,8 +298,8 @@ std::optional<uint64_t> Exchange::moved() const {
 
 void Exchange::end_rest(Duration rested) {
   target_.cluster->stats().holders_ended.add();
-  if (context_.holder_observer != nullptr) {
-    context_.holder_observer->on_holder_ended(*server_, client_.peer, rested, !response_started());
+  if (upstream::ServerObserver* observer = target_.cluster->observer()) {
+    observer->on_holder_ended(*server_, client_.peer, rested, !response_started());
   }
   give_up_body(CloseReason::ClientRested);
 }

@@ -68,10 +68,10 @@ std::string Exchange::own_cookie() const {
 void Exchange::on_body(std::string_view bytes, bool complete) {
   if (response_ == ResponseProgress::Tunnel) {
     stream_.send_body(bytes, complete, {});
-    if (complete) {
-      end_tunnel_side(server_done_);
-    } else {
+    if (!complete) {
       hold_back_server();
+    } else if (tunnel_.server_ended()) {
+      finish_response();
     }
     return;
   }
@@ -103,11 +103,6 @@ void Exchange::on_memory() {
 
 void Exchange::on_response_drained() {
   if (lease_) lease_->resume();
-}
-
-void Exchange::end_tunnel_side(bool& side) {
-  side = true;
-  if (client_done_ && server_done_) finish_response();
 }
 
 void Exchange::finish_response() {

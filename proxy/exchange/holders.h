@@ -60,17 +60,6 @@ class Holder : public ListHook<HolderTag> {
   ~Holder() = default;
 };
 
-// Hears of those that are ended. Thread: each worker's.
-class HolderObserver {
- public:
-  // `upload`: its body had not come; otherwise its response was not read.
-  virtual void on_holder_ended(const upstream::SharedServer& server, const net::Address& client,
-                               Duration rested, bool upload) = 0;
-
- protected:
-  ~HolderObserver() = default;
-};
-
 // A worker's. Looks at each of them several times a second, as long as there are any. Of each
 // upstream at most one is ended at a time, over all workers: one that comes free may be enough.
 // Thread: its worker's.

@@ -108,6 +108,82 @@ std::string_view value_of(const http::RequestHead& head, HeaderId id) {
   return field == nullptr ? std::string_view() : field->value;
 }
 
+// Whether Berth says this itself: the route's rules do not.
+bool ours(const ForwardingRules& rules, std::string_view name) {
+  const bool has_rules = !rules.headers.set.empty() || !rules.headers.remove.empty();
+  return !has_rules || !overridden(rules.headers, name);
+}
+
+// What the client has said, less what ends here.
+void write_received(http::HeadWriter& out, const http::RequestHead& head,
+                    const ForwardingRules& rules) {
+  out.request_line(head.method_text, head.path);
+  out.fields(head.fields, [&](const HeaderField& field) {
+    if (field.hop_by_hop || rules.filter.drops(field)) return false;
+    if (field.id == HeaderId::Expect) return rules.expect && head.expect_continue;
+    return true;
+  });
+  // HTTP/1.0 may come without; an absolute-form target says it all the same.
+  const bool may_lack_host = head.summary.minor_version == 0;
+  if (may_lack_host && head.fields.find(HeaderId::Host) == nullptr && ours(rules, "Host")) {
+    out.field("Host", head.host.empty() ? rules.upstream : head.host);
+  }
+}
+
+// Who asks, and how the request came here.
+void write_origin(http::HeadWriter& out, const http::RequestHead& head, const ClientFacts& client,
+                  const ForwardingRules& rules) {
+  char ip_text[net::Address::kMaxIpText];
+  const std::string_view ip(ip_text, client.peer.write_ip(ip_text));
+  if (ours(rules, "X-Forwarded-For")) write_forwarded_for(out, head, client, ip);
+  if (ours(rules, "X-Forwarded-Proto")) {
+    write_unless_kept(out, head, client.trusted, HeaderId::XForwardedProto, "X-Forwarded-Proto",
+                      client.secure ? "https" : "http");
+  }
+  if (ours(rules, "X-Forwarded-Host") && !head.host.empty()) {
+    write_unless_kept(out, head, client.trusted, HeaderId::XForwardedHost, "X-Forwarded-Host",
+                      head.host);
+  }
+  const bool via = rules.forwarding.via && !rules.instance.empty();
+  if (via && ours(rules, "Via")) write_via(out, head, client, rules.instance);
+  if (rules.forwarding.forwarded && ours(rules, "Forwarded")) {
+    write_forwarded(out, head, client, ip);
+  }
+  if (!client.subject.empty() && ours(rules, client.subject_header)) {
+    out.field(client.subject_header, client.subject);
+  }
+}
+
+// Where a part of the head is.
+struct Place {
+  size_t at = 0;
+  size_t size = 0;
+};
+
+Place write_request_id(http::HeadWriter& out, const http::RequestHead& head, bool trusted,
+                       const ForwardingRules& rules) {
+  if (!rules.forwarding.request_id || !ours(rules, "X-Request-Id")) return {};
+  const HeaderField* given = trusted ? head.fields.find(HeaderId::XRequestId) : nullptr;
+  const bool keep_given = given != nullptr && !given->value.empty();
+  const std::string_view id = keep_given ? given->value : rules.fresh_id;
+  out.field("X-Request-Id", id);
+  return {.at = out.size() - 2 - id.size(), .size = id.size()};
+}
+
+// What the access log will ask for, behind the head that is in `out` already.
+void keep_for_log(ForwardedHead& out, const http::RequestHead& head, const ForwardingRules& rules,
+                  Place id) {
+  out.request_id = out.bytes.view().substr(id.at, id.size);
+  out.method = out.bytes.view().substr(0, head.method_text.size());
+  out.target = keep(out.bytes, head.target);
+  out.host = keep(out.bytes, head.host);
+  out.user_agent = keep(out.bytes, value_of(head, HeaderId::UserAgent));
+  out.referer = keep(out.bytes, value_of(head, HeaderId::Referer));
+  if (rules.client == nullptr) return;
+  char client_ip[net::Address::kMaxIpText];
+  out.client_ip = keep(out.bytes, {client_ip, rules.client->write_ip(client_ip)});
+}
+
 }  // namespace
 
 bool overridden(const config::HeaderRules& rules, std::string_view name) {
@@ -122,52 +198,12 @@ bool overridden(const config::HeaderRules& rules, std::string_view name) {
 
 ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
                            const ClientFacts& client, const ForwardingRules& rules, bool upgrade) {
-  const bool has_rules = !rules.headers.set.empty() || !rules.headers.remove.empty();
-  const auto ours = [&](std::string_view name) {
-    return !has_rules || !overridden(rules.headers, name);
-  };
   ForwardedHead out;
   out.bytes = net::ByteBuffer::with_capacity(upper_bound(head, received_size, client, rules));
   http::HeadWriter writer(out.bytes.tail(), out.bytes.room());
-  writer.request_line(head.method_text, head.path);
-  writer.fields(head.fields, [&](const HeaderField& field) {
-    if (field.hop_by_hop || rules.filter.drops(field)) return false;
-    if (field.id == HeaderId::Expect) return rules.expect && head.expect_continue;
-    return true;
-  });
-  // HTTP/1.0 may come without; an absolute-form target says it all the same.
-  const bool may_lack_host = head.summary.minor_version == 0;
-  if (may_lack_host && head.fields.find(HeaderId::Host) == nullptr && ours("Host")) {
-    writer.field("Host", head.host.empty() ? rules.upstream : head.host);
-  }
-
-  char ip_text[net::Address::kMaxIpText];
-  const std::string_view ip(ip_text, client.peer.write_ip(ip_text));
-  if (ours("X-Forwarded-For")) write_forwarded_for(writer, head, client, ip);
-  if (ours("X-Forwarded-Proto")) {
-    write_unless_kept(writer, head, client.trusted, HeaderId::XForwardedProto, "X-Forwarded-Proto",
-                      client.secure ? "https" : "http");
-  }
-  if (ours("X-Forwarded-Host") && !head.host.empty()) {
-    write_unless_kept(writer, head, client.trusted, HeaderId::XForwardedHost, "X-Forwarded-Host",
-                      head.host);
-  }
-  const bool via = rules.forwarding.via && !rules.instance.empty();
-  if (via && ours("Via")) write_via(writer, head, client, rules.instance);
-  if (rules.forwarding.forwarded && ours("Forwarded")) write_forwarded(writer, head, client, ip);
-  if (!client.subject.empty() && ours(client.subject_header)) {
-    writer.field(client.subject_header, client.subject);
-  }
-  size_t id_at = 0;
-  size_t id_size = 0;
-  if (rules.forwarding.request_id && ours("X-Request-Id")) {
-    const HeaderField* given = client.trusted ? head.fields.find(HeaderId::XRequestId) : nullptr;
-    const bool keep_given = given != nullptr && !given->value.empty();
-    const std::string_view id = keep_given ? given->value : rules.fresh_id;
-    writer.field("X-Request-Id", id);
-    id_size = id.size();
-    id_at = writer.size() - 2 - id_size;
-  }
+  write_received(writer, head, rules);
+  write_origin(writer, head, client, rules);
+  const Place id = write_request_id(writer, head, client.trusted, rules);
   for (const auto& [name, value] : rules.headers.set) writer.field(name, value);
   if (upgrade) {
     writer.append("Connection: upgrade\r\n");
@@ -179,16 +215,7 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
 
   out.head_size = writer.size();
   out.bytes.grow(out.head_size);
-  out.request_id = out.bytes.view().substr(id_at, id_size);
-  out.method = out.bytes.view().substr(0, head.method_text.size());
-  out.target = keep(out.bytes, head.target);
-  out.host = keep(out.bytes, head.host);
-  out.user_agent = keep(out.bytes, value_of(head, HeaderId::UserAgent));
-  out.referer = keep(out.bytes, value_of(head, HeaderId::Referer));
-  if (rules.client != nullptr) {
-    char client_ip[net::Address::kMaxIpText];
-    out.client_ip = keep(out.bytes, {client_ip, rules.client->write_ip(client_ip)});
-  }
+  keep_for_log(out, head, rules, id);
   return out;
 }
 

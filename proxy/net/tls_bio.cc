@@ -24,7 +24,9 @@ int TlsBio::write(BIO* bio, const char* bytes, size_t size, size_t* taken) {
 long TlsBio::control(BIO* bio, int command, long, void*) {
   if (command == BIO_CTRL_FLUSH) return 1;
   // OpenSSL tells an end of the stream from a failure by asking.
-  if (command == BIO_CTRL_EOF) return transport_of(bio).lower_eof_ ? 1 : 0;
+  if (command == BIO_CTRL_EOF) {
+    return transport_of(bio).lower_end_ == TlsTransport::LowerEnd::Eof ? 1 : 0;
+  }
   return 0;
 }
 

@@ -136,7 +136,8 @@ TlsTransport::TlsTransport(Side side, std::unique_ptr<Transport> lower, SslPtr s
 }
 
 TlsTransport::~TlsTransport() {
-  if (state_ == State::Open && !aborted_ && !fin_sent_ && !lower_reset_ && cipher_out_.empty()) {
+  const bool may_say_goodbye = goodbye_ == Goodbye::Unsaid && lower_end_ != LowerEnd::Reset;
+  if (state_ == State::Open && may_say_goodbye && cipher_out_.empty()) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
     send_collected();
@@ -148,7 +149,7 @@ TlsTransport::~TlsTransport() {
 }
 
 void TlsTransport::on_ready(Ready ready) {
-  peer_closed_ = peer_closed_ || ready.peer_closed;
+  if (ready.peer_closed && lower_end_ == LowerEnd::Open) lower_end_ = LowerEnd::Fin;
   if (ready.writable && !cipher_out_.empty()) flush_pending();
   handler_->on_ready(ready);
 }
@@ -173,22 +174,24 @@ bool TlsTransport::supply(char* into, size_t size, size_t& got, bool& retry) {
     Scratch& scratch = workspace().in;
     const IoResult read = lower_->read(scratch.data(), read_room_);
     // The end of the stream, and an RST that came together with data, show only at the next read.
-    may_read_ =
-        read.status == IoStatus::Ok && (read.more || peer_closed_ || state_ == State::Handshake);
+    const bool look_again = read.more || lower_end_ != LowerEnd::Open || state_ == State::Handshake;
+    may_read_ = read.status == IoStatus::Ok && look_again;
     if (read.status == IoStatus::Again) return false;
     if (read.status != IoStatus::Ok) {
-      (read.status == IoStatus::Eof ? lower_eof_ : lower_reset_) = true;
+      if (lower_end_ != LowerEnd::Eof) {
+        lower_end_ = read.status == IoStatus::Eof ? LowerEnd::Eof : LowerEnd::Reset;
+      }
       retry = false;
       return false;
     }
     cipher_in_.reset();
     input_ = {scratch.data(), read.bytes};
-    if (first_bytes_ && side_ == Side::Server && is_method_letter(input_.front())) {
-      plain_http_ = true;
+    if (peer_ == Peer::Silent && side_ == Side::Server && is_method_letter(input_.front())) {
+      peer_ = Peer::PlainHttp;
       retry = false;
       return false;
     }
-    first_bytes_ = false;
+    if (peer_ == Peer::Silent) peer_ = Peer::Speaks;
   }
   got = std::min(size, input_.size());
   std::memcpy(into, input_.data(), got);
@@ -245,7 +248,10 @@ bool TlsTransport::flush_pending() {
     batch_.sent = std::min(batch_.cipher, batch_.sent + sent.bytes);
   }
   cipher_out_.reset();
-  if (fin_wanted_ && !broken()) lower_->shutdown_write();
+  if (goodbye_ == Goodbye::Wanted && !broken()) {
+    goodbye_ = Goodbye::Said;
+    lower_->shutdown_write();
+  }
   return !broken();
 }
 
@@ -312,13 +318,13 @@ IoResult TlsTransport::write(const iovec* parts, int count) {
 
 // Before the handshake is done, and after the session has broken, only the FIN is left to say.
 void TlsTransport::shutdown_write() {
-  if (fin_sent_) return;
-  fin_sent_ = true;
+  if (goodbye_ != Goodbye::Unsaid) return;
+  goodbye_ = Goodbye::Said;
   if (state_ == State::Open) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
     if (send_collected() && !cipher_out_.empty()) {
-      fin_wanted_ = true;
+      goodbye_ = Goodbye::Wanted;
       return;
     }
   }
@@ -347,7 +353,7 @@ void TlsTransport::keep_output(std::string_view cipher) {
 }
 
 void TlsTransport::abort_on_close() {
-  aborted_ = true;
+  goodbye_ = Goodbye::Aborted;
   lower_->abort_on_close();
 }
 
@@ -397,7 +403,7 @@ Probe TlsTransport::probe() {
     case IoStatus::Reset:
       break;
   }
-  return lower_eof_ && !broken() ? Probe::Eof : Probe::Reset;
+  return lower_end_ == LowerEnd::Eof && !broken() ? Probe::Eof : Probe::Reset;
 }
 
 // Why SSL_read or SSL_peek gave nothing.
@@ -408,10 +414,10 @@ IoResult TlsTransport::failed(int result) {
     case SSL_ERROR_ZERO_RETURN:
       // Without close_notify somebody on the way may have cut the stream: a server's response that
       // ends by closing would look complete.
-      if (lower_eof_ && side_ == Side::Client) return {IoStatus::Reset, 0};
+      if (lower_end_ == LowerEnd::Eof && side_ == Side::Client) return {IoStatus::Reset, 0};
       return {IoStatus::Eof, 0};
     default:
-      rules_broken_ = !lower_eof_ && !lower_reset_ && !was_alert();
+      if (!lower_ended() && !was_alert()) peer_ = Peer::BreaksRules;
       note_failure();
       send_collected();  // the alert that says so
       state_ = State::Broken;
@@ -448,12 +454,12 @@ Transport::ConnectResult TlsTransport::finish_connect() {
 }
 
 Transport::ConnectResult TlsTransport::handshake_failed() {
-  if (plain_http_) {
+  if (peer_ == Peer::PlainHttp) {
     state_ = State::Clear;
     input_ = {};
     return {IoStatus::Reset, CloseReason::PlainHttpToTls};
   }
-  const bool left = lower_eof_ || lower_reset_;
+  const bool left = lower_ended();
   note_failure();
   const CloseReason reason = failure_ ? failure_->reason : client_handshake_failure(left);
   send_collected();  // the alert

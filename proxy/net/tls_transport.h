@@ -45,7 +45,7 @@ class TlsTransport final : public Transport, private TransportHandler {
   const Security* security() const override;
   std::string_view failure_detail() const override;
   CloseReason refused() const override;
-  bool peer_broke_rules() const override { return rules_broken_; }
+  bool peer_broke_rules() const override { return peer_ == Peer::BreaksRules; }
   Address local_address() const override { return lower_->local_address(); }
   void hand_to(TransportHandler& handler) override { handler_ = &handler; }
   void charge_to(MemoryAccount* account) override;
@@ -55,6 +55,12 @@ class TlsTransport final : public Transport, private TransportHandler {
 
  private:
   enum class State : uint8_t { Connecting, Handshake, Open, Clear, Broken };
+  // The peer's side of the transport below. Fin: its FIN has been reported, and not yet read.
+  enum class LowerEnd : uint8_t { Open, Fin, Eof, Reset };
+  // Our side. Wanted: our FIN follows what cipher_out_ holds.
+  enum class Goodbye : uint8_t { Unsaid, Wanted, Said, Aborted };
+  // What the peer has shown to be. BreaksRules: after the handshake.
+  enum class Peer : uint8_t { Silent, Speaks, PlainHttp, BreaksRules };
   friend struct TlsBio;
   class Operation;
 
@@ -75,7 +81,8 @@ class TlsTransport final : public Transport, private TransportHandler {
   size_t encrypt(const iovec* parts, int count, size_t skip);
   void keep_input(ByteBuffer cipher);
   void keep_output(std::string_view cipher);
-  bool broken() { return state_ == State::Broken; }
+  bool lower_ended() const { return lower_end_ == LowerEnd::Eof || lower_end_ == LowerEnd::Reset; }
+  bool broken() const { return state_ == State::Broken; }
 
   std::unique_ptr<Transport> lower_;
   TransportHandler* handler_;
@@ -99,18 +106,12 @@ class TlsTransport final : public Transport, private TransportHandler {
   std::unique_ptr<ServerTlsFailure> failure_;  // towards a server
   const Side side_;
   State state_;
-  uint16_t asides_ = 0;       // messages of TLS itself since the handshake
-  size_t read_room_ = 0;      // during an Operation: ciphertext to ask for at a time
-  bool may_read_ = false;     // during an Operation: the transport below may hold more
-  bool peer_closed_ = false;  // a FIN has been reported
-  bool lower_eof_ = false;    // and read
-  bool lower_reset_ = false;
-  bool first_bytes_ = true;  // nothing has come yet
-  bool plain_http_ = false;
-  bool rules_broken_ = false;  // by the peer, after the handshake
-  bool fin_sent_ = false;
-  bool fin_wanted_ = false;  // once cipher_out_ is empty
-  bool aborted_ = false;
+  uint16_t asides_ = 0;    // messages of TLS itself since the handshake
+  size_t read_room_ = 0;   // during an Operation: ciphertext to ask for at a time
+  bool may_read_ = false;  // during an Operation: the transport below may hold more
+  LowerEnd lower_end_ = LowerEnd::Open;
+  Goodbye goodbye_ = Goodbye::Unsaid;
+  Peer peer_ = Peer::Silent;
 };
 
 }  // namespace berth::net

@@ -48,11 +48,7 @@ WorkerCore::WorkerCore(const Host& host, uint32_t index, stats::Registry& regist
       random_(seed),
       env_{host.runtime, host.network, scratch_, random_, index},
       pools_(env_, registry, &observer),
-      context_{.env = env_,
-               .router = {},
-               .access_log = nullptr,
-               .holder_observer = &observer,
-               .instance = std::move(instance)},
+      context_{.env = env_, .router = {}, .access_log = nullptr, .instance = std::move(instance)},
       flush_timer_(*this) {}
 
 WorkerCore::~WorkerCore() = default;

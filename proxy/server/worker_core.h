@@ -21,7 +21,7 @@
 namespace berth::server {
 
 // Hears from the workers. Thread: theirs.
-class WorkerObserver : public upstream::ServerObserver, public exchange::HolderObserver {
+class WorkerObserver : public upstream::ServerObserver {
  public:
   // The plan that was posted to it is in effect.
   virtual void on_worker_ready(uint32_t worker) = 0;

@@ -26,6 +26,10 @@ void Cluster::apply(ServerPool::Settings settings, std::vector<ServerPool*> serv
   look_for_servers();
 }
 
+ServerObserver* Cluster::observer() const {
+  return pools_.observer();
+}
+
 void Cluster::request_ended() {
   retry_budget_.request_ended();
   if (!in_use()) pools_.sweep_later();

@@ -16,6 +16,8 @@
 
 namespace berth::upstream {
 
+class ServerObserver;
+
 // Lives through reloads; new settings apply to it live. Thread: its worker's.
 class Cluster {
  public:
@@ -55,6 +57,8 @@ class Cluster {
   const std::shared_ptr<SharedCluster>& shared() const { return shared_; }
   const std::vector<ServerPool*>& servers() const { return servers_; }
   const Balancer& balancer() const { return balancer_; }
+  // nullptr: nobody wants to know.
+  ServerObserver* observer() const;
 
   // All who wait may use servers that they could not use before: of those that were left, or that
   // they waited for in vain.

@@ -330,32 +330,10 @@ uint32_t ServerPool::idle_everywhere() const {
   return server_->workers() > 1 ? server_->idle_total() : idle_count_;
 }
 
-// This worker's share of min_idle, opened ahead of need.
+// Opens this worker's share of min_idle ahead of need.
 void ServerPool::keep_warm() {
-  // With a PROXY header, a connection is its client's.
-  const bool own = settings_->proxy_protocol != config::ProxyProtocol::Off;
-  const uint32_t wanted = own ? 0 : settings_->pool.min_idle;
-  if (wanted == 0 || !pools_.keeps_warm() || server_->retired.load(std::memory_order_relaxed) ||
-      server_->cluster->queue.waiting() > 0) {
-    return;
-  }
-  if (env_.now() < warm_again_at_) {
-    wake_at(warm_again_at_);
-    return;
-  }
-  switch (server_->availability(env_.now())) {
-    case Availability::Ready:
-      break;
-    case Availability::BackingOff:
-      try_again_in_time();
-      return;
-    case Availability::Ejected:
-      wake_at(server_->ejector.until());
-      return;
-    case Availability::Unhealthy:
-    case Availability::Draining:
-      return;
-  }
+  const uint32_t wanted = wanted_idle();
+  if (wanted == 0 || !may_open_ahead()) return;
   const uint32_t workers = server_->workers();
   const uint32_t share = wanted / workers + static_cast<uint32_t>(env_.worker < wanted % workers);
   if (idle_count_ >= share) return;
@@ -376,6 +354,37 @@ void ServerPool::keep_warm() {
     }
     ++warming;
   }
+}
+
+// Idle connections that all workers together keep, whether or not anybody asks; 0: none.
+uint32_t ServerPool::wanted_idle() const {
+  // With a PROXY header, a connection is its client's.
+  if (settings_->proxy_protocol != config::ProxyProtocol::Off) return 0;
+  if (!pools_.keeps_warm() || server_->retired.load(std::memory_order_relaxed)) return 0;
+  return settings_->pool.min_idle;
+}
+
+// Whether a connection that nobody waits for may be made now. If not, but later, wakes up then.
+bool ServerPool::may_open_ahead() {
+  if (server_->cluster->queue.waiting() > 0) return false;
+  if (env_.now() < warm_again_at_) {
+    wake_at(warm_again_at_);
+    return false;
+  }
+  switch (server_->availability(env_.now())) {
+    case Availability::Ready:
+      return true;
+    case Availability::BackingOff:
+      try_again_in_time();
+      return false;
+    case Availability::Ejected:
+      wake_at(server_->ejector.until());
+      return false;
+    case Availability::Unhealthy:
+    case Availability::Draining:
+      return false;
+  }
+  return false;
 }
 
 void ServerPool::trim_later() {

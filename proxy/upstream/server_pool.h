@@ -139,6 +139,8 @@ class ServerPool final : private event::TurnTask,
   void trim_idle();
   uint32_t idle_everywhere() const;
   void keep_warm();
+  uint32_t wanted_idle() const;
+  bool may_open_ahead();
   void grant(TicketPtr ticket, UpstreamConnection* idle, Slot slot);
 
   WorkerPools& pools_;

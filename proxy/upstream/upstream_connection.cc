@@ -20,11 +20,25 @@ using enum ConnectionState;
 constexpr Duration kProbeAfter = std::chrono::seconds(1);
 // How soon a write to a connection that the server has closed comes back.
 constexpr Duration kStaleShowsWithin = std::chrono::seconds(1);
-constexpr Duration kForever = std::chrono::hours(24);
 constexpr uint64_t kJitterRange = 103;  // up to 10 % of 1024
 
 constexpr TransitionTable<ConnectionState> kTransitions = {
     {Connecting, {Idle, Busy}}, {Idle, {Busy}}, {Busy, {Idle, Upgraded}}};
+
+using enum RequestSide;
+constexpr TransitionTable<RequestSide> kRequestTransitions = {
+    {RequestSide::None, {Sending}},
+    {Sending, {Sent, Broken, BrokenAfterFin}},
+    {Sent, {RequestSide::None, Tunnel, Broken, BrokenAfterFin}},
+    {Tunnel, {TunnelEnded, Broken, BrokenAfterFin}},
+    {TunnelEnded, {Broken, BrokenAfterFin}}};
+
+constexpr TransitionTable<ResponseSide> kResponseTransitions = {
+    {ResponseSide::None, {ResponseSide::Awaited}},
+    {ResponseSide::Awaited, {ResponseSide::Head}},
+    {ResponseSide::Head, {ResponseSide::Body, ResponseSide::Done}},
+    {ResponseSide::Body, {ResponseSide::Done}},
+    {ResponseSide::Done, {ResponseSide::None}}};
 
 }  // namespace
 
@@ -41,6 +55,16 @@ void UpstreamConnection::set_state(ConnectionState next) {
   const ConnectionState before = state_;
   state_ = next;
   pool_->on_state(*this, before, next);
+}
+
+void UpstreamConnection::set_request(RequestSide next) {
+  BERTH_DCHECK(kRequestTransitions.allows(request_, next));
+  request_ = next;
+}
+
+void UpstreamConnection::set_response(ResponseSide next) {
+  BERTH_DCHECK(kResponseTransitions.allows(response_, next));
+  response_ = next;
 }
 
 CloseReason UpstreamConnection::connect(Waiter* waiter, Trial trial) {
@@ -115,41 +139,41 @@ bool UpstreamConnection::begin(const Request& request, ResponseHandler& handler)
   }
   ++requests_;
   handler_ = &handler;
-  phase_ = Phase::Head;
+  set_request(Sending);
+  set_response(ResponseSide::Awaited);
   method_ = request.method;
   upgrade_wanted_ = request.upgrade;
-  request_complete_ = false;
-  response_seen_ = false;
+  sent_at_ = {};
   interims_ = 0;
   accepted_ = 0;
   last_reason_ = request.upgrade ? CloseReason::None : why_last_request();
   acked_before_ = request.prove_fin ? transport_->bytes_acked() : UINT64_MAX;
   progress_.reset();
-  arm_timer();  // no longer the one of connecting, or of lying idle
   return true;
 }
 
 bool UpstreamConnection::send(const iovec* parts, int count) {
-  if (write_broken_) return false;
+  if (write_broken()) return false;
   const net::IoResult sent = out_.send(*transport_, parts, count, pool_->env().scratch);
   accepted_ += sent.bytes;
   if (sent.status == net::IoStatus::Reset) {
     on_write_broken();
     return false;
   }
-  if (!out_.empty() || phase_ == Phase::Body) arm_timer();
+  if (!out_.empty() || response_ == ResponseSide::Body) arm_timer();
   return true;
 }
 
 void UpstreamConnection::request_complete() {
-  request_complete_ = true;
+  if (!write_broken()) set_request(Sent);
   sent_at_ = pool_->env().now();
   arm_timer();
 }
 
 void UpstreamConnection::shutdown_write() {
-  request_complete_ = true;
-  if (out_.empty() && !write_broken_) transport_->shutdown_write();
+  if (write_broken()) return;
+  set_request(TunnelEnded);
+  if (out_.empty()) transport_->shutdown_write();
 }
 
 void UpstreamConnection::flush() {
@@ -161,14 +185,13 @@ void UpstreamConnection::flush() {
   }
   arm_timer();
   if (!out_.empty()) return;
-  if (state_ == Upgraded && request_complete_) transport_->shutdown_write();
+  if (request_ == TunnelEnded) transport_->shutdown_write();
   if (handler_ != nullptr) handler_->on_request_drained();
 }
 
 // What the server had sent before it hung up is read at the end of the turn.
 void UpstreamConnection::on_write_broken() {
-  write_broken_ = true;
-  fin_before_break_ = server_end_ != ServerEnd::Open;
+  set_request(server_end_ == ServerEnd::Open ? Broken : BrokenAfterFin);
   server_end_ = ServerEnd::Gone;
   out_.clear();
   pool_->env().runtime.turn.later(*this);
@@ -177,11 +200,11 @@ void UpstreamConnection::on_write_broken() {
 void UpstreamConnection::run() {
   if (handler_ == nullptr || state_ == Closed) return;
   const uint32_t request = requests_;
-  readable_ = readable_ || write_broken_;
+  readable_ = readable_ || write_broken();
   read_response();
-  if (!write_broken_) return;
+  if (!write_broken()) return;
   // Nothing more comes, or half of a tunnel is left that leads nowhere.
-  if (leased_as(request) && phase_ != Phase::Body) fail_as_reset();
+  if (leased_as(request) && response_ != ResponseSide::Body) fail_as_reset();
 }
 
 // Over TLS it may have said why.
@@ -228,7 +251,7 @@ void UpstreamConnection::fail(UpstreamClose reason, bool eof, std::string_view d
                           .reused = reused(),
                           .sent_nothing = accepted_ == 0,
                           .fin_proved = false,
-                          .response_seen = response_seen_,
+                          .response_seen = response_ > ResponseSide::Awaited,
                           .detail = detail};
   if (eof && acked_before_ != UINT64_MAX) {
     failure.fin_proved = transport_->bytes_acked() == acked_before_;
@@ -268,7 +291,7 @@ void UpstreamConnection::give_back(CloseReason why_unfit) {
   event::TurnTask::unlink();
   upgrade_slot_.give_back();
   if (state_ == Closed) return;
-  if (phase_ == Phase::Done && state_ != Upgraded) pool_->on_answer(status_);
+  if (response_ == ResponseSide::Done && state_ != Upgraded) pool_->on_answer(status_);
   const std::optional<UpstreamClose> reason =
       why_unfit != CloseReason::None ? UpstreamClose::of(why_unfit) : why_not_reusable();
   if (reason) {
@@ -280,26 +303,32 @@ void UpstreamConnection::give_back(CloseReason why_unfit) {
 
 std::optional<UpstreamClose> UpstreamConnection::why_not_reusable() const {
   if (state_ == Upgraded) return UpstreamClose(CloseReason::UpgradeFinished);
-  if (phase_ == Phase::Head || phase_ == Phase::Body) return UpstreamClose(CloseReason::ClientGone);
-  if (phase_ == Phase::Done) {
-    if (!request_complete_ || !out_.empty() || write_broken_)
-      return UpstreamClose(CloseReason::UnfinishedRequest);
-    if (leftover_) return UpstreamClose(CloseReason::LeftoverBytes);
-    if (until_close_) return UpstreamClose(CloseReason::ResponseBodyUntilClose);
-    if (ambiguous_length_) return UpstreamClose(CloseReason::AmbiguousLength);
-    if (last_reason_ != CloseReason::None) return UpstreamClose::of(last_reason_);
-    if (server_closes_) {
-      return server_http10_ ? UpstreamClose(CloseReason::Http10)
-                            : UpstreamClose(CloseReason::CloseRequested);
-    }
-    if (hinted_timeout_ == 0) return UpstreamClose(CloseReason::LearnedLimit);
-    if (hinted_max_ == 0) return UpstreamClose(CloseReason::KeepaliveRequests);
+  if (awaits_head() || response_ == ResponseSide::Body) {
+    return UpstreamClose(CloseReason::ClientGone);
+  }
+  if (response_ == ResponseSide::Done) {
+    if (request_ != Sent || !out_.empty()) return UpstreamClose(CloseReason::UnfinishedRequest);
+    if (unfit_ != CloseReason::None) return UpstreamClose::of(unfit_);
   }
   if (server_end_ != ServerEnd::Open) return UpstreamClose(CloseReason::ServerClosedIdle);
   if (const CloseReason limit = why_last_request(); limit != CloseReason::None) {
     return UpstreamClose::of(limit);
   }
   return std::nullopt;
+}
+
+// What a final head says: why the connection carries no other request, or None.
+CloseReason UpstreamConnection::why_unfit_after(const http::ResponseHead& head,
+                                                const http::BodyFraming& framing) const {
+  if (framing.kind == http::BodyKind::UntilClose) return CloseReason::ResponseBodyUntilClose;
+  if (head.summary.ambiguous_length) return CloseReason::AmbiguousLength;
+  if (last_reason_ != CloseReason::None) return last_reason_;
+  if (!head.summary.persistent()) {
+    return head.summary.minor_version == 0 ? CloseReason::Http10 : CloseReason::CloseRequested;
+  }
+  if (head.keep_alive_timeout == 0) return CloseReason::LearnedLimit;
+  if (head.keep_alive_max == 0) return CloseReason::KeepaliveRequests;
+  return CloseReason::None;
 }
 
 // Why the connection carries no request after those that it has begun: its limits, and its pool's.
@@ -323,12 +352,16 @@ CloseReason UpstreamConnection::why_last_request() const {
 
 void UpstreamConnection::park() {
   // A lease that was not used does not make it any younger.
-  if (phase_ == Phase::Done || idle_since_ == TimePoint{}) {
+  const bool answered = response_ == ResponseSide::Done;
+  if (answered || idle_since_ == TimePoint{}) {
     // The server's clock runs since its last byte came, not since a slow client let us read it.
-    idle_since_ = phase_ == Phase::Done ? ready_at_ : pool_->env().now();
+    idle_since_ = answered ? ready_at_ : pool_->env().now();
     set_idle_limit();
   }
-  phase_ = Phase::None;
+  if (answered) {
+    set_request(RequestSide::None);
+    set_response(ResponseSide::None);
+  }
   // The last read filled the buffer: what lies behind it can only be bytes that nobody asked for.
   if (readable_) {
     readable_ = false;
@@ -445,9 +478,9 @@ ClosingConnection UpstreamConnection::dismantle(UpstreamClose reason) {
 std::optional<Duration> UpstreamConnection::patience(const config::Upstream& limits) const {
   if (state_ == Connecting) return limits.connect_timeout;
   if (state_ == Upgraded) return limits.upgrade_timeout;
-  if (out_.empty() && phase_ == Phase::Head) {
+  if (out_.empty() && awaits_head()) {
     // Until the request is complete the client's own timeouts watch over it.
-    if (!request_complete_) return std::nullopt;
+    if (!request_given()) return std::nullopt;
     return limits.response_timeout;
   }
   if (out_.empty() && paused_) return std::nullopt;  // the client's send_timeout watches
@@ -455,7 +488,11 @@ std::optional<Duration> UpstreamConnection::patience(const config::Upstream& lim
 }
 
 void UpstreamConnection::arm_timer() {
-  pool_->env().runtime.arm(timer_, patience(pool_->settings()).value_or(kForever));
+  if (const auto limit = patience(pool_->settings())) {
+    pool_->env().runtime.arm(timer_, *limit);
+  } else {
+    pool_->env().runtime.cancel(timer_);
+  }
 }
 
 void UpstreamConnection::on_new_limits(const config::Upstream& before) {
@@ -490,11 +527,12 @@ void UpstreamConnection::on_timer(event::Timer&) {
       if (!test_what_was_learned()) close(why_idle_for_too_long());
       return;
     case Busy:
+      if (!patience(pool_->settings())) return;  // it was the limit of connecting, or of lying idle
       if (!out_.empty()) {
         fail(CloseReason::RequestStalled);
       } else {
-        fail(phase_ == Phase::Head ? UpstreamClose(CloseReason::ResponseTimeout)
-                                   : UpstreamClose(CloseReason::ResponseStalled));
+        fail(awaits_head() ? UpstreamClose(CloseReason::ResponseTimeout)
+                           : UpstreamClose(CloseReason::ResponseStalled));
       }
       return;
     case Upgraded:
@@ -513,7 +551,7 @@ void UpstreamConnection::close(UpstreamClose reason) noexcept {
   event::TurnTask::unlink();
   trial_.end();
   upgrade_slot_.give_back();
-  if (reason != CloseReason::UpgradeFinished || !request_complete_) out_.clear();
+  if (reason != CloseReason::UpgradeFinished || request_ != TunnelEnded) out_.clear();
   head_bytes_.reset();
   // (A server that breaks the rules of TLS still holds its socket.)
   const bool let_go = server_end_ != ServerEnd::Open && !transport_->peer_broke_rules();

@@ -35,6 +35,23 @@ enum class ConnectionState : uint8_t { Connecting, Idle, Busy, Upgraded, Closed 
 // What the server has told us of its side of the connection.
 enum class ServerEnd : uint8_t { Open, Fin, Gone };
 
+// The way to the server. None: between requests. Sending: more of the request may come. Sent: all
+// of it has been given to us. Tunnel: after 101. TunnelEnded: its client has shut down its side.
+// Broken: a write has failed; BrokenAfterFin: behind the server's FIN, which is still to be read.
+enum class RequestSide : uint8_t {
+  None,
+  Sending,
+  Sent,
+  Tunnel,
+  TunnelEnded,
+  Broken,
+  BrokenAfterFin,
+};
+
+// The way back. Awaited: nothing has come. Head: a part of the head, or interim responses. A tunnel
+// is a Body that ends with the server's FIN.
+enum class ResponseSide : uint8_t { None, Awaited, Head, Body, Done };
+
 // Thread: its worker's; an idle one can move to another worker (ServerPool::hand_over).
 // Owned by its ServerPool; used through a Lease.
 class UpstreamConnection final : public event::Disposable,
@@ -112,13 +129,13 @@ class UpstreamConnection final : public event::Disposable,
   bool in_last_quarter() const;
 
  private:
-  enum class Phase : uint8_t { None, Head, Body, Done };  // of the response
-
   void on_ready(net::Ready ready) override;
   void on_timer(event::Timer& timer) override;
   void run() override;  // end of turn: a write had failed, or there is more to read
 
   void set_state(ConnectionState next);
+  void set_request(RequestSide next);
+  void set_response(ResponseSide next);
   void finish_connect(net::Ready ready);
   void connect_failed(ConnectFailure reason, std::string_view detail = {});
   void check_idle();
@@ -141,6 +158,16 @@ class UpstreamConnection final : public event::Disposable,
   void arm_timer();
   std::optional<UpstreamClose> why_not_reusable() const;
   CloseReason why_last_request() const;
+  CloseReason why_unfit_after(const http::ResponseHead& head,
+                              const http::BodyFraming& framing) const;
+  bool awaits_head() const {
+    return response_ == ResponseSide::Awaited || response_ == ResponseSide::Head;
+  }
+  // All of the request is with us, or was before a write failed.
+  bool request_given() const { return sent_at_ != TimePoint{}; }
+  bool write_broken() const {
+    return request_ == RequestSide::Broken || request_ == RequestSide::BrokenAfterFin;
+  }
   bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
 
   ServerPool* pool_;
@@ -153,22 +180,15 @@ class UpstreamConnection final : public event::Disposable,
   event::Timer timer_;
 
   ConnectionState state_ = ConnectionState::Connecting;
-  Phase phase_ = Phase::None;
+  RequestSide request_ = RequestSide::None;
+  ResponseSide response_ = ResponseSide::None;
   http::Method method_ = http::Method::Get;
   const http::UpgradeOffer* upgrade_wanted_ = nullptr;
-  bool request_complete_ = false;
   bool readable_ = false;  // the kernel may hold bytes that we have not read
+  bool paused_ = false;    // by the exchange
   ServerEnd server_end_ = ServerEnd::Open;
   CloseReason last_reason_ = CloseReason::None;  // of a connection whose last request is under way
-  bool write_broken_ = false;
-  bool fin_before_break_ = false;
-  bool paused_ = false;
-  bool leftover_ = false;
-  bool until_close_ = false;
-  bool ambiguous_length_ = false;
-  bool server_closes_ = false;  // Connection: close, or HTTP/1.0 without keep-alive
-  bool server_http10_ = false;
-  bool response_seen_ = false;
+  CloseReason unfit_ = CloseReason::None;        // for another request: what the response says
   uint8_t interims_ = 0;
   uint16_t status_ = 0;  // of the response
   uint8_t jitter_;       // of the limits on requests and age: this many 1024ths less
@@ -182,7 +202,7 @@ class UpstreamConnection final : public event::Disposable,
   TimePoint ready_at_{};  // when bytes last came
   TimePoint idle_since_{};
   TimePoint leased_at_{};
-  TimePoint sent_at_{};  // when the request was complete
+  TimePoint sent_at_{};  // when all of the request had been given to us; {}: not yet
   http::HeadProgress progress_;
   http::BodyDecoder body_;
   net::ByteBuffer head_bytes_;  // a head that has not come whole yet

@@ -36,7 +36,7 @@ void UpstreamConnection::read_response() {
       case net::IoStatus::Eof:
         // Of an RST the failed write has been told already; then only the end is left to read. (Not
         // if it came behind a FIN.)
-        on_end(write_broken_ && !fin_before_break_);
+        on_end(request_ == RequestSide::Broken);
         return;
       case net::IoStatus::Reset:
         on_end(true);
@@ -48,9 +48,9 @@ void UpstreamConnection::read_response() {
     // at the next read: so while the response is incomplete, one more read is made.
     const bool drained = !got.more && server_end_ == ServerEnd::Open;
     if (drained) readable_ = false;
-    response_seen_ = true;
+    if (response_ == ResponseSide::Awaited) set_response(ResponseSide::Head);
     process(scratch.data(), got.bytes);
-    if (drained && leased_as(request) && phase_ != Phase::Done && state_ != Upgraded)
+    if (drained && leased_as(request) && response_ != ResponseSide::Done && state_ != Upgraded)
       readable_ = true;
   }
 }
@@ -68,7 +68,7 @@ ConnectFailure UpstreamConnection::why_it_speaks_first() {
 }
 
 void UpstreamConnection::process(char* data, size_t size) {
-  if (accepted_ == 0 && phase_ == Phase::Head) {
+  if (accepted_ == 0 && awaits_head()) {
     if (http::begins_with_settings({data, size})) {
       fail(CloseReason::ServerSpeaksHttp2);
     } else {
@@ -76,11 +76,11 @@ void UpstreamConnection::process(char* data, size_t size) {
     }
     return;
   }
-  if (phase_ == Phase::Body) {
+  if (response_ == ResponseSide::Body) {
     process_body(data, size);
     return;
   }
-  if (phase_ == Phase::Done) return;
+  if (response_ == ResponseSide::Done) return;
   net::ByteBuffer joined;
   if (head_bytes_) {
     head_bytes_.append({data, size});
@@ -88,7 +88,7 @@ void UpstreamConnection::process(char* data, size_t size) {
     data = joined.data();
     size = joined.size();
   }
-  while (phase_ == Phase::Head && process_head(data, size)) {
+  while (awaits_head() && process_head(data, size)) {
   }
 }
 
@@ -134,12 +134,9 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   const http::ResponseHead& head = shared_head();
   hinted_timeout_ = head.keep_alive_timeout;
   hinted_max_ = head.keep_alive_max;
-  server_http10_ = head.summary.minor_version == 0;
-  server_closes_ = !head.summary.persistent();
-  ambiguous_length_ = head.summary.ambiguous_length;
   status_ = head.status;
   pool_->on_response(head.status,
-                     pool_->env().now() - (request_complete_ ? sent_at_ : pool_->env().now()));
+                     pool_->env().now() - (request_given() ? sent_at_ : pool_->env().now()));
   if (head.status == 101) {
     const std::string_view wrong = http::why_not_upgraded(head, upgrade_wanted_);
     if (!wrong.empty()) {
@@ -147,11 +144,11 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
       return;
     }
     slot_ = std::move(upgrade_slot_);
-    request_complete_ = false;  // from now on: the client has shut down its side
+    if (!write_broken()) set_request(RequestSide::Tunnel);
     set_state(Upgraded);
     pool_->on_answer(status_);
     body_ = http::BodyDecoder({.kind = http::BodyKind::UntilClose});
-    phase_ = Phase::Body;
+    set_response(ResponseSide::Body);
     arm_timer();
     const uint32_t request = requests_;
     handler_->on_upgraded(head);
@@ -160,15 +157,15 @@ void UpstreamConnection::process_final_head(char* data, size_t size) {
   }
   upgrade_slot_.give_back();
   const http::BodyFraming framing = http::response_framing(head, method_);
-  until_close_ = framing.kind == http::BodyKind::UntilClose;
+  unfit_ = why_unfit_after(head, framing);
   body_ = http::BodyDecoder(framing);
   const auto step = body_.decode(data, size);
   if (!step) {
     fail(CloseReason::BadResponse, false, info(step.error()).text);
     return;
   }
-  phase_ = step->complete ? Phase::Done : Phase::Body;
-  leftover_ = step->complete && step->consumed < size;
+  set_response(step->complete ? ResponseSide::Done : ResponseSide::Body);
+  if (step->complete && step->consumed < size) unfit_ = CloseReason::LeftoverBytes;
   if (!step->complete) arm_timer();  // otherwise the connection is given back at once
   handler_->on_response(head, {data, step->payload}, step->complete);
 }
@@ -180,8 +177,8 @@ void UpstreamConnection::process_body(char* data, size_t size) {
     return;
   }
   if (step->complete) {
-    phase_ = Phase::Done;
-    leftover_ = step->consumed < size;
+    set_response(ResponseSide::Done);
+    if (step->consumed < size) unfit_ = CloseReason::LeftoverBytes;
   }
   if (!step->complete) arm_timer();
   handler_->on_body({data, step->payload}, step->complete);
@@ -190,9 +187,9 @@ void UpstreamConnection::process_body(char* data, size_t size) {
 void UpstreamConnection::on_end(bool reset) {
   readable_ = false;
   server_end_ = reset ? ServerEnd::Gone : ServerEnd::Fin;
-  if (phase_ == Phase::Done && !reset) return;  // half of a tunnel; known already
-  if (phase_ == Phase::Body && !reset && body_.finish()) {
-    phase_ = Phase::Done;
+  if (response_ == ResponseSide::Done && !reset) return;  // half of a tunnel; known already
+  if (response_ == ResponseSide::Body && !reset && body_.finish()) {
+    set_response(ResponseSide::Done);
     handler_->on_body({}, true);
     return;
   }

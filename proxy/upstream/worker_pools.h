@@ -13,6 +13,7 @@
 #include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
 #include "proxy/upstream/orphan_connection.h"
+#include "proxy/upstream/server_observer.h"
 #include "proxy/upstream/server_pool.h"
 #include "proxy/upstream/shared_server.h"
 
@@ -35,26 +36,6 @@ struct Peer {
 
 // Tells all workers that something has changed about a server. Thread: any.
 void tell_all(const std::vector<Peer>& peers, const std::shared_ptr<SharedServer>& server);
-
-// Hears what people want to know of servers. Thread: each worker's.
-class ServerObserver {
- public:
-  // The first failure since it answered last: `reason`, and `detail` if more is known. (One that
-  // fails and answers in turn is told of once in Trouble::kQuietFor.)
-  virtual void on_trouble(const SharedServer& server, CloseReason reason,
-                          std::string_view detail) = 0;
-  virtual void on_trouble_over(const SharedServer& server) = 0;
-  // `errors` in a row made it so.
-  virtual void on_ejected(const SharedServer& server, Duration out_for, uint32_t errors) = 0;
-  virtual void on_ejection_over(const SharedServer& server) = 0;
-  // It was seen to close idle connections after `closes_after`, so they are not reused after
-  // `limit`, which is so short that few are reused at all.
-  virtual void on_low_idle_limit(const SharedServer& server, Duration closes_after,
-                                 Duration limit) = 0;
-
- protected:
-  ~ServerObserver() = default;
-};
 
 // Thread: its worker's.
 class WorkerPools : private event::TurnTask, private OrphanObserver {
