@@ -29,8 +29,8 @@ constexpr TransitionTable<ClientState> kTransitions = {{Idle, {Reading, Active}}
 }  // namespace
 
 ClientConnection::ClientConnection(ClientListener& listener, const net::Address& peer,
-                                   TimePoint opened)
-    : Connection(listener, peer, opened), timer_(*this) {
+                                   const Birth& birth)
+    : Connection(listener, peer, birth), timer_(*this) {
   arm(listener_.settings().keepalive_timeout);
 }
 
@@ -334,9 +334,10 @@ void ClientConnection::end_exchange() {
 
 void ClientConnection::record(uint16_t status) const {
   const uint64_t unsent = out_.size();
-  finish_request(listener_, peer_, active_->exchange,
+  finish_request(*this, transport_->security(), active_->exchange,
                  {.method = active_->method,
                   .status = status,
+                  .number = requests_,
                   .protocol = stats::Protocol::Http1,
                   .protocol_text = active_->http10 ? "HTTP/1.0" : "HTTP/1.1",
                   .began = active_->began,

@@ -25,7 +25,7 @@ class ClientConnection final : public Connection,
                                private event::TurnTask,
                                private exchange::ClientStream {
  public:
-  ClientConnection(ClientListener& listener, const net::Address& peer, TimePoint opened);
+  ClientConnection(ClientListener& listener, const net::Address& peer, const Birth& birth);
   ~ClientConnection() override;
 
   // Takes the transport, which reports to handler() from now on.

@@ -92,14 +92,14 @@ bool ClientListener::admit() {
 }
 
 void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net::Address& peer,
-                           TimePoint opened, bool fin_seen) {
+                           const Birth& birth, bool fin_seen) {
   const net::Security* security = transport->security();
   const auto protocol = security != nullptr ? security->protocol : net::Security::Protocol::Http1;
   // What has come already is not reported again.
   const net::Ready here{.readable = true, .writable = false, .peer_closed = fin_seen};
   switch (protocol) {
     case net::Security::Protocol::Http1: {
-      auto& connection = make<ClientConnection>(peer, opened);
+      auto& connection = make<ClientConnection>(peer, birth);
       transport->hand_to(connection.handler());
       connection.open(std::move(transport));
       connection.handler().on_ready(here);
@@ -107,7 +107,7 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
       return;
     }
     case net::Security::Protocol::Http2: {
-      auto& connection = make<Http2Connection>(peer, opened, true);
+      auto& connection = make<Http2Connection>(peer, birth, true);
       transport->hand_to(connection.handler());
       connection.open(std::move(transport), {});
       connection.handler().on_ready(here);
@@ -118,8 +118,8 @@ void ClientListener::begin(std::unique_ptr<net::Transport> transport, const net:
 }
 
 void ClientListener::refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer,
-                            TimePoint opened, Refusal reason) {
-  auto& connection = make<ClientConnection>(peer, opened);
+                            const Birth& birth, Refusal reason) {
+  auto& connection = make<ClientConnection>(peer, birth);
   transport->hand_to(connection.handler());
   connection.open(std::move(transport));
   connection.refuse_all(reason);
@@ -136,7 +136,7 @@ void ClientListener::on_secured(const net::Security& security) {
 void ClientListener::continue_as_http2(const Connection& from,
                                        std::unique_ptr<net::Transport> transport,
                                        std::string_view received, bool fin_seen) {
-  auto& next = make<Http2Connection>(from.peer(), from.opened(), transport->security() != nullptr);
+  auto& next = make<Http2Connection>(from.peer(), from.birth(), transport->security() != nullptr);
   transport->hand_to(next.handler());
   next.open(std::move(transport), received);
   next.handler().on_ready({.readable = true, .writable = false, .peer_closed = fin_seen});

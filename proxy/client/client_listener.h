@@ -46,7 +46,7 @@ class ClientListener {
     if (tls_ != nullptr || expects_header) {
       attach_to(make<PendingConnection>(peer, expects_header), attach);
     } else {
-      attach_to(make<ClientConnection>(peer, env().now()), attach);
+      attach_to(make<ClientConnection>(peer, Birth{env().now(), env().new_connection()}), attach);
     }
   }
 
@@ -59,10 +59,10 @@ class ClientListener {
 
   // The connection of the protocol that its client and Berth have agreed on. `fin_seen`: the client
   // has shut down its side already.
-  void begin(std::unique_ptr<net::Transport> transport, const net::Address& peer, TimePoint opened,
-             bool fin_seen);
+  void begin(std::unique_ptr<net::Transport> transport, const net::Address& peer,
+             const Birth& birth, bool fin_seen);
   // One that answers with the reason's status, whatever comes.
-  void refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer, TimePoint opened,
+  void refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer, const Birth& birth,
               Refusal reason);
   // Counts a handshake.
   void on_secured(const net::Security& security);

@@ -53,7 +53,7 @@ void ClientConnection::decide_keep_alive(bool delimited) {
     why = CloseReason::EarlyResponse;
   } else if (requests_ >= settings.keepalive_requests) {
     why = CloseReason::KeepaliveRequests;
-  } else if (listener_.env().now() - opened_ >= settings.keepalive_time) {
+  } else if (listener_.env().now() - birth().opened >= settings.keepalive_time) {
     why = CloseReason::KeepaliveTime;
   } else if (listener_.ending()) {
     why = CloseReason::Shutdown;

@@ -4,12 +4,12 @@
 
 namespace berth::client {
 
-Connection::Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
+Connection::Connection(ClientListener& listener, const net::Address& peer, const Birth& birth,
                        ClientState first)
     : net::MemoryAccount(listener.context().memory),
       listener_(listener),
       peer_(peer),
-      opened_(opened),
+      birth_(birth),
       state_(first) {}
 
 uint64_t Connection::memory_budget() const {
@@ -36,7 +36,7 @@ void Connection::move_to(ClientState next) {
 void Connection::end(ClientClose reason) {
   const ClientState before = state_;
   state_ = ClientState::Closed;
-  listener_.on_closed(*this, before, reason, listener_.env().now() - opened_, requests_);
+  listener_.on_closed(*this, before, reason, listener_.env().now() - birth_.opened, requests_);
 }
 
 void Connection::end_replaced() {

@@ -11,11 +11,18 @@
 #include "proxy/event/turn_queue.h"
 #include "proxy/net/address.h"
 #include "proxy/net/memory_keeper.h"
+#include "proxy/net/worker_env.h"
 
 namespace berth::client {
 
 class ClientListener;
 struct ClientTag {};
+
+// When the client connected, and which connection it is. Stays when another object takes over.
+struct Birth {
+  TimePoint opened;
+  net::ConnectionId id;
+};
 
 // Idle: between requests, or before the first. Reading: part of a head has come. Active: a request
 // is under way (HTTP/2: one or more). Writing: the last response is complete and on its way out.
@@ -44,7 +51,10 @@ class Connection : public event::Disposable, public ListHook<ClientTag>, public 
  public:
   ClientState state() const { return state_; }
   const net::Address& peer() const { return peer_; }
-  TimePoint opened() const { return opened_; }
+  const Birth& birth() const { return birth_; }
+  // Begun on it so far.
+  uint32_t requests() const { return requests_; }
+  ClientListener& listener() const { return listener_; }
   // More to read, or read already and not yet looked at.
   virtual bool has_input() const = 0;
   virtual void close(ClientClose reason) noexcept = 0;
@@ -59,8 +69,7 @@ class Connection : public event::Disposable, public ListHook<ClientTag>, public 
   virtual void on_new_limits(const config::Listener& before) = 0;
 
  protected:
-  // `opened`: when the client connected.
-  Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
+  Connection(ClientListener& listener, const net::Address& peer, const Birth& birth,
              ClientState first = ClientState::Idle);
 
   // net::MemoryAccount. Each kind of connection says what it has to end, and who waits.
@@ -78,7 +87,7 @@ class Connection : public event::Disposable, public ListHook<ClientTag>, public 
 
   ClientListener& listener_;
   const net::Address peer_;
-  const TimePoint opened_;
+  const Birth birth_;
   uint32_t requests_ = 0;
 
  private:

@@ -51,8 +51,8 @@ http::Http2Limits limits_of(const config::Listener& settings) {
 }  // namespace
 
 Http2Connection::Http2Connection(ClientListener& listener, const net::Address& peer,
-                                 TimePoint opened, bool secure)
-    : Connection(listener, peer, opened),
+                                 const Birth& birth, bool secure)
+    : Connection(listener, peer, birth),
       session_(limits_of(listener.settings()), *this, listener.env().random),
       timer_(*this),
       guard_(*this),
@@ -189,8 +189,8 @@ void Http2Connection::discard_input() {
 // --- Requests.
 
 http::Http2Stream& Http2Connection::open_stream() {
-  Http2Request& request = open_.adopt(std::make_unique<Http2Request>(*this));
   ++requests_;
+  Http2Request& request = open_.adopt(std::make_unique<Http2Request>(*this));
   if (state() == Idle) {
     set_state(Active);
     if (!blocked()) listener_.env().runtime.cancel(timer_);
@@ -203,7 +203,7 @@ http::Http2Stream& Http2Connection::open_stream() {
 // them): it waits for a pause, but not for ever.
 void Http2Connection::look_at_age() {
   const config::Listener& settings = listener_.settings();
-  const Duration age = listener_.env().now() - opened_;
+  const Duration age = listener_.env().now() - birth().opened;
   const uint64_t requests = requests_;
   if (requests >= settings.keepalive_requests) {
     replace_ = CloseReason::KeepaliveRequests;

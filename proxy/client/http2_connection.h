@@ -28,7 +28,7 @@ class Http2Connection final : public Connection,
                               private http::Http2Events {
  public:
   // `secure`: over TLS.
-  Http2Connection(ClientListener& listener, const net::Address& peer, TimePoint opened,
+  Http2Connection(ClientListener& listener, const net::Address& peer, const Birth& birth,
                   bool secure);
   ~Http2Connection() override;
 
@@ -44,10 +44,10 @@ class Http2Connection final : public Connection,
   void on_new_limits(const config::Listener& before) override;
 
   // --- For its requests.
-  ClientListener& listener() { return listener_; }
   http::Http2Session& session() { return session_; }
   exchange::ClientFacts facts();
   net::Address local_address() const { return transport_->local_address(); }
+  const net::Security* security() const { return transport_->security(); }
   // Strict-Transport-Security, where it is to be sent; "": nowhere.
   std::string_view hsts() const;
   // Something is to be sent: at the end of the turn.

@@ -47,7 +47,8 @@ Http2Request::Http2Request(Http2Connection& connection)
       timer_(*this),
       early_(&connection),
       began_(connection.listener().env().now()),
-      began_wall_us_(connection.listener().env().runtime.time.wall_micros()) {
+      began_wall_us_(connection.listener().env().runtime.time.wall_micros()),
+      number_(connection.requests()) {
   connection_.listener().stats().streams.add(1);
 }
 
@@ -439,9 +440,10 @@ void Http2Request::record(uint16_t status) {
   connection_.listener().env().runtime.cancel(timer_);
   event::TurnTask::unlink();
   connection_.listener().stats().streams.sub(1);
-  finish_request(connection_.listener(), connection_.peer(), exchange_,
+  finish_request(connection_, connection_.security(), exchange_,
                  {.method = method_,
                   .status = status,
+                  .number = number_,
                   .protocol = stats::Protocol::Http2,
                   .protocol_text = "HTTP/2",
                   .began = began_,

@@ -101,7 +101,8 @@ class Http2Request final : public event::Disposable,
   Pace receiving_;  // the request's content
   Pace sending_;    // while bytes wait for the client's window
   int64_t began_wall_us_;
-  TimePoint ended_{};  // the response's last byte is framed, and the request is not whole
+  const uint32_t number_;  // on its connection, from 1
+  TimePoint ended_{};      // the response's last byte is framed, and the request is not whole
   http::Method method_ = http::Method::Other;
   State state_ = State::Receiving;
   uint16_t status_ = 0;

@@ -8,7 +8,8 @@ namespace berth::client {
 
 PendingConnection::PendingConnection(ClientListener& listener, const net::Address& peer,
                                      bool expects_header)
-    : Connection(listener, peer, listener.env().now(), ClientState::Handshake),
+    : Connection(listener, peer, Birth{listener.env().now(), listener.env().new_connection()},
+                 ClientState::Handshake),
       timer_(*this),
       client_(peer),
       stage_(expects_header ? Stage::ProxyHeader : Stage::Handshake) {
@@ -110,7 +111,7 @@ void PendingConnection::fail(HandshakeFailure reason) {
   listener_.stats().handshake_failures[reason].add();
   if (reason == CloseReason::PlainHttpToTls) {
     listener_.env().runtime.cancel(timer_);
-    listener_.refuse(std::move(transport_), client_, opened_, Refusal::of(reason));
+    listener_.refuse(std::move(transport_), client_, birth(), Refusal::of(reason));
     end_replaced();
     return;
   }
@@ -120,7 +121,7 @@ void PendingConnection::fail(HandshakeFailure reason) {
 // What has come already is not reported again.
 void PendingConnection::go_on() {
   listener_.env().runtime.cancel(timer_);
-  listener_.begin(std::move(transport_), client_, opened_, fin_seen_);
+  listener_.begin(std::move(transport_), client_, birth(), fin_seen_);
   end_replaced();
 }
 

@@ -4,8 +4,9 @@
 
 namespace berth::client {
 
-void finish_request(ClientListener& listener, const net::Address& peer,
+void finish_request(const Connection& connection, const net::Security* security,
                     const exchange::Exchange& exchange, const RequestFacts& facts) {
+  ClientListener& listener = connection.listener();
   const TimePoint ended = facts.ended != TimePoint{} ? facts.ended : listener.env().now();
   const Duration took = ended - facts.began;
   stats::ListenerStats& stats = listener.stats();
@@ -19,7 +20,13 @@ void finish_request(ClientListener& listener, const net::Address& peer,
   char client[net::Address::kMaxText];
   record.time_us = facts.began_wall_us;
   record.listener = listener.settings().name;
-  record.client = {client, peer.write(client)};
+  record.client = {client, connection.peer().write(client)};
+  record.connection = connection.birth().id;
+  record.connection_requests = facts.number;
+  if (security != nullptr) {
+    record.tls = security->terms;
+    record.tls_server_name = security->server_name;
+  }
   record.protocol = facts.protocol_text;
   record.status = facts.status;
   record.received_bytes = facts.received;

@@ -7,16 +7,17 @@
 #include "proxy/base/time.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/http/method.h"
-#include "proxy/net/address.h"
+#include "proxy/net/transport.h"
 #include "proxy/stats/stats.h"
 
 namespace berth::client {
 
-class ClientListener;
+class Connection;
 
 struct RequestFacts {
   http::Method method;
   uint16_t status;  // what the client was sent
+  uint32_t number;  // of the request on its connection, from 1
   stats::Protocol protocol;
   std::string_view protocol_text;  // for the log: "HTTP/1.0"
   TimePoint began;
@@ -31,7 +32,8 @@ struct RequestFacts {
 inline constexpr uint16_t kClientClosedRequest = 499;
 
 // Counts a request that has come to its end, and gives it to the access log.
-void finish_request(ClientListener& listener, const net::Address& peer,
+// `security`: of the client's connection; nullptr: no TLS.
+void finish_request(const Connection& connection, const net::Security* security,
                     const exchange::Exchange& exchange, const RequestFacts& facts);
 
 }  // namespace berth::client

@@ -59,6 +59,8 @@ inline constexpr DurationBounds kTtl{100ms, kDay, ""};
 inline constexpr NumberBounds kChecks{1, 1000, ""};
 inline constexpr NumberBounds kEjectPercent{1, 100, "to leave none out, write ejection: off"};
 inline constexpr NumberBounds kPercent{0, 100, ""};
+inline constexpr NumberBounds kMinStatus{100, 999, ""};
+inline constexpr NumberBounds kSample{1, 1'000'000, "one line of this many"};
 inline constexpr NumberBounds kHead{1 * kKiB, 1 * kMiB, ""};
 inline constexpr NumberBounds kTarget{256, 1 * kMiB, ""};
 inline constexpr NumberBounds kFields{16, 10'000, ""};

@@ -43,7 +43,8 @@ inline constexpr std::array kOnOrOff = {Choice{true, "on"}, Choice{false, "off"}
 inline constexpr std::array kHalfCloses = {Choice{HalfClose::Serve, "serve"},
                                            Choice{HalfClose::Abort, "abort"}};
 inline constexpr std::array kLogFormats = {Choice{LogFormat::Json, "json"},
-                                           Choice{LogFormat::Combined, "combined"}};
+                                           Choice{LogFormat::Combined, "combined"},
+                                           Choice{LogFormat::Template, "template"}};
 inline constexpr std::array kNonIdempotents = {
     Choice{RetryNonIdempotent::Never, "never"},
     Choice{RetryNonIdempotent::FinProved, "fin_proved"},
@@ -78,6 +79,7 @@ enum class TextKind : uint8_t {
   AdminAddress,  // a listen address, or `off`, which is ""
   ServerAddress,
   LogPath,       // "-" or an absolute path
+  LogTemplate,   // or "": none
   Host,          // of a route
   PathPrefix,    // of a route
   UpstreamName,  // checked when all upstreams are known

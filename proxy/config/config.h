@@ -51,12 +51,15 @@ struct Admin {
   bool operator==(const Admin&) const = default;
 };
 
-enum class LogFormat : uint8_t { Json, Combined };
+enum class LogFormat : uint8_t { Json, Combined, Template };
 
 struct AccessLog {
   bool enabled = true;
   std::string path = "-";  // "-": standard output
   LogFormat format = LogFormat::Json;
+  std::string pattern;      // `template`: of a line (log_template.h); "": none
+  uint32_t min_status = 0;  // from here on, and failures, every line is written; 0: no such status
+  uint32_t sample = 0;      // of the others one of this many; 0: auto
   bool operator==(const AccessLog&) const = default;
 };
 

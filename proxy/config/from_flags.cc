@@ -87,7 +87,7 @@ class FlagReader {
       return;
     }
     for (const auto& choice : kLogFormats) {
-      if (choice.name != value) continue;
+      if (choice.name != value || choice.value == LogFormat::Template) continue;
       out.format = choice.value;
       return;
     }

@@ -49,6 +49,9 @@ void visit_keys(V& v, AccessLog& a) {
   v.boolean("enabled", a.enabled);
   v.text("path", a.path, TextKind::LogPath);
   v.choice("format", a.format, kLogFormats);
+  v.text("template", a.pattern, TextKind::LogTemplate);
+  v.count("min_status", a.min_status, bounds::kMinStatus, &kOff);
+  v.count("sample", a.sample, bounds::kSample, &kAuto);
 }
 
 template <class V>

@@ -5,6 +5,7 @@
 
 #include "proxy/base/letter_case.h"
 #include "proxy/config/address_syntax.h"
+#include "proxy/config/log_template.h"
 #include "proxy/config/status_range.h"
 #include "proxy/config/utf8.h"
 
@@ -277,6 +278,11 @@ Checked check_text(std::string_view text, TextKind kind) {
       return check_address(text, parse_server_address);
     case TextKind::LogPath:
       return check_log_path(text);
+    case TextKind::LogTemplate: {
+      const auto pieces = parse_log_template(text);
+      if (!pieces) return Failure{pieces.error()};
+      return std::string(text);
+    }
     case TextKind::Host:
       return check_host(text);
     case TextKind::PathPrefix:

@@ -42,6 +42,7 @@ class Validator {
     check_resolver();
     check_routes();
     check_spool();
+    check_access_log();
   }
 
  private:
@@ -51,6 +52,24 @@ class Validator {
   void missing(Mark mark, std::string message, std::string hint) {
     if (!diagnostics_.error_at(mark)) {
       diagnostics_.error(mark, std::move(message), std::move(hint));
+    }
+  }
+
+  void check_access_log() {
+    const AccessLog& log = config_.access_log;
+    const bool by_template = log.format == LogFormat::Template;
+    if (by_template && log.pattern.empty()) {
+      missing(at("access_log.format"), "access_log.format is template, and there is no template",
+              "such as template: \"{client} {method} {target} {status} {duration}\"");
+    }
+    if (!by_template && !log.pattern.empty()) {
+      diagnostics_.error(at("access_log.template"), "access_log.template without its format",
+                         "did you mean format: template?");
+    }
+    if (log.min_status != 0 && log.sample == 1) {
+      diagnostics_.warning(at("access_log.min_status"),
+                           "min_status has no effect: with sample: 1 every line is written",
+                           "without sample, only lines from min_status on are");
     }
   }
 

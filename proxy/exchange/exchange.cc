@@ -58,6 +58,7 @@ void Exchange::start(const http::RequestHead& head, size_t received_size, std::s
                 head.fields.find(http::HeaderId::IdempotencyKey) != nullptr;
   if (!idempotent_) freshness_ = upstream::Freshness::Young;
   body_complete_ = complete;
+  received_ = body.size();
   const auto target = router_->find(head.host, head.path);
   if (target) target_ = *target;
   if (target && (!complete || head.expect_continue)) body_mode_ = target_.request_body();
@@ -205,6 +206,9 @@ void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std:
     return;
   }
   reused_ = lease_->reused();
+  server_connection_ = lease_->id();
+  server_connection_requests_ = lease_->requests();
+  server_tls_ = lease_->tls_terms();
   if (!send_request(body)) return;  // the failure is reported at the end of the turn
   if (body_complete_) return;
   context_.holders.watch(*this);
@@ -345,6 +349,9 @@ bool Exchange::retry(stats::RetryCause cause, bool waits) {
     budget_share_ = BudgetShare::Retry;
   }
   if (stats != nullptr) stats->retries[cause].add();
+  if (failed_attempts_.size() < kMostFailedAttempts) {
+    failed_attempts_.push_back({server_->name(), failure_});
+  }
   return true;
 }
 
@@ -392,12 +399,17 @@ void Exchange::describe(AccessRecord& record) const {
     record.client = request_.client_ip;
   }
   record.reason = failure_;
+  record.request_body_bytes = received_;
   record.detail = detail_;
   if (target_.route == nullptr) return;
   record.upstream = target_.route->upstream;
   record.attempts = attempts_;
   record.source = source_;
   record.reused = reused_;
+  record.failed_attempts = failed_attempts_;
+  record.server_connection = server_connection_;
+  record.server_connection_requests = server_connection_requests_;
+  record.server_tls = server_tls_;
   if (server_ != nullptr) record.server = server_->name();
   if (!source_) return;
   const Duration wait = leased_at_ - asked_at_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "proxy/base/local_ptr.h"
 #include "proxy/event/turn_queue.h"
@@ -171,7 +172,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   std::string detail_;  // what was wrong with a malformed response
 
   RequestBody body_;            // what waits for a connection, or is kept for a replay
-  uint64_t received_ = 0;       // bytes of a body that did not come with its head
+  uint64_t received_ = 0;       // bytes of the body; of a tunnel too
   TimePoint began_{};           // that body
   upstream::Slot upload_slot_;  // to hold a connection while the body is still coming
   Feeder feeder_;
@@ -180,6 +181,10 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
 
   // For the log.
   uint32_t attempts_ = 0;
+  std::vector<FailedAttempt> failed_attempts_;  // a few, without those of the last one
+  net::ConnectionId server_connection_;         // of the last attempt
+  uint32_t server_connection_requests_ = 0;
+  net::TlsTerms server_tls_;
   bool reused_ = false;
   std::optional<stats::AcquireSource> source_;
   const upstream::SharedServer* server_ = nullptr;

@@ -24,6 +24,7 @@ constexpr int kBlocksPerTurn = 16;
 
 void Exchange::on_request_body(std::string_view bytes, bool complete, std::string_view trailers) {
   if (response_ == ResponseProgress::Tunnel) {
+    received_ += bytes.size();
     stream_body(bytes);
     if (complete && !tunnel_.client_has_ended()) {
       lease_->shutdown_write();
@@ -74,7 +75,6 @@ void Exchange::take_trailers(std::string_view trailers) {
 // The head is here, and not all of the body.
 void Exchange::begin_body(const http::RequestHead& head, std::string_view body) {
   began_ = client_.sends_since != TimePoint{} ? client_.sends_since : context_.env.now();
-  received_ = body.size();
   const bool expects = head.expect_continue && body.empty();
   if (streams()) {
     awaits_100_ = expects;

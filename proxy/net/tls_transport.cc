@@ -492,6 +492,16 @@ void TlsTransport::established() {
   SSL_get0_alpn_selected(ssl, &alpn, &size);
   const std::string_view protocol(reinterpret_cast<const char*>(alpn), size);
   if (protocol == "h2") security_.protocol = Security::Protocol::Http2;
+  using Terms = TlsTerms;
+  const bool tls13 = security_.version == Security::Version::Tls13;
+  security_.terms = {.cipher = SSL_get_cipher_name(ssl),
+                     .version = tls13 ? Terms::Version::Tls13 : Terms::Version::Tls12,
+                     .alpn = protocol.empty()   ? Terms::Alpn::None
+                             : protocol == "h2" ? Terms::Alpn::Http2
+                                                : Terms::Alpn::Http1,
+                     .resumed = security_.resumed};
+  const char* const server_name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (server_name != nullptr) security_.server_name = server_name;
   const X509* peer = SSL_get0_peer_certificate(ssl);
   if (peer != nullptr && SSL_get_verify_result(ssl) == X509_V_OK) {
     security_.peer_subject = subject_of(*peer);

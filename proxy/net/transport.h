@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "proxy/base/close_reason.h"
 #include "proxy/net/address.h"
+#include "proxy/net/tls_terms.h"
 
 namespace berth::net {
 
@@ -60,6 +62,8 @@ struct Security {
   Protocol protocol = Protocol::Http1;
   bool resumed = false;
   std::string peer_subject;  // of the peer's verified certificate (RFC 2253); "": it sent none
+  std::string server_name;   // that the client asked for (SNI); "": none
+  TlsTerms terms;
 };
 
 // Thread: that of the loop it is attached to. Destroying it closes the connection and ends its

@@ -65,10 +65,8 @@ void check_access_log(config::LoadResult& loaded) {
 }
 
 AccessLog::AccessLog(const config::AccessLog& config)
-    : shared_(std::make_shared<AccessLogShared>()), path_(config.path) {
+    : shared_(std::make_shared<AccessLogShared>(config)), path_(config.path) {
   if (config.enabled) output_ = LogOutput(open_file(config.path));
-  shared_->enabled = config.enabled;
-  shared_->format = config.format;
   shared_->wake_fd.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!shared_->wake_fd) throw std::runtime_error("access log: eventfd: " + message_of(errno));
   writer_ = std::thread([this] { run(); });
@@ -91,7 +89,7 @@ std::unique_ptr<AccessLogWorker> AccessLog::worker(std::shared_ptr<stats::Worker
 
 UniqueFd AccessLog::open_for(const config::AccessLog& config) {
   std::lock_guard lock(mutex_);
-  const bool other = config.path != path_ || !shared_->enabled;
+  const bool other = config.path != path_ || !shared_->rules()->enabled;
   return config.enabled && other ? open_file(config.path) : UniqueFd();
 }
 
@@ -103,13 +101,12 @@ void AccessLog::configure(const config::AccessLog& config, UniqueFd file) {
     has_new_file_.store(true, std::memory_order_release);
     shared_->wake();
   }
-  shared_->format = config.format;
-  shared_->enabled = config.enabled;
+  shared_->set_rules(config);
 }
 
 void AccessLog::reopen() {
   std::lock_guard lock(mutex_);
-  if (path_ == kStandardOutput || !shared_->enabled) return;
+  if (path_ == kStandardOutput || !shared_->rules()->enabled) return;
   try {
     new_file_ = open_file(path_);
   } catch (const std::runtime_error& error) {

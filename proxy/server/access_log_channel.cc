@@ -46,6 +46,31 @@ void AccessLogChannel::pop() {
   writing_ ^= 1;
 }
 
+AccessLogRules::AccessLogRules(const config::AccessLog& config)
+    : enabled(config.enabled),
+      format(config.format),
+      min_status(config.min_status),
+      sample(config.sample != 0       ? config.sample
+             : config.min_status == 0 ? 1
+                                      : 0) {
+  if (auto parsed = config::parse_log_template(config.pattern)) pieces = std::move(*parsed);
+}
+
+AccessLogShared::AccessLogShared(const config::AccessLog& config)
+    : rules_(std::make_shared<const AccessLogRules>(config)) {}
+
+void AccessLogShared::set_rules(const config::AccessLog& config) {
+  auto rules = std::make_shared<const AccessLogRules>(config);
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(rules);
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+std::shared_ptr<const AccessLogRules> AccessLogShared::rules() const {
+  const std::lock_guard lock(mutex_);
+  return rules_;
+}
+
 void AccessLogShared::wake() const {
   const uint64_t one = 1;
   // Fails only when the count is at its maximum, and then the writer is awake.
@@ -64,7 +89,11 @@ AccessLogWorker::~AccessLogWorker() {
 }
 
 void AccessLogWorker::log(const exchange::AccessRecord& record) {
-  if (!shared_->enabled.load(std::memory_order_acquire)) return;
+  if (const uint64_t version = shared_->version(); version != version_) [[unlikely]] {
+    version_ = version;
+    rules_ = shared_->rules();
+  }
+  if (!wanted(record)) return;
   bool handed_over = false;
   char* const out = channel_->reserve(access_line_bound(record), handed_over);
   if (handed_over) shared_->wake();
@@ -72,14 +101,30 @@ void AccessLogWorker::log(const exchange::AccessRecord& record) {
     stats_->access_log_dropped.add();
     return;
   }
-  switch (shared_->format.load(std::memory_order_relaxed)) {
+  channel_->commit(write(out, record));
+}
+
+bool AccessLogWorker::wanted(const exchange::AccessRecord& record) {
+  const AccessLogRules& rules = *rules_;
+  if (!rules.enabled) return false;
+  if (rules.sample == 1) return true;
+  const bool failed = info(record.reason).severity == Severity::Error;
+  if (rules.min_status != 0 && (record.status >= rules.min_status || failed)) return true;
+  if (rules.sample == 0 || ++passed_over_ < rules.sample) return false;
+  passed_over_ = 0;
+  return true;
+}
+
+size_t AccessLogWorker::write(char* out, const exchange::AccessRecord& record) {
+  switch (rules_->format) {
     case config::LogFormat::Json:
-      channel_->commit(write_json_line(out, record, time_));
-      break;
+      return write_json_line(out, record, time_);
     case config::LogFormat::Combined:
-      channel_->commit(write_combined_line(out, record, time_));
-      break;
+      return write_combined_line(out, record, time_);
+    case config::LogFormat::Template:
+      return write_template_line(out, record, time_, rules_->pieces);
   }
+  return 0;
 }
 
 void AccessLogWorker::flush() {

@@ -7,10 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "proxy/base/unique_fd.h"
 #include "proxy/config/config.h"
+#include "proxy/config/log_template.h"
 #include "proxy/exchange/access_record.h"
 #include "proxy/server/access_log_format.h"
 #include "proxy/stats/stats.h"
@@ -63,13 +66,37 @@ class AccessLogChannel {
   std::atomic<bool> closed_{false};
 };
 
-// What the log shares with its workers.
-struct AccessLogShared {
-  UniqueFd wake_fd;  // eventfd of the writer
-  std::atomic<bool> enabled{true};
-  std::atomic<config::LogFormat> format{config::LogFormat::Json};
+// What is written, and how. Does not change.
+struct AccessLogRules {
+  explicit AccessLogRules(const config::AccessLog& config);
 
+  bool enabled;
+  config::LogFormat format;
+  std::vector<config::LogPiece> pieces;  // of the template
+  uint32_t min_status;                   // 0: none
+  uint32_t sample;                       // one line of this many below min_status; 0: none
+};
+
+// What the log shares with its workers.
+class AccessLogShared {
+ public:
+  explicit AccessLogShared(const config::AccessLog& config);
+
+  // Wakes the writer.
   void wake() const;
+
+  // Thread: any.
+  void set_rules(const config::AccessLog& config);
+  std::shared_ptr<const AccessLogRules> rules() const;
+  // Rises with every set_rules(): a worker asks for the rules when it has changed.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+  UniqueFd wake_fd;  // eventfd of the writer
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const AccessLogRules> rules_;
+  std::atomic<uint64_t> version_{1};
 };
 
 // One worker's sink. Thread: its worker's; the destructor's too.
@@ -89,9 +116,15 @@ class AccessLogWorker final : public exchange::AccessLogSink {
   void flush() override;
 
  private:
+  bool wanted(const exchange::AccessRecord& record);
+  size_t write(char* out, const exchange::AccessRecord& record);
+
   const std::shared_ptr<const AccessLogShared> shared_;
   const std::shared_ptr<AccessLogChannel> channel_;
   const std::shared_ptr<stats::WorkerStats> stats_;
+  std::shared_ptr<const AccessLogRules> rules_;
+  uint64_t version_ = 0;      // of rules_
+  uint32_t passed_over_ = 0;  // lines, since the last one of the sample
   AccessTime time_;
 };
 

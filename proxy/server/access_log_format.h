@@ -1,10 +1,12 @@
-// One line of the access log: JSON, or the combined format of httpd and nginx.
+// One line of the access log: JSON, the combined format of httpd and nginx, or a template's.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
+#include "proxy/config/log_template.h"
 #include "proxy/exchange/access_record.h"
 
 namespace berth::server {
@@ -34,9 +36,9 @@ class AccessTime {
 
 // No line is longer than this: texts beyond a limit of their own (the target: 4 KiB) are cut and
 // end in "...".
-inline constexpr size_t kMaxAccessLine = 60 * 1024;
+inline constexpr size_t kMaxAccessLine = 64 * 1024;
 
-// The bytes that either function below may write for this record; at most kMaxAccessLine.
+// The bytes that any function below may write for this record; at most kMaxAccessLine.
 size_t access_line_bound(const exchange::AccessRecord& record);
 
 // Each writes one line, "\n" included, and returns its length.
@@ -46,5 +48,8 @@ size_t access_line_bound(const exchange::AccessRecord& record);
 size_t write_json_line(char* out, const exchange::AccessRecord& record, AccessTime& time);
 // Combined: quotes, backslashes, control bytes and bytes beyond ASCII are written as \xHH.
 size_t write_combined_line(char* out, const exchange::AccessRecord& record, AccessTime& time);
+// Template: texts are escaped as in combined; - stands for what does not apply.
+size_t write_template_line(char* out, const exchange::AccessRecord& record, AccessTime& time,
+                           const std::vector<config::LogPiece>& pieces);
 
 }  // namespace berth::server

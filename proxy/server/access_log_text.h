@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "proxy/base/time.h"
+#include "proxy/net/worker_env.h"
 
 namespace berth::server {
 
@@ -36,6 +37,13 @@ inline char* put_six_digits(char* out, uint32_t value) {
   put_pair(out + 2, value / 100 % 100);
   put_pair(out + 4, value % 100);
   return out + 6;
+}
+
+// Which connection: its worker and its number there, "0-17".
+inline char* put_connection(char* out, const net::ConnectionId& id) {
+  out = put_number(out, id.worker);
+  *out++ = '-';
+  return put_number(out, id.number);
 }
 
 // Seconds with microseconds: "0.001234".

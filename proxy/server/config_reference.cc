@@ -31,6 +31,8 @@ std::string_view text_values(TextKind kind) {
       return "an address";
     case TextKind::LogPath:
       return "an absolute path, or `-`";
+    case TextKind::LogTemplate:
+      return "text with `{fields}`";
     case TextKind::Host:
       return "a host name, `*.` and a host name, or `*`";
     case TextKind::PathPrefix:

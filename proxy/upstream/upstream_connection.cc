@@ -44,6 +44,7 @@ constexpr TransitionTable<ResponseSide> kResponseTransitions = {
 
 UpstreamConnection::UpstreamConnection(ServerPool& pool, Slot slot)
     : pool_(&pool),
+      id_(pool.env().new_connection()),
       slot_(std::move(slot)),
       timer_(*this),
       jitter_(static_cast<uint8_t>(pool.env().random.below(kJitterRange))) {}

@@ -16,6 +16,7 @@
 #include "proxy/http/upgrade.h"
 #include "proxy/net/send_queue.h"
 #include "proxy/net/transport.h"
+#include "proxy/net/worker_env.h"
 #include "proxy/stats/stats.h"
 #include "proxy/upstream/backoff.h"
 #include "proxy/upstream/draining_connection.h"
@@ -94,6 +95,11 @@ class UpstreamConnection final : public event::Disposable,
   bool paused() const { return paused_; }
   bool reused() const { return requests_ > 1; }
   uint32_t requests() const { return requests_; }
+  net::ConnectionId id() const { return id_; }
+  net::TlsTerms tls_terms() const {
+    const net::Security* const security = transport_->security();
+    return security != nullptr ? security->terms : net::TlsTerms{};
+  }
   ServerPool& pool() { return *pool_; }
   void give_back(CloseReason why_unfit);
 
@@ -171,6 +177,7 @@ class UpstreamConnection final : public event::Disposable,
   bool leased_as(uint32_t request) const { return handler_ != nullptr && requests_ == request; }
 
   ServerPool* pool_;
+  const net::ConnectionId id_;
   Slot slot_;
   Slot upgrade_slot_;  // held from begin() for a request that may upgrade
   std::unique_ptr<net::Transport> transport_;

@@ -1,38 +1,12 @@
 // TLS between Berth and the app servers, and what servers are told by the PROXY protocol.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import https from 'node:https';
 import tls from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Authority } from './lib/certificates.mjs';
-import { HttpOrigin, WireOrigin, readAll } from './lib/origin.mjs';
+import { HttpsOrigin, WireOrigin, readAll } from './lib/origin.mjs';
 import { config, scenario } from './lib/scenario.mjs';
 import { until, within } from './lib/wait.mjs';
-
-// A Node https server, as HttpOrigin is an http one.
-class HttpsOrigin extends HttpOrigin {
-  handshakes = { full: 0, resumed: 0 };
-
-  constructor(handler, options) {
-    super(handler);
-    this.server = https.createServer(options);
-    this.server.on('connection', (socket) => {
-      ++this.connections;
-      this.open.add(socket);
-      socket.on('close', () => { this.open.delete(socket); this.changed(); });
-      this.changed();
-    });
-    this.server.on('secureConnection', (socket) => { ++this.handshakes[socket.isSessionReused() ? 'resumed' : 'full']; this.changed(); });
-    this.server.on('tlsClientError', () => {});
-    this.server.on('request', (request, response) => {
-      this.requests.push(request);
-      request.on('error', () => {});
-      response.on('error', () => {});
-      this.handler(request, response);
-      this.changed();
-    });
-  }
-}
 
 async function secureOrigin(s, pair, handler = (request, response) => response.end('ok'), options = {}) {
   const origin = await new HttpsOrigin(handler, { ...pair, ...options }).listen({ host: '127.0.0.1', port: 0 });

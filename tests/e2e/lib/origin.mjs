@@ -1,5 +1,6 @@
 // App servers in this process: Node's own http, and bare sockets for those that misbehave.
 import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import { deferred, within } from './wait.mjs';
 import { Wire } from './wire.mjs';
@@ -64,6 +65,31 @@ export class HttpOrigin extends Origin {
   constructor(handler = (request, response) => response.end('ok'), options = {}) {
     super(http.createServer(options));
     this.handler = handler;
+    this.server.on('request', (request, response) => {
+      this.requests.push(request);
+      request.on('error', () => {});
+      response.on('error', () => {});
+      this.handler(request, response);
+      this.changed();
+    });
+  }
+}
+
+// A Node https server, as HttpOrigin is an http one.
+export class HttpsOrigin extends HttpOrigin {
+  handshakes = { full: 0, resumed: 0 };
+
+  constructor(handler, options) {
+    super(handler);
+    this.server = https.createServer(options);
+    this.server.on('connection', (socket) => {
+      ++this.connections;
+      this.open.add(socket);
+      socket.on('close', () => { this.open.delete(socket); this.changed(); });
+      this.changed();
+    });
+    this.server.on('secureConnection', (socket) => { ++this.handshakes[socket.isSessionReused() ? 'resumed' : 'full']; this.changed(); });
+    this.server.on('tlsClientError', () => {});
     this.server.on('request', (request, response) => {
       this.requests.push(request);
       request.on('error', () => {});

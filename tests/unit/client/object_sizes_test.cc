@@ -24,14 +24,14 @@ struct Size {
 
 TEST(ObjectSizes, DoNotGrow) {
   const Size kSizes[] = {
-      {"ClientConnection", sizeof(client::ClientConnection), 328},
-      {"ActiveExchange", sizeof(client::ActiveExchange), 1016},
-      {"Http2Connection", sizeof(client::Http2Connection), 960},
-      {"Http2Request", sizeof(client::Http2Request), 1248},
-      {"Exchange", sizeof(exchange::Exchange), 824},
+      {"ClientConnection", sizeof(client::ClientConnection), 336},
+      {"ActiveExchange", sizeof(client::ActiveExchange), 1080},
+      {"Http2Connection", sizeof(client::Http2Connection), 968},
+      {"Http2Request", sizeof(client::Http2Request), 1320},
+      {"Exchange", sizeof(exchange::Exchange), 888},
       {"SocketTransport", sizeof(net::SocketTransport), 184},
-      {"TlsTransport", sizeof(net::TlsTransport), 216},
-      {"UpstreamConnection", sizeof(upstream::UpstreamConnection), 400},
+      {"TlsTransport", sizeof(net::TlsTransport), 264},
+      {"UpstreamConnection", sizeof(upstream::UpstreamConnection), 408},
       {"DrainingConnection", sizeof(upstream::DrainingConnection), 200},
       {"Waiter", sizeof(upstream::Waiter), 104},
       {"Ticket", sizeof(upstream::Ticket), 120},

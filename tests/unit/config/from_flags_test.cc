@@ -48,7 +48,10 @@ TEST(ConfigFromFlags, EveryFlag) {
   EXPECT_EQ(result.config->listeners[1].name, "unix:/l");
   EXPECT_EQ(result.config->admin.address, "");
   EXPECT_EQ(result.config->workers, 3U);
-  EXPECT_EQ(result.config->access_log, (AccessLog{true, "/var/log/a.log", LogFormat::Combined}));
+  AccessLog log;
+  log.path = "/var/log/a.log";
+  log.format = LogFormat::Combined;
+  EXPECT_EQ(result.config->access_log, log);
   EXPECT_FALSE(
       load_flags({.from = {":1"}, .to = {"a:1"}, .access_log = "off"}).config->access_log.enabled);
   EXPECT_EQ(load_flags({.from = {":1"}, .to = {"a:1"}, .workers = "auto"}).config->workers, 0U);
@@ -61,14 +64,14 @@ TEST(ConfigFromFlags, ErrorsNameTheFlag) {
                         .to = {"127.0.0.1"},
                         .admin = "9145",
                         .workers = "many",
-                        .access_log = "text",
+                        .access_log = "template",
                         .log_file = "a.log"}),
             (Strings{
                 "error: --from: '*:8080' is not an address (did you mean :8080?)",
                 "error: --to: '127.0.0.1' has no port (such as 127.0.0.1:3000)",
                 "error: --admin: '9145' is a port without a host (did you mean :9145?)",
                 "error: --workers: 'many' is not a whole number (or auto: one per core)",
-                "error: --access-log: unknown value 'text' (one of off, json and combined)",
+                "error: --access-log: unknown value 'template' (one of off, json and combined)",
                 "error: --log-file: 'a.log' is not an absolute path (or - for standard output)",
             }));
   EXPECT_EQ(complaints({.from = {":1"}, .to = {"a:1"}, .workers = "0"}),

@@ -103,7 +103,7 @@ routes:
     response_headers: {remove: [Server, X-Powered-By]}
 forwarding: {trusted_proxies: [10.0.0.0/8, "::1"], forwarded: true, request_id: false}
 admin: off
-access_log: {enabled: false, path: /var/log/berth.log, format: combined}
+access_log: {enabled: false, path: /var/log/berth.log, format: template, template: "{status} {{", min_status: 400, sample: 10}
 resolver: {enabled: false, nameservers: [10.0.0.2, "[::1]:54"], min_ttl: 2s, max_ttl: 3m}
 shutdown: {delay: 5s, grace: 0s}
 spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
@@ -158,7 +158,7 @@ spool: {path: /var/spool/berth, max_size: 2MiB, budget: 3MiB}
   expected.forwarding.forwarded = true;
   expected.forwarding.request_id = false;
   expected.admin.address = "";
-  expected.access_log = {false, "/var/log/berth.log", LogFormat::Combined};
+  expected.access_log = {false, "/var/log/berth.log", LogFormat::Template, "{status} {{", 400, 10};
   expected.resolver = {false, {"10.0.0.2:53", "[::1]:54"}, 2s, 3min};
   expected.shutdown = {5s, 0s};
   expected.spool = {true, "/var/spool/berth", 2 * kMiB, 3 * kMiB};

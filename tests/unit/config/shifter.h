@@ -27,7 +27,8 @@ class Shifter {
   }
   void count(std::string_view /*key*/, uint32_t& value, const NumberBounds& bounds,
              const Keyword* /*keyword*/ = nullptr) {
-    value = value + 1 > bounds.max ? static_cast<uint32_t>(bounds.max) - 1 : value + 1;
+    value = std::max(value + 1, static_cast<uint32_t>(bounds.min));
+    if (value > bounds.max) value = static_cast<uint32_t>(bounds.max) - 1;
   }
   void size(std::string_view /*key*/, uint64_t& value, const NumberBounds& bounds,
             const Keyword* keyword = nullptr) {
@@ -44,6 +45,7 @@ class Shifter {
   void text(std::string_view /*key*/, std::string& value, TextKind kind) {
     if (kind == TextKind::AdminAddress) value = "";
     if (kind == TextKind::LogPath) value = "/x";
+    if (kind == TextKind::LogTemplate) value = value.empty() ? "{client} {{}}" : "";
     if (kind == TextKind::Host) value = "a.b";
     if (kind == TextKind::PathPrefix) value = "/p/";
     if (kind == TextKind::Label) value = "label";

@@ -77,7 +77,7 @@ TEST(ConfigReference, ValuesDefaultsAndTexts) {
   EXPECT_EQ(timeout.initial, "3s");
   EXPECT_EQ(find("workers").values, "`auto`, or a number from 1 to 256");
   EXPECT_EQ(find("listeners[].max_body").values, "`unlimited`, or a size from 1B to 1024GiB");
-  EXPECT_EQ(find("access_log.format").values, "`json` or `combined`");
+  EXPECT_EQ(find("access_log.format").values, "`json`, `combined` or `template`");
   EXPECT_EQ(find("upstreams.NAME.pool").is_section, true);
   EXPECT_EQ(find("upstreams.NAME.tcp_keepalive.count").text,
             find("listeners[].tcp_keepalive.count").text);
