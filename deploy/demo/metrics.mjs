@@ -52,7 +52,7 @@ export async function show_metrics(admin, apps) {
   console.log(
     `  clients: ${sum(samples, 'berth_client_connections_accepted_total')} connections accepted, ` +
       `${sum(samples, 'berth_client_requests_total')} requests; ` +
-      `queue: ${sum(samples, 'berth_upstream_queue_wait_seconds_count')} waited, ` +
+      `queue: ${sum(samples, 'berth_upstream_acquisitions_total', { source: 'queue' })} waited, ` +
       `${sum(samples, 'berth_upstream_queue_rejected_total')} were turned away`,
   );
   for (const row of rows) {

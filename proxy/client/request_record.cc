@@ -13,7 +13,12 @@ void finish_request(const Connection& connection, const net::Security* security,
   stats
       .requests[facts.protocol][static_cast<size_t>(facts.method)][stats::status_slot(facts.status)]
       .add();
-  stats.request_duration.observe(stats::as_micros(took));
+  const uint64_t micros = stats::as_micros(took);
+  const size_t bucket = stats::LatencyHistogram::bucket_of(micros);
+  stats.request_duration.observe(micros, bucket);
+  if (stats::RouteStats* const route = exchange.route_stats()) {
+    route->request_duration[stats::class_of(facts.status)].observe(micros, bucket);
+  }
   exchange::AccessLogSink* log = listener.context().access_log;
   if (log == nullptr) return;
   exchange::AccessRecord record;

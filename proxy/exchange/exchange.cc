@@ -206,9 +206,15 @@ void Exchange::begin_on(upstream::Lease lease, stats::AcquireSource source, std:
     return;
   }
   reused_ = lease_->reused();
-  server_connection_ = lease_->id();
-  server_connection_requests_ = lease_->requests();
-  server_tls_ = lease_->tls_terms();
+  // Who waited in the queue has been counted when it left it.
+  if (source == stats::AcquireSource::Idle || source == stats::AcquireSource::New) {
+    target_.cluster->stats().wait.observe(0);
+  }
+  if (context_.access_log != nullptr) {
+    server_connection_ = lease_->id();
+    server_connection_requests_ = lease_->requests();
+    server_tls_ = lease_->tls_terms();
+  }
   if (!send_request(body)) return;  // the failure is reported at the end of the turn
   if (body_complete_) return;
   context_.holders.watch(*this);
@@ -274,12 +280,15 @@ Replayable Exchange::replayable() const {
 
 void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
   stats::ServerStats& server = lease_->pool().stats();
+  const bool left =
+      failure.reason == CloseReason::ServerClosed || failure.reason == CloseReason::ServerReset;
   lease_.forget();
   detail_ = failure.detail;
   if (response_started()) {
     set_failure(failure.reason);
     upload_slot_.give_back();
     const bool tunnel = response_ == ResponseProgress::Tunnel;
+    if (left && !tunnel) server.aborts[stats::AbortedBy::Server].add();
     response_ = ResponseProgress::Complete;
     stream_.abort(tunnel ? CloseReason::UpgradeFinished : CloseReason::ResponseAborted);
     return;
@@ -298,6 +307,7 @@ void Exchange::on_upstream_failed(const upstream::UpstreamFailure& failure) {
     freshness_ = upstream::Freshness::New;
   }
   if (!again) {
+    if (left) server.aborts[stats::AbortedBy::Server].add();
     answer(Refusal::of(failure.reason));
     return;
   }
@@ -376,6 +386,9 @@ std::string Exchange::proxy_header(config::ProxyProtocol version) const {
 }
 
 void Exchange::cancel() {
+  const bool aborted =
+      lease_ && response_ != ResponseProgress::Complete && response_ != ResponseProgress::Tunnel;
+  if (aborted) lease_->pool().stats().aborts[stats::AbortedBy::Client].add();
   response_ = ResponseProgress::Complete;
   give_up();
   upload_slot_.give_back();

@@ -70,6 +70,8 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   size_t buffered() const { return body_.buffered(); }
   bool response_started() const { return response_ != ResponseProgress::None; }
   std::string_view request_id() const { return request_.request_id; }
+  // Of its route; nullptr: it has none.
+  stats::RouteStats* route_stats() const { return target_.stats; }
 
   // Why it failed, if it did; for the log.
   void set_failure(CloseReason reason) {
@@ -129,6 +131,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   void begin_on(upstream::Lease lease, stats::AcquireSource source, std::string_view body);
   bool send_request(std::string_view body);
   void hold_back_server();
+  void count_bodies();
   void finish_response();
   std::string own_cookie() const;
   bool retry(stats::RetryCause cause, bool waits);
@@ -172,6 +175,7 @@ class Exchange final : private upstream::ResponseHandler, private upstream::Wait
   std::string detail_;  // what was wrong with a malformed response
 
   RequestBody body_;            // what waits for a connection, or is kept for a replay
+  uint64_t answered_ = 0;       // bytes of the response's body
   uint64_t received_ = 0;       // bytes of the body; of a tunnel too
   TimePoint began_{};           // that body
   upstream::Slot upload_slot_;  // to hold a connection while the body is still coming

@@ -32,11 +32,19 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
        .complete = complete,
        .trailers = complete && head.summary.chunked ? response_trailers() : std::string_view(),
        .set_cookie = cookie});
+  answered_ = body.size();
   if (complete) {
+    count_bodies();
     finish_response();
   } else {
     hold_back_server();
   }
+}
+
+void Exchange::count_bodies() {
+  stats::ServerStats& server = lease_->pool().stats();
+  server.request_body.observe(received_);
+  server.response_body.observe(answered_);
 }
 
 // The route's rules hold for them as for the head.
@@ -76,7 +84,9 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
     return;
   }
   stream_.send_body(bytes, complete, complete ? response_trailers() : std::string_view());
+  answered_ += bytes.size();
   if (complete) {
+    count_bodies();
     finish_response();
   } else {
     hold_back_server();

@@ -119,7 +119,8 @@ std::string normalised_path(std::string_view path) {
 }
 
 Router::Router(config::SnapshotPtr snapshot,
-               const std::unordered_map<std::string_view, upstream::Cluster*>& clusters)
+               const std::unordered_map<std::string_view, upstream::Cluster*>& clusters,
+               stats::Registry* registry)
     : snapshot_(std::move(snapshot)), trusted_(snapshot_->config.forwarding.trusted_proxies) {
   // The headers in which listeners tell of client certificates: no client may send them.
   std::vector<std::string> subject_headers;
@@ -131,12 +132,14 @@ Router::Router(config::SnapshotPtr snapshot,
   }
   for (const config::Route& route : snapshot_->config.routes) {
     const config::Forwarding& forwarding = snapshot_->config.forwarding;
-    const RouteTarget target{.route = &route,
-                             .cluster = clusters.at(route.upstream),
-                             .strangers = &filters_.emplace_back(forwarding, route.request_headers,
-                                                                 subject_headers, false),
-                             .trusted = &filters_.emplace_back(forwarding, route.request_headers,
-                                                               subject_headers, true)};
+    if (registry != nullptr) stats_.push_back(registry->route(route.host + route.path));
+    const RouteTarget target{
+        .route = &route,
+        .cluster = clusters.at(route.upstream),
+        .strangers =
+            &filters_.emplace_back(forwarding, route.request_headers, subject_headers, false),
+        .trusted = &filters_.emplace_back(forwarding, route.request_headers, subject_headers, true),
+        .stats = registry != nullptr ? stats_.back().get() : nullptr};
     if (route.host == "*") {
       any_.push_back(target);
     } else if (route.host.starts_with("*.")) {

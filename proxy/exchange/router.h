@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "proxy/config/snapshot.h"
 #include "proxy/exchange/request_filter.h"
 #include "proxy/exchange/trusted_proxies.h"
+#include "proxy/stats/registry.h"
 #include "proxy/upstream/cluster.h"
 
 namespace berth::exchange {
@@ -22,6 +24,7 @@ struct RouteTarget {
   upstream::Cluster* cluster = nullptr;
   const RequestFilter* strangers = nullptr;  // what of a request of theirs gets through
   const RequestFilter* trusted = nullptr;
+  stats::RouteStats* stats = nullptr;  // nullptr: it is not counted
 
   config::RequestBody request_body() const {
     return route->request_body != config::RequestBody::Inherit ? route->request_body
@@ -33,9 +36,11 @@ struct RouteTarget {
 // most specific host that has a matching path wins, within it the longest path.
 class Router final : public LocalCounted {
  public:
-  // `clusters`: by upstream name; they outlive the router.
+  // `clusters`: by upstream name; they outlive the router. `registry`: where routes are counted;
+  // nullptr: nowhere.
   Router(config::SnapshotPtr snapshot,
-         const std::unordered_map<std::string_view, upstream::Cluster*>& clusters);
+         const std::unordered_map<std::string_view, upstream::Cluster*>& clusters,
+         stats::Registry* registry = nullptr);
 
   // `host`: with or without port and last dot. `path`: with or without query. Refuses with NoRoute,
   // or AmbiguousPath where the path as received and the path that a server may make of it take
@@ -55,6 +60,7 @@ class Router final : public LocalCounted {
   config::SnapshotPtr snapshot_;
   TrustedProxies trusted_;
   std::deque<RequestFilter> filters_;
+  std::vector<std::shared_ptr<stats::RouteStats>> stats_;
   std::unordered_map<std::string, Paths> exact_;         // lower case
   std::vector<std::pair<std::string, Paths>> suffixes_;  // ".example.com", longest first
   Paths any_;

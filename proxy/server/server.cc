@@ -52,6 +52,7 @@ stats::ConfiguredLabels labels_of(const config::Config& config,
   stats::ConfiguredLabels labels;
   for (const config::Listener& listener : config.listeners)
     labels.listeners.push_back(listener.name);
+  for (const config::Route& route : config.routes) labels.routes.push_back(route.host + route.path);
   for (const upstream::ClusterPlan& cluster : clusters) {
     labels.upstreams.push_back(cluster.cluster->name);
     for (const auto& server : cluster.servers) {

@@ -43,6 +43,7 @@ WorkerCore::WorkerCore(const Host& host, uint32_t index, stats::Registry& regist
     : host_(host),
       index_(index),
       observer_(observer),
+      registry_(registry),
       stats_(registry.worker(index)),
       access_log_(std::move(log)),
       random_(seed),
@@ -72,7 +73,7 @@ void WorkerCore::take(WorkerPlan plan) {
   for (const upstream::ClusterPlan& upstream : plan.clusters) {
     clusters[upstream.cluster->name] = pools_.find(*upstream.cluster);
   }
-  context_.router = LocalPtr(new exchange::Router(plan.snapshot, clusters));
+  context_.router = LocalPtr(new exchange::Router(plan.snapshot, clusters, &registry_));
   snapshot_ = plan.snapshot;
   const bool log = plan.snapshot->config.access_log.enabled;
   context_.access_log = log ? access_log_.get() : nullptr;

@@ -93,6 +93,7 @@ class WorkerCore final : private event::TimerHandler, private Eviction {
   const Host host_;
   const uint32_t index_;
   WorkerObserver& observer_;
+  stats::Registry& registry_;
   const std::shared_ptr<stats::WorkerStats> stats_;
   const std::unique_ptr<exchange::AccessLogSink> access_log_;
   net::Scratch scratch_;

@@ -21,6 +21,9 @@ static Labels labels_of(const Snapshot::Listener& listener) {
 static Labels labels_of(const Snapshot::Server& server) {
   return {{"upstream", server.upstream}, {"server", server.address}};
 }
+static Labels labels_of(const Snapshot::Route& route) {
+  return {{"route", route.route}};
+}
 static Labels labels_of(const Snapshot::Queue& queue) {
   return {{"upstream", queue.upstream}};
 }
@@ -38,6 +41,7 @@ namespace {
 
 using ClientSide = Side<Snapshot::Listener, ListenerStats>;
 using UpstreamSide = Side<Snapshot::Server, ServerStats>;
+using RouteSide = Side<Snapshot::Route, RouteStats>;
 using QueueSide = Side<Snapshot::Queue, QueueStats>;
 
 constexpr std::array<std::string_view, 5> kFirstCodes = {"200", "500", "502", "503", "504"};
@@ -196,6 +200,9 @@ void upstream_requests(UpstreamSide& side) {
   side.counter("berth_upstream_ejections_total",
                "Times that the server was left out because its requests failed.",
                &ServerStats::ejections);
+  side.counters("berth_upstream_aborts_total",
+                "Requests that ended before their response was complete, by who left.", "by",
+                kAbortedByLabels, &ServerStats::aborts);
   side.counters("berth_upstream_health_checks_total", "Health checks of the server, by result.",
                 "result", kHealthResultLabels, &ServerStats::health_checks);
   side.counters("berth_upstream_retries_total", "Requests sent again, by why that was sound.",
@@ -205,13 +212,44 @@ void upstream_requests(UpstreamSide& side) {
                &ServerStats::retry_budget_exhausted);
 }
 
+void upstream_bytes(UpstreamSide& side) {
+  side.counter("berth_upstream_received_bytes_total", "Bytes received from the server.",
+               &ServerStats::received_bytes);
+  side.counter("berth_upstream_sent_bytes_total", "Bytes sent to the server.",
+               &ServerStats::sent_bytes);
+  side.histogram("berth_upstream_request_body_bytes",
+                 "Bodies of requests that the server answered whole.", &ServerStats::request_body);
+  side.histogram("berth_upstream_response_body_bytes", "Bodies of the server's whole responses.",
+                 &ServerStats::response_body);
+}
+
+// Of the other classes, those that the route has answered with.
+bool shown_at_zero(StatusClass status) {
+  return status == StatusClass::Success || status == StatusClass::ServerError;
+}
+
+void routes(RouteSide& side) {
+  auto& family = side.out().histogram(
+      "berth_route_request_duration_seconds",
+      "Time from the first byte of a request to the last byte of its response, by route.");
+  for (const auto& route : side.items()) {
+    for (size_t at = 0; at < kStatusClasses; ++at) {
+      const auto status = static_cast<StatusClass>(at);
+      const LatencyHistogram& duration = route.stats->request_duration[status];
+      if (duration.empty() && !shown_at_zero(status)) continue;
+      add_histogram(family, with(labels_of(route), "class", kStatusClassLabels[status]), duration);
+    }
+  }
+}
+
 void queues(QueueSide& side) {
   side.gauge("berth_upstream_queue_length", "Requests that wait for a connection.",
              &QueueStats::length);
   side.fact("berth_upstream_queue_limit", "Requests that may wait for a connection (queue_size).",
             [](const QueueFacts& facts) { return facts.limit.load(); });
   side.histogram("berth_upstream_queue_wait_seconds",
-                 "Time that requests waited for a connection before they had one or gave up.",
+                 "Time that requests waited for a connection before they had one or gave up; 0 "
+                 "for those that did not wait.",
                  &QueueStats::wait);
   side.counters("berth_upstream_queue_rejected_total",
                 "Requests that waited in vain or could not wait, by reason.", "reason",
@@ -303,6 +341,9 @@ std::vector<MetricFamily> Collector::Collect() const {
   upstream_connections(servers);
   upstream_reuse(servers);
   upstream_requests(servers);
+  upstream_bytes(servers);
+  RouteSide by_route(out, now.routes);
+  routes(by_route);
   QueueSide waiting(out, now.queues);
   queues(waiting);
   spool(out, registry_.spool());

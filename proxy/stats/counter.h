@@ -44,9 +44,14 @@ class Histogram {
  public:
   static constexpr size_t kBuckets = Bounds::kBounds.size() + 1;
 
-  void observe(uint64_t value) {
+  static size_t bucket_of(uint64_t value) {
     size_t at = 0;
     while (at < Bounds::kBounds.size() && value > Bounds::kBounds[at]) ++at;
+    return at;
+  }
+  void observe(uint64_t value) { observe(value, bucket_of(value)); }
+  // `at`: bucket_of(value), for a value that several histograms observe.
+  void observe(uint64_t value, size_t at) {
     buckets_[at].add();
     sum_.add(value);
   }
@@ -90,7 +95,15 @@ struct RequestCountBounds {
   static constexpr double kScale = 1;
 };
 
+// Bodies, in bytes: 1 KiB to 1 GiB.
+struct SizeBounds {
+  static constexpr std::array<uint64_t, 7> kBounds = {0,         1'024,      16'384,       262'144,
+                                                      4'194'304, 67'108'864, 1'073'741'824};
+  static constexpr double kScale = 1;
+};
+
 using LatencyHistogram = Histogram<LatencyBounds>;
+using SizeHistogram = Histogram<SizeBounds>;
 using AgeHistogram = Histogram<AgeBounds>;
 using RequestCountHistogram = Histogram<RequestCountBounds>;
 

@@ -38,6 +38,10 @@ inline constexpr EnumArray<ServerState, std::string_view, kServerStates> kServer
     "ready", "backing_off", "ejected", "unhealthy", "draining"};
 inline constexpr EnumArray<HealthResult, std::string_view, kHealthResults> kHealthResultLabels = {
     "passed", "failed", "skipped"};
+inline constexpr EnumArray<AbortedBy, std::string_view, kAbortedBys> kAbortedByLabels = {"client",
+                                                                                         "server"};
+inline constexpr EnumArray<StatusClass, std::string_view, kStatusClasses> kStatusClassLabels = {
+    "1xx", "2xx", "3xx", "4xx", "5xx"};
 inline constexpr EnumArray<NameResult, std::string_view, kNameResults> kNameResultLabels = {
     "unchanged", "changed", "failed"};
 inline constexpr EnumArray<ReloadResult, std::string_view, kReloadResults> kReloadResultLabels = {

@@ -41,12 +41,21 @@ inline void merge(ListenerStats& into, const ListenerStats& from) {
 }
 
 inline void merge(ServerStats& into, const ServerStats& from) {
-  auto& [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17] = into;
-  auto& [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17] = from;
+  auto& [a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19,
+         a20, a21, a22] = into;
+  auto& [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19,
+         b20, b21, b22] = from;
   merge(a0, b0), merge(a1, b1), merge(a2, b2), merge(a3, b3), merge(a4, b4);
   merge(a5, b5), merge(a6, b6), merge(a7, b7), merge(a8, b8), merge(a9, b9);
   merge(a10, b10), merge(a11, b11), merge(a12, b12), merge(a13, b13), merge(a14, b14);
-  merge(a15, b15), merge(a16, b16), merge(a17, b17);
+  merge(a15, b15), merge(a16, b16), merge(a17, b17), merge(a18, b18), merge(a19, b19);
+  merge(a20, b20), merge(a21, b21), merge(a22, b22);
+}
+
+inline void merge(RouteStats& into, const RouteStats& from) {
+  auto& [a0] = into;
+  auto& [b0] = from;
+  merge(a0, b0);
 }
 
 inline void merge(QueueStats& into, const QueueStats& from) {

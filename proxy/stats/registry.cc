@@ -53,6 +53,7 @@ struct Registry::State {
   std::map<std::string, Entry<ListenerStats>> listeners;
   std::map<ServerKey, Entry<ServerStats, ServerFacts>> servers;
   std::map<std::string, Entry<QueueStats, QueueFacts>> queues;
+  std::map<std::string, Entry<RouteStats>> routes;
   std::map<uint32_t, Entry<WorkerStats>> workers;
 
   // In add() and share(), whatever a deleter may run for is declared before the lock, so that it
@@ -116,6 +117,10 @@ std::shared_ptr<QueueStats> Registry::queue(const std::string& upstream) {
   return State::add<QueueStats>(state_, &State::queues, upstream);
 }
 
+std::shared_ptr<RouteStats> Registry::route(const std::string& route) {
+  return State::add<RouteStats>(state_, &State::routes, route);
+}
+
 std::shared_ptr<WorkerStats> Registry::worker(uint32_t worker) {
   auto stats = State::add<WorkerStats>(state_, &State::workers, worker);
   std::lock_guard lock(state_->mutex);
@@ -158,6 +163,7 @@ void Registry::retain(const ConfiguredLabels& labels) {
   retain_only(state_->listeners, labels.listeners);
   retain_only(state_->servers, labels.servers);
   retain_only(state_->queues, labels.upstreams);
+  retain_only(state_->routes, labels.routes);
 }
 
 Snapshot Registry::snapshot() const {
@@ -170,6 +176,7 @@ Snapshot Registry::snapshot() const {
   for (const auto& [name, entry] : state_->queues) {
     all.queues.push_back({name, entry.sum(), entry.facts.lock()});
   }
+  for (const auto& [route, entry] : state_->routes) all.routes.push_back({route, entry.sum()});
   for (const auto& [id, entry] : state_->workers) {
     merge(*all.workers, *entry.sum());
     if (!entry.live.empty()) ++all.worker_count;

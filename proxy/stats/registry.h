@@ -30,6 +30,10 @@ struct Snapshot {
     std::unique_ptr<ServerStats> stats;
     std::shared_ptr<const ServerFacts> facts;  // null: nobody knows any
   };
+  struct Route {
+    std::string route;
+    std::unique_ptr<RouteStats> stats;
+  };
   struct Queue {
     std::string upstream;
     std::unique_ptr<QueueStats> stats;
@@ -40,6 +44,7 @@ struct Snapshot {
   std::vector<Listener> listeners;
   std::vector<Server> servers;
   std::vector<Queue> queues;
+  std::vector<Route> routes;
   std::unique_ptr<WorkerStats> workers = std::make_unique<WorkerStats>();
   size_t worker_count = 0;  // workers that hold counters
 };
@@ -49,6 +54,7 @@ struct ConfiguredLabels {
   std::vector<std::string> listeners;
   std::vector<std::pair<std::string, std::string>> servers;  // upstream, address
   std::vector<std::string> upstreams;
+  std::vector<std::string> routes = {};  // host and path prefix
 };
 
 // A listener that a configuration calls by another name than the one before it.
@@ -67,6 +73,7 @@ class Registry {
   std::shared_ptr<ListenerStats> listener(const std::string& listener);
   std::shared_ptr<QueueStats> queue(const std::string& upstream);
   std::shared_ptr<ServerStats> server(const std::string& upstream, const std::string& server);
+  std::shared_ptr<RouteStats> route(const std::string& route);
   std::shared_ptr<WorkerStats> worker(uint32_t worker);
 
   // Shared by all workers: the same object for the same labels, for as long as somebody holds it.

@@ -67,6 +67,19 @@ inline constexpr size_t kServerStates = 5;
 enum class HealthResult : uint8_t { Passed, Failed, Skipped };
 inline constexpr size_t kHealthResults = 3;
 
+// berth_upstream_aborts_total{by}
+enum class AbortedBy : uint8_t { Client, Server };
+inline constexpr size_t kAbortedBys = 2;
+
+// berth_route_request_duration_seconds{class}
+enum class StatusClass : uint8_t { Informational, Success, Redirection, ClientError, ServerError };
+inline constexpr size_t kStatusClasses = 5;
+
+constexpr StatusClass class_of(uint16_t status) {
+  const unsigned hundreds = status < 200 ? 1U : status >= 500 ? 5U : status / 100U;
+  return static_cast<StatusClass>(hundreds - 1);
+}
+
 // berth_config_reloads_total{result}
 enum class ReloadResult : uint8_t { Success, Failure };
 inline constexpr size_t kReloadResults = 2;
@@ -126,7 +139,17 @@ struct ServerStats {
   EnumArray<RetryCause, Counter, kRetryCauses> retries;
   Counter retry_budget_exhausted;
   Counter ejections;
+  EnumArray<AbortedBy, Counter, kAbortedBys> aborts;
+  Counter received_bytes;
+  Counter sent_bytes;
+  SizeHistogram request_body;
+  SizeHistogram response_body;
   EnumArray<HealthResult, Counter, kHealthResults> health_checks;
+};
+
+// One route, in one worker.
+struct RouteStats {
+  EnumArray<StatusClass, LatencyHistogram, kStatusClasses> request_duration;
 };
 
 // The queue of one upstream, in one worker.

@@ -156,13 +156,18 @@ bool UpstreamConnection::begin(const Request& request, ResponseHandler& handler)
 bool UpstreamConnection::send(const iovec* parts, int count) {
   if (write_broken()) return false;
   const net::IoResult sent = out_.send(*transport_, parts, count, pool_->env().scratch);
-  accepted_ += sent.bytes;
+  count_sent(sent.bytes);
   if (sent.status == net::IoStatus::Reset) {
     on_write_broken();
     return false;
   }
   if (!out_.empty() || response_ == ResponseSide::Body) arm_timer();
   return true;
+}
+
+void UpstreamConnection::count_sent(size_t bytes) {
+  accepted_ += bytes;
+  pool_->stats().sent_bytes.add(bytes);
 }
 
 void UpstreamConnection::request_complete() {
@@ -179,7 +184,7 @@ void UpstreamConnection::shutdown_write() {
 
 void UpstreamConnection::flush() {
   const net::IoResult sent = out_.flush(*transport_);
-  accepted_ += sent.bytes;
+  count_sent(sent.bytes);
   if (sent.status == net::IoStatus::Reset) {
     on_write_broken();
     return;

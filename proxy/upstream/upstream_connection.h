@@ -146,6 +146,7 @@ class UpstreamConnection final : public event::Disposable,
   void connect_failed(ConnectFailure reason, std::string_view detail = {});
   void check_idle();
   void flush();
+  void count_sent(size_t bytes);
   void on_write_broken();
   void read_response();
   void process(char* data, size_t size);

@@ -49,6 +49,7 @@ void UpstreamConnection::read_response() {
     const bool drained = !got.more && server_end_ == ServerEnd::Open;
     if (drained) readable_ = false;
     if (response_ == ResponseSide::Awaited) set_response(ResponseSide::Head);
+    pool_->stats().received_bytes.add(got.bytes);
     process(scratch.data(), got.bytes);
     if (drained && leased_as(request) && response_ != ResponseSide::Done && state_ != Upgraded)
       readable_ = true;

@@ -141,6 +141,46 @@ scenario('counters tell what happened, on both sides', async (s) => {
   assert.ok(after.sum('process_resident_memory_bytes') > 1e6);
 });
 
+scenario('by route and class, by server in bytes and bodies, and who left', async (s) => {
+  const left = [];
+  const origin = await s.origin(async (request, response) => {
+    const body = await readAll(request).catch(() => '');
+    if (request.url === '/api/hang') return left.push(response);
+    if (request.url === '/api/crash') return request.socket.destroy();
+    response.statusCode = request.url.endsWith('missing') ? 404 : 200;
+    response.end('y'.repeat(Number(/\d+/.exec(request.url)?.[0] ?? 0)) + body);
+  });
+  const berth = await s.front(origin, {
+    workers: 2,
+    routes: [{ path: '/', upstream: 'app' }, { path: '/api', upstream: 'app' }],
+    upstream: { retry: { attempts: 1 } },
+  });
+  await s.request(berth, { path: '/20000' });
+  await s.request(berth, { path: '/missing' });
+  for (let i = 0; i < 3; ++i) await s.request(berth, { path: '/api', body: 'b'.repeat(2000) });
+  const hanging = await s.wire(berth);
+  hanging.write('GET /api/hang HTTP/1.1\r\nHost: a\r\n\r\n');
+  await until(() => left.length === 1, 'the request is there');
+  hanging.destroy();
+  await berth.measured((m) => m.sum('berth_upstream_aborts_total', { by: 'client' }) === 1);
+  assert.equal((await s.request(berth, { path: '/api/crash' })).status, 502);
+  const m = await berth.metrics();
+  const route = (name, status) => m.sum('berth_route_request_duration_seconds_count', { route: name, class: status });
+  assert.deepEqual([route('*/', '2xx'), route('*/', '4xx'), route('*/', '5xx')], [1, 1, 0]);
+  assert.deepEqual([route('*/api', '2xx'), route('*/api', '4xx'), route('*/api', '5xx')], [3, 1, 1]);
+  const server = { upstream: 'app', server: origin.address };
+  assert.equal(m.sum('berth_upstream_aborts_total', { ...server, by: 'server' }), 1);
+  assert.equal(m.sum('berth_upstream_request_body_bytes_count', server), 5);
+  assert.equal(m.sum('berth_upstream_request_body_bytes_sum', server), 6000);
+  assert.equal(m.sum('berth_upstream_response_body_bytes_sum', server), 26000);
+  assert.equal(m.sum('berth_upstream_response_body_bytes_bucket', { ...server, le: '0' }), 1);
+  const seen = origin.bytes();
+  assert.deepEqual([m.sum('berth_upstream_sent_bytes_total', server), m.sum('berth_upstream_received_bytes_total', server)], seen);
+  // Requests that did not wait count with 0.
+  assert.equal(m.sum('berth_upstream_queue_wait_seconds_count', { upstream: 'app' }), 7);
+  assert.equal(m.sum('berth_upstream_queue_wait_seconds_bucket', { upstream: 'app', le: '0.0001' }), 7);
+});
+
 scenario('counters survive reloads', async (s) => {
   const origin = await s.origin(app);
   const berth = await s.front(origin);

@@ -13,12 +13,14 @@ class Origin {
   connections = 0;      // ever
   open = new Set();
   mostOpen = 0;         // at once; those do not count that Node has closed and not yet said so
+  #ever = [];
   #waiters = new Set();
 
   constructor(server) {
     this.server = server;
     server.on('connection', (socket) => {
       ++this.connections;
+      this.#ever.push(socket);
       this.open.add(socket);
       server.getConnections((_, count) => { this.mostOpen = Math.max(this.mostOpen, count); });
       socket.on('close', () => { this.open.delete(socket); this.changed(); });
@@ -47,6 +49,11 @@ class Origin {
       this.#waiters.add(check);
       check();
     }), `origin: ${what}`);
+  }
+
+  // What it has read and written on all of them so far.
+  bytes() {
+    return ['bytesRead', 'bytesWritten'].map((which) => this.#ever.reduce((total, socket) => total + socket[which], 0));
   }
 
   // Remote ports: Berth's ends of the connections.

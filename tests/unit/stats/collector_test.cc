@@ -50,6 +50,7 @@ class CollectorTest : public ::testing::Test {
   std::shared_ptr<ListenerStats> listener_too = registry.listener(":80");
   std::shared_ptr<ServerFacts> facts = registry.server_facts("app", "a:1");
   std::shared_ptr<ServerStats> server = registry.server("app", "a:1");
+  std::shared_ptr<RouteStats> route = registry.route("*/");
   std::shared_ptr<QueueStats> queue = registry.queue("app");
   std::shared_ptr<QueueFacts> queue_facts = registry.queue_facts("app");
   std::shared_ptr<WorkerStats> worker = registry.worker(0);
@@ -226,11 +227,27 @@ TEST_F(CollectorTest, ReasonOutOfPlaceIsShownOnceItCounts) {
             1);
 }
 
+TEST_F(CollectorTest, ClassesOfARouteThatItNeverAnsweredWithAreNotShown) {
+  const auto count = [&](std::string_view status) {
+    return value(scrape(), "berth_route_request_duration_seconds",
+                 {{"route", "*/"}, {"class", std::string(status)}}, "_count");
+  };
+  EXPECT_EQ(count("2xx"), 0);
+  EXPECT_EQ(count("5xx"), 0);
+  EXPECT_EQ(count("4xx"), std::nullopt);
+  route->request_duration[class_of(404)].observe(1);
+  route->request_duration[class_of(101)].observe(1);
+  route->request_duration[class_of(999)].observe(1);
+  EXPECT_EQ(count("4xx"), 1);
+  EXPECT_EQ(count("1xx"), 1);
+  EXPECT_EQ(count("5xx"), 1);
+}
+
 TEST_F(CollectorTest, FreshScrapeIsShort) {
   const Exposition all = scrape();
   size_t samples = 0;
   for (const auto& [name, one] : all) samples += one.samples.size();
-  EXPECT_LT(samples, 520u);
+  EXPECT_LT(samples, 570u);
   EXPECT_EQ(family(all, "berth_client_requests_total").samples.size(), 7u * 5u);
   EXPECT_EQ(family(all, "berth_upstream_requests_total").samples.size(), 5u);
 }
@@ -292,7 +309,7 @@ TEST_F(CollectorTest, HistogramsAreCumulative) {
     EXPECT_TRUE(std::isinf(bound));
     ++histograms;
   }
-  EXPECT_EQ(histograms, 10u);
+  EXPECT_EQ(histograms, 13u);
 }
 
 // --- Threads ---

@@ -36,6 +36,7 @@ class PrometheusFilesTest : public ::testing::Test {
   std::shared_ptr<ListenerStats> listener = registry.listener(":80");
   std::shared_ptr<ServerFacts> facts = registry.server_facts("app", "a:1");
   std::shared_ptr<ServerStats> server = registry.server("app", "a:1");
+  std::shared_ptr<RouteStats> route = registry.route("*/");
   std::shared_ptr<QueueStats> queue = registry.queue("app");
   std::shared_ptr<QueueFacts> queue_facts = registry.queue_facts("app");
 };
