@@ -62,8 +62,8 @@ class ClientListener {
   void begin(std::unique_ptr<net::Transport> transport, const net::Address& peer,
              const Birth& birth, bool fin_seen);
   // One that answers with the reason's status, whatever comes.
-  void refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer, const Birth& birth,
-              Refusal reason);
+  void refuse(std::unique_ptr<net::Transport> transport, const net::Address& peer,
+              const Birth& birth, Refusal reason);
   // Counts a handshake.
   void on_secured(const net::Security& security);
   const net::TlsAcceptor* tls() const { return tls_.get(); }

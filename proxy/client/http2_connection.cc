@@ -18,6 +18,8 @@ using http::Http2Error;
 constexpr Duration kGoawayWithin = std::chrono::seconds(1);
 // How long a connection that is to be replaced has to be idle before it is.
 constexpr Duration kPause = std::chrono::seconds(1);
+// If no such pause comes, GOAWAY comes with a request after this time.
+constexpr Duration kReplacedWithin = std::chrono::minutes(1);
 // How long a client is given to read our GOAWAY while it goes on sending.
 constexpr Duration kLinger = std::chrono::seconds(2);
 // And how much it may send then: what its windows had allowed, and some frames.
@@ -199,20 +201,23 @@ http::Http2Stream& Http2Connection::open_stream() {
   return request;
 }
 
-// GOAWAY while requests come costs some clients those that they are about to send (Chromium fails
-// them): it waits for a pause, but not for ever.
+// GOAWAY while requests come costs some clients those that they are about to send: Chromium fails
+// what it has given to the connection and not yet sent, also in a moment when none is open. So it
+// waits for a pause, but not for ever.
 void Http2Connection::look_at_age() {
   const config::Listener& settings = listener_.settings();
-  const Duration age = listener_.env().now() - birth().opened;
-  const uint64_t requests = requests_;
-  if (requests >= settings.keepalive_requests) {
-    replace_ = CloseReason::KeepaliveRequests;
-  } else if (age >= settings.keepalive_time) {
-    replace_ = CloseReason::KeepaliveTime;
+  const TimePoint now = listener_.env().now();
+  if (replace_ == CloseReason::None) {
+    if (requests_ >= settings.keepalive_requests) {
+      replace_ = CloseReason::KeepaliveRequests;
+    } else if (now - birth().opened >= settings.keepalive_time) {
+      replace_ = CloseReason::KeepaliveTime;
+    } else {
+      return;
+    }
+    replace_since_ = now;
   }
-  const bool at_last =
-      requests >= 2 * uint64_t{settings.keepalive_requests} || age >= 2 * settings.keepalive_time;
-  if (at_last) end_gracefully(replace_);
+  if (now - replace_since_ >= kReplacedWithin) end_gracefully(replace_);
 }
 
 void Http2Connection::on_request_over(Http2Request& request) {

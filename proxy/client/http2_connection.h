@@ -108,7 +108,8 @@ class Http2Connection final : public Connection,
   uint64_t passed_on_ = 0;                   // to the kernel, when out_ had to wait
   uint64_t sent_ = 0;                        // bytes, those in out_ included
   CloseReason replace_ = CloseReason::None;  // old enough to end in the next pause, and why
-  CloseReason ending_ = CloseReason::None;   // why it ends, when the last request is over
+  TimePoint replace_since_{};
+  CloseReason ending_ = CloseReason::None;  // why it ends, when the last request is over
   Goaway goaway_ = Goaway::None;
   const bool secure_;
   uint64_t discarded_ = 0;  // while lingering

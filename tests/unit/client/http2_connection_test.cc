@@ -163,18 +163,44 @@ TEST_F(Http2ConnectionTest, AnIdleOneIsClosedInTheEnd) {
   EXPECT_EQ(closed(CloseReason::KeepaliveTimeout), 1u);
 }
 
-TEST_F(Http2ConnectionTest, TwiceItsRequestsAndItEndsAlsoWithoutAPause) {
+TEST_F(Http2ConnectionTest, AfterItsRequestsItWaitsForAPauseOfASecond) {
   listener_settings().keepalive_requests = 1;
   connect(hello() + headers(1, wire::get()));
+  accept(0);
+  say(0, kOk);
+  pass(999ms);
   EXPECT_EQ(count(Http2Frame::Goaway, 0), 0u);
   send(headers(3, wire::get()));
+  pass(2s);
+  say(0, kOk);
+  EXPECT_EQ(content(1) + content(3), "okok");
+  pass(999ms);
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 0u);
+  pass(2ms);
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 1u);
+  shut_down_sending();
+  EXPECT_EQ(closed(CloseReason::KeepaliveRequests), 1u);
+}
+
+TEST_F(Http2ConnectionTest, AMinuteAfterItsRequestsItEndsAlsoWithoutAPause) {
+  listener_settings().keepalive_requests = 1;
+  connect(hello() + headers(1, wire::get()));
+  accept();
+  say(0, kOk);
+  uint32_t stream = 1;
+  for (Duration passed = 900ms; passed < 60s; passed += 900ms) {
+    pass(900ms);
+    send(headers(stream += 2, wire::get()));
+    say(0, kOk);
+    ASSERT_EQ(content(stream), "ok") << stream;
+  }
+  EXPECT_EQ(count(Http2Frame::Goaway, 0), 0u);
+  pass(900ms);
+  send(headers(stream += 2, wire::get()));
   EXPECT_EQ(count(Http2Frame::Goaway, 0), 1u);
   send(ping(kAck));
-  accept(0);
-  accept(1);
   say(0, kOk);
-  say(1, kOk);
-  EXPECT_EQ(content(1) + content(3), "okok");
+  EXPECT_EQ(content(stream), "ok");
   shut_down_sending();
   EXPECT_EQ(closed(CloseReason::KeepaliveRequests), 1u);
 }

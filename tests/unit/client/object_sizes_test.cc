@@ -26,7 +26,7 @@ TEST(ObjectSizes, DoNotGrow) {
   const Size kSizes[] = {
       {"ClientConnection", sizeof(client::ClientConnection), 336},
       {"ActiveExchange", sizeof(client::ActiveExchange), 1096},
-      {"Http2Connection", sizeof(client::Http2Connection), 968},
+      {"Http2Connection", sizeof(client::Http2Connection), 984},
       {"Http2Request", sizeof(client::Http2Request), 1336},
       {"Exchange", sizeof(exchange::Exchange), 904},
       {"SocketTransport", sizeof(net::SocketTransport), 184},
