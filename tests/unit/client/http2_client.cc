@@ -38,67 +38,22 @@ std::unique_ptr<net::Transport> DoneTls::accept(std::unique_ptr<net::Transport> 
   return std::make_unique<DoneTlsTransport>(std::move(lower));
 }
 
-ClientListener& Http2Client::listener() {
-  if (!listener_) {
-    if (servers.empty()) apply();
-    context.access_log = &log;
-    listener_ =
-        std::make_unique<ClientListener>(context, std::make_shared<config::Listener>(settings_),
-                                         std::make_shared<ConnectionCount>(), stats_);
-  }
-  return *listener_;
-}
-
 void Http2Client::connect(std::string_view bytes) {
-  client_ = sides_.emplace_back(std::make_unique<Side>()).get();
   unread_.clear();
   frames_.clear();
   heads_.clear();
   decoder_ = std::make_unique<wire::Decoder>();
-  listener().accept(*net::Address::parse("192.0.2.7:50000"), [&](net::TransportHandler& handler) {
-    client_->handler = &handler;
-    return std::make_unique<exchange::FakeTransport>(*client_);
-  });
-  send(bytes);
+  ClientInMemory::connect(bytes);
 }
 
 void Http2Client::connect_over_tls(std::string_view bytes) {
-  listener().apply(std::make_shared<config::Listener>(settings_), std::make_shared<DoneTls>());
+  listener().apply(std::make_shared<config::Listener>(listener_settings()),
+                   std::make_shared<DoneTls>());
   connect(bytes);
 }
 
-void Http2Client::send(std::string_view bytes) {
-  send_in_this_turn(bytes);
-  end_turn();
-}
-
-void Http2Client::send_in_this_turn(std::string_view bytes) {
-  client_->to_read += bytes;
-  if (!client_->closed) client_->handler->on_ready({.readable = true});
-}
-
-void Http2Client::say_in_this_turn(size_t which, std::string_view bytes) {
-  server(which).to_read += bytes;
-  server(which).handler->on_ready({.readable = true});
-}
-
-void Http2Client::shut_down_sending() {
-  client_->fin = true;
-  client_ready({.readable = true, .peer_closed = true});
-}
-
-void Http2Client::client_ready(net::Ready what) {
-  if (!client_->closed) client_->handler->on_ready(what);
-  end_turn();
-}
-
-void Http2Client::take(size_t bytes) {
-  client_->room = bytes;
-  client_ready({.writable = true});
-}
-
 std::vector<wire::Frame> Http2Client::hear() {
-  unread_ += std::exchange(client_->received, {});
+  unread_ += std::exchange(client().received, {});
   std::vector<wire::Frame> news = wire::frames(unread_);
   for (const wire::Frame& frame : news) {
     frames_.push_back(frame);
