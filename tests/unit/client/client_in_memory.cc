@@ -17,7 +17,7 @@ void ClientInMemory::connect(std::string_view bytes) {
   client_ = sides_.emplace_back(std::make_unique<Side>()).get();
   listener().accept(*net::Address::parse("192.0.2.7:50000"), [&](net::TransportHandler& handler) {
     client_->handler = &handler;
-    return std::make_unique<exchange::FakeTransport>(*client_);
+    return std::make_unique<net::FakeTransport>(*client_);
   });
   send(bytes);
 }

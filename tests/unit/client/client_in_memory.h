@@ -15,7 +15,7 @@ namespace berth::client {
 using namespace std::chrono_literals;
 
 // One end of a connection, whoever holds it.
-using Side = exchange::ServerSide;
+using Side = net::FakePeer;
 
 // One line of the access log.
 struct Logged {

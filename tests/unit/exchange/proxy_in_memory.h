@@ -18,90 +18,14 @@
 #include "proxy/http/head_parser.h"
 #include "proxy/net/network.h"
 #include "proxy/upstream/worker_pools.h"
+#include "tests/unit/net/fake_transport.h"
 
 namespace berth::exchange {
 
 using namespace std::chrono_literals;
 
-// A connection to a server, as the server sees it. Outlives its transport.
-struct ServerSide {
-  net::Address address;
-  std::string received;    // from the proxy
-  std::string to_read;     // for the proxy
-  bool connected = false;  // connect() has come to an end
-  CloseReason refused = CloseReason::None;
-  bool fin = false;          // the server has shut down its side
-  bool rst = false;          // the server has reset the connection
-  bool proxy_fin = false;    // the proxy has shut down its side
-  bool closed = false;       // the proxy has closed it
-  bool aborted = false;      // with RST
-  bool lets_go = false;      // closes as soon as the proxy wants to close, as Node does
-  size_t room = SIZE_MAX;    // how much more the server takes
-  uint64_t acked = 0;        // bytes that the server's kernel has acknowledged
-  bool acknowledges = true;  // what is written
-  int asked_for_acked = 0;   // how often the proxy wanted to know: a system call each
-  net::TransportHandler* handler = nullptr;
-};
-
-class FakeTransport final : public net::Transport {
- public:
-  explicit FakeTransport(ServerSide& side) : side_(side) {}
-  ~FakeTransport() override { side_.closed = true; }
-
-  net::IoResult read(char* into, size_t size) override {
-    if (side_.rst) return {net::IoStatus::Reset, 0};
-    if (side_.to_read.empty()) {
-      return {side_.fin ? net::IoStatus::Eof : net::IoStatus::Again, 0};
-    }
-    const size_t n = std::min(size, side_.to_read.size());
-    std::memcpy(into, side_.to_read.data(), n);
-    side_.to_read.erase(0, n);
-    return {net::IoStatus::Ok, n, n == size};
-  }
-  net::IoResult peek(char* into, size_t size) override {
-    const std::string before = side_.to_read;
-    const net::IoResult got = read(into, size);
-    side_.to_read = before;
-    return got;
-  }
-  net::IoResult write(const iovec* parts, int count) override {
-    if (side_.rst) return {net::IoStatus::Reset, 0};
-    size_t sent = 0;
-    for (int i = 0; i < count; ++i) {
-      const size_t n = std::min(parts[i].iov_len, side_.room);
-      side_.received.append(static_cast<const char*>(parts[i].iov_base), n);
-      side_.room -= side_.room == SIZE_MAX ? 0 : n;
-      sent += n;
-    }
-    if (side_.acknowledges) side_.acked += sent;
-    return {sent == 0 && count > 0 ? net::IoStatus::Again : net::IoStatus::Ok, sent};
-  }
-  void shutdown_write() override { side_.proxy_fin = true; }
-  net::Probe probe() override {
-    if (side_.rst) return net::Probe::Reset;
-    if (!side_.to_read.empty()) return net::Probe::Data;
-    return side_.fin ? net::Probe::Eof : net::Probe::Quiet;
-  }
-  ConnectResult finish_connect() override {
-    if (!side_.connected) return {net::IoStatus::Again, CloseReason::None};
-    if (side_.refused != CloseReason::None) return {net::IoStatus::Reset, side_.refused};
-    return {net::IoStatus::Ok, CloseReason::None};
-  }
-  uint64_t bytes_acked() const override {
-    ++side_.asked_for_acked;
-    return side_.acked;
-  }
-  // To what drains the connection: the proxy wants to close it.
-  void hand_to(net::TransportHandler& handler) override {
-    side_.handler = &handler;
-    side_.fin = side_.fin || side_.lets_go;
-  }
-  void abort_on_close() override { side_.aborted = true; }
-  void detach() override {}
-
- private:
-  ServerSide& side_;
-};
+// A connection to a server, as the server sees it.
+using ServerSide = net::FakePeer;
 
 class FakeNetwork final : public net::Network {
  public:
@@ -116,7 +40,8 @@ class FakeNetwork final : public net::Network {
     connections.back()->address = to;
     connections.back()->lets_go = true;
     connections.back()->handler = &handler;
-    return std::unique_ptr<net::Transport>(std::make_unique<FakeTransport>(*connections.back()));
+    return std::unique_ptr<net::Transport>(
+        std::make_unique<net::FakeTransport>(*connections.back()));
   }
   bool attach(net::Transport&, net::TransportHandler&) override { return true; }
 

@@ -3,55 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
-#include <deque>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "tests/unit/net/fake_transport.h"
+
 namespace berth::net {
 namespace {
-
-// A peer that takes as much as it is told to.
-class FakePeer final : public Transport {
- public:
-  // What each of the next writes does; takes everything once these are used up.
-  struct Turn {
-    IoStatus status;
-    size_t most;
-  };
-  std::deque<Turn> turns;
-  std::string received;
-  int writes = 0;
-  size_t most_parts = 0;
-
-  IoResult write(const iovec* parts, int count) override {
-    ++writes;
-    most_parts = std::max(most_parts, static_cast<size_t>(count));
-    EXPECT_GT(count, 0);
-    Turn turn{IoStatus::Ok, SIZE_MAX};
-    if (!turns.empty()) {
-      turn = turns.front();
-      turns.pop_front();
-    }
-    if (turn.status != IoStatus::Ok) return {turn.status, 0};
-    size_t taken = 0;
-    for (int i = 0; i < count; ++i) {
-      const size_t n = std::min(parts[i].iov_len, turn.most - taken);
-      received.append(static_cast<const char*>(parts[i].iov_base), n);
-      taken += n;
-    }
-    return {IoStatus::Ok, taken};
-  }
-  IoResult read(char*, size_t) override { return {IoStatus::Again, 0}; }
-  IoResult peek(char*, size_t) override { return {IoStatus::Again, 0}; }
-  void shutdown_write() override {}
-  Probe probe() override { return Probe::Quiet; }
-  ConnectResult finish_connect() override { return {}; }
-  uint64_t bytes_acked() const override { return UINT64_MAX; }
-  void hand_to(TransportHandler&) override {}
-  void abort_on_close() override {}
-  void detach() override {}
-};
 
 class SendQueueTest : public testing::Test {
  protected:
@@ -60,7 +19,7 @@ class SendQueueTest : public testing::Test {
     for (const std::string_view text : texts) {
       parts.push_back({const_cast<char*>(text.data()), text.size()});
     }
-    return queue.send(peer, parts.data(), static_cast<int>(parts.size()), scratch);
+    return queue.send(transport, parts.data(), static_cast<int>(parts.size()), scratch);
   }
   // As a read into the scratch leaves it.
   std::string_view read_into_scratch(char with, size_t size) {
@@ -71,7 +30,9 @@ class SendQueueTest : public testing::Test {
   void full() { peer.turns.push_back({IoStatus::Again, 0}); }
   void gone() { peer.turns.push_back({IoStatus::Reset, 0}); }
 
-  FakePeer peer;
+  FakePipe nothing;  // the peer says
+  FakePipe peer;     // takes as much as it is told to
+  FakeTransport transport{nothing, peer};
   Scratch scratch;
   SendQueue queue;
 };
@@ -80,7 +41,7 @@ TEST_F(SendQueueTest, WritesAtOnceWhatThePeerTakes) {
   const IoResult sent = send({"head", "body"});
   EXPECT_EQ(sent.status, IoStatus::Ok);
   EXPECT_EQ(sent.bytes, 8u);
-  EXPECT_EQ(peer.received, "headbody");
+  EXPECT_EQ(peer.bytes, "headbody");
   EXPECT_EQ(peer.writes, 1);
   EXPECT_TRUE(queue.empty());
 }
@@ -88,7 +49,7 @@ TEST_F(SendQueueTest, WritesAtOnceWhatThePeerTakes) {
 TEST_F(SendQueueTest, KeepsTheRestOfAShortWrite) {
   for (size_t taken = 0; taken <= 12; ++taken) {
     SCOPED_TRACE(taken);
-    peer.received.clear();
+    peer.bytes.clear();
     peer.turns.clear();
     queue.clear();
     take(taken);
@@ -97,10 +58,10 @@ TEST_F(SendQueueTest, KeepsTheRestOfAShortWrite) {
     EXPECT_EQ(sent.bytes, taken);
     EXPECT_EQ(queue.size(), 12 - taken);
     EXPECT_EQ(queue.empty(), taken == 12);
-    const IoResult rest = queue.flush(peer);
+    const IoResult rest = queue.flush(transport);
     EXPECT_EQ(rest.status, IoStatus::Ok);
     EXPECT_EQ(rest.bytes, 12 - taken);
-    EXPECT_EQ(peer.received, "headbodytail");
+    EXPECT_EQ(peer.bytes, "headbodytail");
     EXPECT_TRUE(queue.empty());
   }
 }
@@ -122,23 +83,23 @@ TEST_F(SendQueueTest, WhatComesLaterWaitsBehindWhatIsQueued) {
   EXPECT_EQ(sent.bytes, 0u);
   EXPECT_EQ(peer.writes, before) << "no system call while the peer is known to be full";
   EXPECT_EQ(queue.size(), 5u);
-  queue.flush(peer);
-  EXPECT_EQ(peer.received, "abcdef");
+  queue.flush(transport);
+  EXPECT_EQ(peer.bytes, "abcdef");
 }
 
 TEST_F(SendQueueTest, FlushGoesOnWhereThePeerStopped) {
   take(0);
   send({"abcdef"});
   take(2);
-  EXPECT_EQ(queue.flush(peer).bytes, 2u);
+  EXPECT_EQ(queue.flush(transport).bytes, 2u);
   EXPECT_EQ(queue.size(), 4u);
   full();
-  const IoResult none = queue.flush(peer);
+  const IoResult none = queue.flush(transport);
   EXPECT_EQ(none.status, IoStatus::Ok);
   EXPECT_EQ(none.bytes, 0u);
   EXPECT_EQ(queue.size(), 4u);
-  EXPECT_EQ(queue.flush(peer).bytes, 4u);
-  EXPECT_EQ(peer.received, "abcdef");
+  EXPECT_EQ(queue.flush(transport).bytes, 4u);
+  EXPECT_EQ(peer.bytes, "abcdef");
 }
 
 TEST_F(SendQueueTest, AShortWriteEndsTheFlush) {
@@ -146,7 +107,7 @@ TEST_F(SendQueueTest, AShortWriteEndsTheFlush) {
   send({"abcdef"});
   take(2);
   const int before = peer.writes;
-  queue.flush(peer);
+  queue.flush(transport);
   EXPECT_EQ(peer.writes, before + 1) << "a second write could only meet a full peer";
 }
 
@@ -160,9 +121,9 @@ TEST_F(SendQueueTest, ALongQueueIsFlushedInSeveralWrites) {
     expected += part;
   }
   const int before = peer.writes;
-  const IoResult sent = queue.flush(peer);
+  const IoResult sent = queue.flush(transport);
   EXPECT_EQ(sent.bytes, expected.size());
-  EXPECT_EQ(peer.received, expected);
+  EXPECT_EQ(peer.bytes, expected);
   EXPECT_GT(peer.writes, before + 1);
   EXPECT_TRUE(queue.empty());
 }
@@ -174,11 +135,11 @@ TEST_F(SendQueueTest, ABrokenConnectionIsReportedByBoth) {
   full();
   send({"abc"});
   gone();
-  EXPECT_EQ(queue.flush(peer).status, IoStatus::Reset);
+  EXPECT_EQ(queue.flush(transport).status, IoStatus::Reset);
 }
 
 TEST_F(SendQueueTest, FlushOfNothingDoesNothing) {
-  const IoResult sent = queue.flush(peer);
+  const IoResult sent = queue.flush(transport);
   EXPECT_EQ(sent.status, IoStatus::Ok);
   EXPECT_EQ(sent.bytes, 0u);
   EXPECT_EQ(peer.writes, 0);
@@ -190,7 +151,7 @@ TEST_F(SendQueueTest, ClearForgetsWhatIsQueued) {
   queue.clear();
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(send({"def"}).bytes, 3u);
-  EXPECT_EQ(peer.received, "def");
+  EXPECT_EQ(peer.bytes, "def");
 }
 
 // --- The scratch
@@ -201,8 +162,8 @@ TEST_F(SendQueueTest, ManyBytesOfTheScratchTakeItsBlockOver) {
   send({"head", body, "tail"});
   EXPECT_FALSE(scratch.contains(body.data()));
   read_into_scratch('z', Scratch::kSize);  // the next read does no harm
-  queue.flush(peer);
-  EXPECT_EQ(peer.received, "head" + std::string(Scratch::kSize, 'b') + "tail");
+  queue.flush(transport);
+  EXPECT_EQ(peer.bytes, "head" + std::string(Scratch::kSize, 'b') + "tail");
 }
 
 TEST_F(SendQueueTest, FewBytesOfTheScratchAreCopied) {
@@ -211,8 +172,8 @@ TEST_F(SendQueueTest, FewBytesOfTheScratchAreCopied) {
   send({body});
   EXPECT_TRUE(scratch.contains(body.data()));
   read_into_scratch('z', Scratch::kSize);
-  queue.flush(peer);
-  EXPECT_EQ(peer.received, std::string(Scratch::kSize / 2 - 1, 'b'));
+  queue.flush(transport);
+  EXPECT_EQ(peer.bytes, std::string(Scratch::kSize / 2 - 1, 'b'));
 }
 
 TEST_F(SendQueueTest, FewBytesThatAreLeftOfManyAreCopied) {
@@ -234,8 +195,8 @@ TEST_F(SendQueueTest, ManyBytesThatAreNotTheScratchsAreCopied) {
   full();
   send({body});
   body.assign(Scratch::kSize, 'z');
-  queue.flush(peer);
-  EXPECT_EQ(peer.received, std::string(Scratch::kSize, 'b'));
+  queue.flush(transport);
+  EXPECT_EQ(peer.bytes, std::string(Scratch::kSize, 'b'));
 }
 
 // What follows in the block that was taken over may still be read by whoever fills the scratch: it
@@ -247,8 +208,8 @@ TEST_F(SendQueueTest, TakingABlockOverLeavesTheBytesBehindItAlone) {
   full();
   send({"8000\r\n", all, "\r\n0\r\n\r\n"});
   EXPECT_EQ(std::string_view(next_request, 9), "GET /next");
-  queue.flush(peer);
-  EXPECT_EQ(peer.received, "8000\r\n" + std::string(Scratch::kSize / 2, 'b') + "\r\n0\r\n\r\n");
+  queue.flush(transport);
+  EXPECT_EQ(peer.bytes, "8000\r\n" + std::string(Scratch::kSize / 2, 'b') + "\r\n0\r\n\r\n");
 }
 
 TEST_F(SendQueueTest, TwoPartsOfOneScratchBothArrive) {
@@ -258,15 +219,15 @@ TEST_F(SendQueueTest, TwoPartsOfOneScratchBothArrive) {
   const std::string_view second = all.substr(Scratch::kSize / 2, 1000);
   full();
   send({first, second});
-  queue.flush(peer);
-  EXPECT_EQ(peer.received, std::string(first.size(), 'a') + std::string(1000, 'b'));
+  queue.flush(transport);
+  EXPECT_EQ(peer.bytes, std::string(first.size(), 'a') + std::string(1000, 'b'));
 }
 
 TEST_F(SendQueueTest, NothingIsLostDoubledOrReorderedUnderRandomUse) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 50; ++round) {
     SCOPED_TRACE(round);
-    peer.received.clear();
+    peer.bytes.clear();
     peer.turns.clear();
     queue.clear();
     std::string expected;
@@ -283,7 +244,7 @@ TEST_F(SendQueueTest, NothingIsLostDoubledOrReorderedUnderRandomUse) {
           break;
       }
       if (random() % 3 == 0) {
-        accepted += queue.flush(peer).bytes;
+        accepted += queue.flush(transport).bytes;
       } else {
         const char with = static_cast<char>('a' + i % 26);
         const std::string head(random() % 200, 'H');
@@ -293,12 +254,12 @@ TEST_F(SendQueueTest, NothingIsLostDoubledOrReorderedUnderRandomUse) {
         expected += "\r\n";
         accepted += send({head, body, "\r\n"}).bytes;
       }
-      ASSERT_EQ(accepted, peer.received.size());
+      ASSERT_EQ(accepted, peer.bytes.size());
       ASSERT_EQ(queue.size(), expected.size() - accepted);
     }
     peer.turns.clear();
-    queue.flush(peer);
-    ASSERT_TRUE(peer.received == expected);
+    queue.flush(transport);
+    ASSERT_TRUE(peer.bytes == expected);
   }
 }
 

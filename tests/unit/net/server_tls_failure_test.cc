@@ -8,6 +8,7 @@
 #include "proxy/net/tls_client.h"
 #include "proxy/net/tls_files.h"
 #include "proxy/net/tls_server.h"
+#include "tests/unit/net/fake_transport.h"
 #include "tests/unit/net/tls_ends.h"
 
 namespace berth::net {
@@ -41,8 +42,8 @@ struct Meeting {
     }
     TlsFiles read;
     Nobody nobody;
-    Pipe there;
-    Pipe back;
+    FakePipe there;
+    FakePipe back;
     const auto server = std::make_shared<TlsServer>(
         TlsServer::Options{.settings = server_settings,
                            .listener = ":1",
@@ -51,8 +52,8 @@ struct Meeting {
         read);
     const auto client = std::make_shared<TlsServerConnector>(
         std::make_shared<TlsClient>(client_settings, read), name);
-    const auto theirs = server->accept(std::make_unique<PipeTransport>(there, back), nobody);
-    const auto mine = client->connect(std::make_unique<PipeTransport>(back, there), nobody);
+    const auto theirs = server->accept(std::make_unique<FakeTransport>(there, back), nobody);
+    const auto mine = client->connect(std::make_unique<FakeTransport>(back, there), nobody);
     Transport::ConnectResult result{IoStatus::Again, CloseReason::None};
     for (int i = 0; i < 10 && result.status != IoStatus::Reset; ++i) {
       if (result.status == IoStatus::Again) result = mine->finish_connect();

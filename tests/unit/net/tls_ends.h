@@ -1,5 +1,4 @@
-// Certificates in files, and a pipe in memory with a Transport at either end: what tests of TLS
-// need.
+// Certificates in files: what tests of TLS need.
 #pragma once
 
 #include <openssl/evp.h>
@@ -87,52 +86,6 @@ class CertificateFiles {
   std::string folder_;
   std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key_;
   CertificatePtr certificate_;
-};
-
-// One direction of a pipe.
-struct Pipe {
-  std::string bytes;
-  size_t room = SIZE_MAX;  // how much more is taken
-  bool fin = false;
-};
-
-class PipeTransport final : public Transport {
- public:
-  PipeTransport(Pipe& in, Pipe& out) : in_(in), out_(out) {}
-  ~PipeTransport() override { out_.fin = true; }
-
-  IoResult read(char* into, size_t size) override {
-    const IoResult seen = peek(into, size);
-    in_.bytes.erase(0, seen.bytes);
-    return seen;
-  }
-  IoResult peek(char* into, size_t size) override {
-    if (in_.bytes.empty()) return {in_.fin ? IoStatus::Eof : IoStatus::Again, 0};
-    const size_t n = std::min(size, in_.bytes.size());
-    std::memcpy(into, in_.bytes.data(), n);
-    return {IoStatus::Ok, n, n == size};
-  }
-  IoResult write(const iovec* parts, int count) override {
-    size_t taken = 0;
-    for (int i = 0; i < count; ++i) {
-      const size_t n = std::min(parts[i].iov_len, out_.room);
-      out_.bytes.append(static_cast<const char*>(parts[i].iov_base), n);
-      if (out_.room != SIZE_MAX) out_.room -= n;
-      taken += n;
-    }
-    return {taken == 0 ? IoStatus::Again : IoStatus::Ok, taken};
-  }
-  void shutdown_write() override { out_.fin = true; }
-  Probe probe() override { return Probe::Quiet; }
-  ConnectResult finish_connect() override { return {}; }
-  uint64_t bytes_acked() const override { return 0; }
-  void hand_to(TransportHandler&) override {}
-  void abort_on_close() override {}
-  void detach() override {}
-
- private:
-  Pipe& in_;
-  Pipe& out_;
 };
 
 struct Nobody final : TransportHandler {

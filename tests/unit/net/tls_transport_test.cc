@@ -14,6 +14,7 @@
 #include "proxy/net/tls_client.h"
 #include "proxy/net/tls_files.h"
 #include "proxy/net/tls_server.h"
+#include "tests/unit/net/fake_transport.h"
 #include "tests/unit/net/tls_ends.h"
 
 namespace berth::net {
@@ -39,8 +40,8 @@ class TlsTransportTest : public testing::Test {
         TlsServer::Options{
             .settings = server_settings, .listener = ":1", .ticket_keys = keys, .http2 = false},
         read);
-    ours = server->accept(std::make_unique<PipeTransport>(to_us, to_them), nobody);
-    theirs = connector()->connect(std::make_unique<PipeTransport>(to_them, to_us), nobody);
+    ours = server->accept(std::make_unique<FakeTransport>(to_us, to_them), nobody);
+    theirs = connector()->connect(std::make_unique<FakeTransport>(to_them, to_us), nobody);
   }
   std::shared_ptr<TlsServerConnector> connector(const std::string& name = "localhost") {
     TlsFiles read;
@@ -84,8 +85,8 @@ class TlsTransportTest : public testing::Test {
   config::UpstreamTls client_settings;
   std::shared_ptr<TicketKeys> keys = std::make_shared<TicketKeys>();
   Nobody nobody;
-  Pipe to_us;
-  Pipe to_them;
+  FakePipe to_us;
+  FakePipe to_them;
   std::unique_ptr<Transport> ours;    // the server's end
   std::unique_ptr<Transport> theirs;  // the client's
 };
@@ -233,7 +234,7 @@ TEST_F(TlsTransportTest, SessionsAreResumedUntilTheirKeyIsForgotten) {
     open();
     theirs.reset();
     to_us = {};
-    theirs = again->connect(std::make_unique<PipeTransport>(to_them, to_us), nobody);
+    theirs = again->connect(std::make_unique<FakeTransport>(to_them, to_us), nobody);
     for (int i = 0; i < 4; ++i) {
       theirs->finish_connect();
       ours->finish_connect();
@@ -257,7 +258,7 @@ TEST_F(TlsTransportTest, WhoeverHasAnotherNameIsNotTheServer) {
   theirs.reset();
   to_us = {};
   theirs =
-      connector("other.test")->connect(std::make_unique<PipeTransport>(to_them, to_us), nobody);
+      connector("other.test")->connect(std::make_unique<FakeTransport>(to_them, to_us), nobody);
   theirs->finish_connect();
   ours->finish_connect();
   const auto result = theirs->finish_connect();
