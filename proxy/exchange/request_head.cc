@@ -108,15 +108,22 @@ std::string_view value_of(const http::RequestHead& head, HeaderId id) {
   return field == nullptr ? std::string_view() : field->value;
 }
 
-// Whether Berth says this itself: the route's rules do not.
-bool ours(const ForwardingRules& rules, std::string_view name) {
-  const bool has_rules = !rules.headers.set.empty() || !rules.headers.remove.empty();
-  return !has_rules || !overridden(rules.headers, name);
-}
+// Whether Berth says something itself: the route's rules do not.
+class Ours {
+ public:
+  explicit Ours(const config::HeaderRules& rules)
+      : rules_(rules), has_rules_(!rules.set.empty() || !rules.remove.empty()) {}
+
+  bool operator()(std::string_view name) const { return !has_rules_ || !overridden(rules_, name); }
+
+ private:
+  const config::HeaderRules& rules_;
+  const bool has_rules_;
+};
 
 // What the client has said, less what ends here.
 void write_received(http::HeadWriter& out, const http::RequestHead& head,
-                    const ForwardingRules& rules) {
+                    const ForwardingRules& rules, const Ours& ours) {
   out.request_line(head.method_text, head.path);
   out.fields(head.fields, [&](const HeaderField& field) {
     if (field.hop_by_hop || rules.filter.drops(field)) return false;
@@ -125,31 +132,31 @@ void write_received(http::HeadWriter& out, const http::RequestHead& head,
   });
   // HTTP/1.0 may come without; an absolute-form target says it all the same.
   const bool may_lack_host = head.summary.minor_version == 0;
-  if (may_lack_host && head.fields.find(HeaderId::Host) == nullptr && ours(rules, "Host")) {
+  if (may_lack_host && head.fields.find(HeaderId::Host) == nullptr && ours("Host")) {
     out.field("Host", head.host.empty() ? rules.upstream : head.host);
   }
 }
 
 // Who asks, and how the request came here.
 void write_origin(http::HeadWriter& out, const http::RequestHead& head, const ClientFacts& client,
-                  const ForwardingRules& rules) {
+                  const ForwardingRules& rules, const Ours& ours) {
   char ip_text[net::Address::kMaxIpText];
   const std::string_view ip(ip_text, client.peer.write_ip(ip_text));
-  if (ours(rules, "X-Forwarded-For")) write_forwarded_for(out, head, client, ip);
-  if (ours(rules, "X-Forwarded-Proto")) {
+  if (ours("X-Forwarded-For")) write_forwarded_for(out, head, client, ip);
+  if (ours("X-Forwarded-Proto")) {
     write_unless_kept(out, head, client.trusted, HeaderId::XForwardedProto, "X-Forwarded-Proto",
                       client.secure ? "https" : "http");
   }
-  if (ours(rules, "X-Forwarded-Host") && !head.host.empty()) {
+  if (ours("X-Forwarded-Host") && !head.host.empty()) {
     write_unless_kept(out, head, client.trusted, HeaderId::XForwardedHost, "X-Forwarded-Host",
                       head.host);
   }
   const bool via = rules.forwarding.via && !rules.instance.empty();
-  if (via && ours(rules, "Via")) write_via(out, head, client, rules.instance);
-  if (rules.forwarding.forwarded && ours(rules, "Forwarded")) {
+  if (via && ours("Via")) write_via(out, head, client, rules.instance);
+  if (rules.forwarding.forwarded && ours("Forwarded")) {
     write_forwarded(out, head, client, ip);
   }
-  if (!client.subject.empty() && ours(rules, client.subject_header)) {
+  if (!client.subject.empty() && ours(client.subject_header)) {
     out.field(client.subject_header, client.subject);
   }
 }
@@ -161,8 +168,8 @@ struct Place {
 };
 
 Place write_request_id(http::HeadWriter& out, const http::RequestHead& head, bool trusted,
-                       const ForwardingRules& rules) {
-  if (!rules.forwarding.request_id || !ours(rules, "X-Request-Id")) return {};
+                       const ForwardingRules& rules, const Ours& ours) {
+  if (!rules.forwarding.request_id || !ours("X-Request-Id")) return {};
   const HeaderField* given = trusted ? head.fields.find(HeaderId::XRequestId) : nullptr;
   const bool keep_given = given != nullptr && !given->value.empty();
   const std::string_view id = keep_given ? given->value : rules.fresh_id;
@@ -201,9 +208,10 @@ ForwardedHead forward_head(const http::RequestHead& head, size_t received_size,
   ForwardedHead out;
   out.bytes = net::ByteBuffer::with_capacity(upper_bound(head, received_size, client, rules));
   http::HeadWriter writer(out.bytes.tail(), out.bytes.room());
-  write_received(writer, head, rules);
-  write_origin(writer, head, client, rules);
-  const Place id = write_request_id(writer, head, client.trusted, rules);
+  const Ours ours(rules.headers);
+  write_received(writer, head, rules, ours);
+  write_origin(writer, head, client, rules, ours);
+  const Place id = write_request_id(writer, head, client.trusted, rules, ours);
   for (const auto& [name, value] : rules.headers.set) writer.field(name, value);
   if (upgrade) {
     writer.append("Connection: upgrade\r\n");
