@@ -1,4 +1,4 @@
-// The limits of an upstream's pool over time: a reload changes them, and workers hear of it a
+// The limits of a server's pool over time: a reload changes them, and workers hear of it a
 // little later.
 #pragma once
 
@@ -14,6 +14,24 @@ namespace berth::sim {
 class PoolLimits {
  public:
   void apply(const config::Pool& pool, TimePoint now) { all_.push_back({now, pool}); }
+
+  // The server has left the configuration. What is still under way there ends with limits that it
+  // had, whichever the worker knew last.
+  void leave(TimePoint now) {
+    if (all_.empty()) return;
+    config::Pool loosest = all_.back().pool;
+    for (const Era& era : all_) {
+      loosest.keepalive_requests =
+          std::max(loosest.keepalive_requests, era.pool.keepalive_requests);
+      const auto& timeout = era.pool.keepalive_timeout;
+      if (loosest.keepalive_timeout && timeout) {
+        loosest.keepalive_timeout = std::max(*loosest.keepalive_timeout, *timeout);
+      } else {
+        loosest.keepalive_timeout.reset();
+      }
+    }
+    all_.push_back({now, loosest});
+  }
 
   // The loosest of those that a worker may have known at `at`, if it hears of a reload within
   // `delay`.

@@ -214,7 +214,7 @@ void ServerConnection::check_reuse() {
   const Mark* sent = passing(link().writes, request_start_ + 1);
   const Mark* heard = passing(link().arrivals, answer_end_);
   const config::Pool& pool = site_.scenario.upstream.pool;
-  const PoolLimits& limits = site_.pool_limits[server_.host()];
+  const PoolLimits& limits = site_.pool_limits[server_.name()];
   if (heard != nullptr &&
       heard->at - opened_ > pool.keepalive_time + site_.scenario.most_lag + 3ms) {
     site_.world.fail("server #%u: used after keepalive_time", link().serial());
@@ -428,7 +428,7 @@ void ServerConnection::check_last(const Message& head) {
   asked_to_close_ = head.lists("Connection", "close") && dice_.percent(70);
   const Mark* sent = passing(link().writes, request_start_ + 1);
   if (sent == nullptr || request_->upgrade || head.lists("Connection", "close")) return;
-  const PoolLimits& limits = site_.pool_limits[server_.host()];
+  const PoolLimits& limits = site_.pool_limits[server_.name()];
   if (served_ >= limits.keepalive_requests(sent->at, site_.hears_within())) {
     site_.world.fail("server #%u: request %llu is its last, and does not say so", link().serial(),
                      static_cast<unsigned long long>(request_->id));

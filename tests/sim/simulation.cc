@@ -226,6 +226,24 @@ void Simulation::redraw_listener() {
   listener_ = std::make_shared<const config::Listener>(std::move(listener));
 }
 
+void Simulation::note_who_left(const config::Config& config) {
+  for (auto& [name, eras] : tls_eras) {
+    const auto has_name = [at = &name](const config::Upstream& u) { return u.name == *at; };
+    if (std::none_of(config.upstreams.begin(), config.upstreams.end(), has_name)) {
+      eras.leave(world.now());
+    }
+  }
+  for (auto& [name, limits] : pool_limits) {
+    const auto has_it = [at = &name](const config::Upstream& upstream) {
+      return std::any_of(upstream.servers.begin(), upstream.servers.end(),
+                         [&](const config::Server& s) { return s.address.text() == *at; });
+    };
+    if (std::none_of(config.upstreams.begin(), config.upstreams.end(), has_it)) {
+      limits.leave(world.now());
+    }
+  }
+}
+
 void Simulation::reload() {
   if (draining) return;  // as the server does
   redraw_listener();
@@ -239,7 +257,9 @@ void Simulation::reload() {
       continue;
     }
     config.upstreams.push_back(draw_upstream(name));
-    pool_limits[name].apply(config.upstreams.back().pool, world.now());
+    for (const config::Server& server : config.upstreams.back().servers) {
+      pool_limits[server.address.text()].apply(config.upstreams.back().pool, world.now());
+    }
     config::Route& route = config.routes.emplace_back();
     route.host = name;
     route.upstream = name;
@@ -247,6 +267,7 @@ void Simulation::reload() {
   world.note("configuration %llu: %zu servers, %u connections each",
              static_cast<unsigned long long>(generation_ + 1), config.upstreams[0].servers.size(),
              config.upstreams[0].pool.max_connections);
+  note_who_left(config);
   ++configurations;
   const auto snapshot = config::make_snapshot(std::move(config), ++generation_, "", {});
   std::vector<server::WorkerPlan> plans = server::apply_snapshot(topology_, snapshot).plans;

@@ -76,6 +76,7 @@ class Simulation final : public Site,
   void draw_upstream_tls(config::Upstream& upstream);
   void redraw_listener_tls();
   void note_connectors();
+  void note_who_left(const config::Config& config);
   void reload();
   void schedule_troubles();
   void drain();

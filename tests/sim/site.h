@@ -41,7 +41,7 @@ class Site {
   bool draining = false;  // the proxy stops: it may close what is idle, and refuse new clients
   std::deque<Link> links;
   std::map<std::string, TimePoint> alive_since;   // by host
-  std::map<std::string, PoolLimits> pool_limits;  // by host
+  std::map<std::string, PoolLimits> pool_limits;  // by server
   std::map<std::string, TlsEras> tls_eras;        // by host
   TlsEras listener_tls_eras;
   uint64_t configurations = 0;  // so far

@@ -14,16 +14,21 @@ namespace berth::sim {
 class TlsEras {
  public:
   void apply(const std::string& settings, TimePoint now) { eras_.push_back({now, settings}); }
+  // The upstream has left the configuration. Whoever is under way there is served by any server
+  // that it ever had.
+  void leave(TimePoint now) { eras_.push_back({now, kAny}); }
   // Whether the settings were in effect at some moment after `earliest`, or are.
   bool in_effect_since(const std::string& settings, TimePoint earliest) const {
     for (size_t i = 0; i < eras_.size(); ++i) {
       const bool over = i + 1 < eras_.size() && eras_[i + 1].first < earliest;
-      if (!over && eras_[i].second == settings) return true;
+      if (!over && (eras_[i].second == settings || eras_[i].second == kAny)) return true;
     }
     return false;
   }
 
  private:
+  static constexpr const char* kAny = "*";
+
   std::vector<std::pair<TimePoint, std::string>> eras_;  // since when
 };
 
