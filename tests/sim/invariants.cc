@@ -257,6 +257,9 @@ bool Invariants::may_use(const upstream::Ticket& ticket,
     if (its == Availability::Ready || its == Availability::Draining) return false;
   }
   const TimePoint then = now - kTimersMayBeLate;
+  // (The end of another one's ejection at its address, with other TLS settings, may have hidden its
+  // own: then nobody is told before that is over.)
+  if (server.ejector.ejected(then) && !server.states.has(Availability::Ejected)) return false;
   if (server.availability(then) == Availability::Draining) return false;
   const bool left_out = server.left_out(then);
   const bool backup = server.backup.load();

@@ -111,7 +111,7 @@ std::unique_ptr<SimTransport> Simulation::dial(const net::Address& to, const net
 bool Simulation::away_and_waited_for(const net::Address& server) const {
   const config::Upstream& upstream = scenario.upstream;
   if (!upstream.pool.wait_while_down || upstream.pool.queue_size == 0) return false;
-  if (scenario.reloads > 0 || upstream.health.enabled) return false;
+  if (configurations > 1 || upstream.health.enabled) return false;
   for (const upstream::ClusterPlan& cluster : clusters_) {
     for (const auto& shared : cluster.servers) {
       if (shared->address == server) return shared->backoff.away() && shared->seen_alive();

@@ -32,8 +32,11 @@ class Site {
     return at == alive_since.end() ? TimePoint::max() : at->second;
   }
 
-  // How late a worker may be to hear of a reload, and to act on it.
-  Duration hears_within() const { return 2 * scenario.most_lag + scenario.most_mail_delay + 5ms; }
+  // How late a worker may be to hear of a reload, and to act on it. (A connection that is handed
+  // over meanwhile travels as long.)
+  Duration hears_within() const {
+    return 2 * scenario.most_lag + 2 * scenario.most_mail_delay + 5ms;
+  }
 
   World& world;
   const Scenario& scenario;
