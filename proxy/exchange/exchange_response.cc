@@ -42,6 +42,7 @@ void Exchange::on_response(const http::ResponseHead& head, std::string_view body
 }
 
 void Exchange::count_bodies() {
+  if (!lease_) return;  // the stream has ended while it was sent: that cancels the exchange
   stats::ServerStats& server = lease_->pool().stats();
   server.request_body.observe(received_);
   server.response_body.observe(answered_);
