@@ -85,6 +85,7 @@ void SimTransport::report() {
 void SimTransport::note_idle_close() {
   if (!end_told_ || !link_.closed_by_timer || link_.idle_close_told != TimePoint::max()) return;
   if (link_.writes.empty() || link_.arrivals.empty()) return;
+  if (link_.given_up) return;  // it was asked to close
   // An answer that it has not read, because a slow client keeps it from that, is under way.
   if (!link_.near().unread().empty()) return;
   if (link_.writes.back().order > link_.arrivals.back().order) return;
