@@ -509,7 +509,7 @@ scenario('SETTINGS that are not acknowledged end the connection after header_tim
 });
 
 scenario('a body that stalls is answered with 408', async (s) => {
-  const berth = await front(s, await s.origin(), { listener: { ...CLEARTEXT, body_timeout: '200ms' } });
+  const berth = await front(s, await s.origin(), { listener: { ...CLEARTEXT, body_timeout: '200ms', min_body_rate: 'off' } });
   const session = await connect(s, berth);
   const { status } = await ask(session, { ':method': 'POST' }, (stream) => { stream.on('error', () => {}); stream.write('some'); });
   assert.equal(status, 408);
@@ -518,7 +518,7 @@ scenario('a body that stalls is answered with 408', async (s) => {
 
 scenario('a client that takes nothing of a stream loses that stream only', async (s) => {
   const origin = await s.origin((req, res) => res.end(Buffer.alloc(req.url === '/big' ? 3_000_000 : 10, 'x')));
-  const berth = await front(s, origin, { listener: { ...CLEARTEXT, send_timeout: '300ms' } });
+  const berth = await front(s, origin, { listener: { ...CLEARTEXT, send_timeout: '300ms', min_send_rate: 'off' } });
   const session = await connect(s, berth);
   const big = session.request({ ':path': '/big' });
   big.on('error', () => {});

@@ -55,7 +55,7 @@ scenario('a connection without any request: closed in silence after keepalive_ti
 
 scenario('half a body, then silence: 408, and the server never sees it', async (s) => {
   const origin = await s.origin();
-  const berth = await s.front(origin, { listener: { body_timeout: '200ms' } });
+  const berth = await s.front(origin, { listener: { body_timeout: '200ms', min_body_rate: 'off' } });
   const wire = await s.wire(berth);
   wire.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf');
   const got = await wire.response('POST');
@@ -70,7 +70,7 @@ scenario('half a body that streams already: 408, and the server sees it break of
     await readAll(request).catch(() => { broken = true; });
     origin.changed();
   });
-  const berth = await s.front(origin, { listener: { body_timeout: '300ms' } });
+  const berth = await s.front(origin, { listener: { body_timeout: '300ms', min_body_rate: 'off' } });
   const wire = await s.wire(berth);
   wire.write(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n${'x'.repeat(100_000)}`);
   assert.equal((await wire.response('POST')).status, 408);
@@ -79,7 +79,7 @@ scenario('half a body that streams already: 408, and the server sees it break of
 
 scenario('a client that takes nothing of its response: closed after send_timeout', async (s) => {
   const origin = await s.origin((request, response) => response.end(Buffer.alloc(64 << 20)));
-  const berth = await s.front(origin, { listener: { send_timeout: '300ms' } });
+  const berth = await s.front(origin, { listener: { send_timeout: '300ms', min_send_rate: 'off' } });
   const wire = await s.wire(berth);
   wire.pause();
   wire.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
