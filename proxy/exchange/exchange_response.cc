@@ -99,7 +99,7 @@ void Exchange::on_body(std::string_view bytes, bool complete) {
 // memory is free again: net/memory_keeper.h ends the clients that take nothing.
 void Exchange::hold_back_server() {
   const size_t unsent = stream_.unsent();
-  if (unsent == 0) return;
+  if (unsent == 0 || !lease_) return;  // or the stream has ended while it was sent
   if (unsent <= target_.cluster->settings().response_buffer && !stream_.must_wait_for_memory()) {
     return;
   }

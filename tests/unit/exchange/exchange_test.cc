@@ -39,6 +39,21 @@ TEST_F(ExchangeTest, TheNextRequestTakesTheSameConnection) {
   EXPECT_FALSE(server().closed);
 }
 
+// An HTTP/2 stream may end while the head of its answer is sent.
+TEST_F(ExchangeTest, AClientThatIsGoneWhenTheHeadIsSent) {
+  apply();
+  for (const char* response : {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                               "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"}) {
+    Call& call = get();
+    accept(connections() - 1);
+    call.client.not_taken = SIZE_MAX;
+    call.client.on_head = [&call] { call.exchange.cancel(); };
+    say(connections() - 1, response);
+    EXPECT_EQ(call.client.heads, 1);
+    EXPECT_FALSE(call.exchange.holds_connection());
+  }
+}
+
 TEST_F(ExchangeTest, AResponseThatComesInPiecesIsPassedOnAsItComes) {
   apply();
   Call& call = get();

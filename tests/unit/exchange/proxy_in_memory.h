@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,7 @@ class FakeClient final : public ClientStream {
       fields += std::string(field.name) + "=" + std::string(field.value) + ";";
     }
     send_body(start.body, start.complete, start.trailers);
+    if (on_head) on_head();
   }
   void send_body(std::string_view bytes, bool complete, std::string_view trailer_lines) override {
     EXPECT_FALSE(done());
@@ -132,6 +134,7 @@ class FakeClient final : public ClientStream {
   CloseReason reason = CloseReason::None;
   CloseReason aborted = CloseReason::None;
   size_t not_taken = 0;
+  std::function<void()> on_head;  // at the end of send_head()
   bool memory_short = false;
   bool memory_refused_now = false;
 };
