@@ -4,6 +4,19 @@
 
 namespace berth::sim {
 
+namespace {
+
+// As long as clients have by default, whatever another theme has left them.
+void be_patient_with_clients(config::Listener& listener) {
+  const config::Listener usual;
+  listener.body_timeout = usual.body_timeout;
+  listener.send_timeout = usual.send_timeout;
+  listener.min_body_rate = usual.min_body_rate;
+  listener.min_send_rate = usual.min_send_rate;
+}
+
+}  // namespace
+
 // Many clients of many workers for few connections, which come and go: the queue at work.
 void make_crowd(Dice& dice, Scenario& s) {
   s.workers = static_cast<uint32_t>(dice.between(2, 4));
@@ -123,6 +136,7 @@ void make_sessions(Dice& dice, Scenario& s) {
   u.pool.keepalive_requests = 1000;
   u.pool.keepalive_time = 1h;
   u.connect_timeout = 2s;
+  be_patient_with_clients(s.listener);
   s.listener.max_connections = 0;
   u.sticky.cookie = dice.percent(70) ? "berth" : "";
   s.backups = dice.percent(50);
@@ -196,6 +210,7 @@ void make_tunnels(Dice& dice, Scenario& s) {
   s.client_link.short_percent = s.server_link.short_percent = 0;
   s.server_link.least_delay = s.client_link.least_delay = Duration(0);
   s.server_link.most_delay = s.client_link.most_delay = 2ms;
+  be_patient_with_clients(s.listener);
   s.listener.max_connections = 0;
   config::Upstream& u = s.upstream;
   u.health.enabled = false;
