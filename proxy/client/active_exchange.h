@@ -16,7 +16,7 @@ namespace berth::client {
 // end.
 enum class ResponseFraming : uint8_t { Unframed, Length, Chunked };
 
-// How far the response is: Complete: all of it is queued for the client.
+// How far the response has got. Complete: all of it is queued for the client.
 enum class ResponseStage : uint8_t { Awaited, HeadSent, Complete };
 
 // Owned by its ClientConnection; destroyed at the end of the turn in which it ends.

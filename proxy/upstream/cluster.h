@@ -84,7 +84,7 @@ class Cluster {
 
   // --- For its pools.
 
-  // The waiter's ticket is no longer in the queue: ends the wait and counts it.
+  // Ends the wait of a waiter whose ticket has left the queue, and counts how long it took.
   void left_queue(Waiter& waiter);
   // Asks for what is free for a request that has gone (back) into the queue.
   void look_again(const TriedServers& tried);

@@ -13,9 +13,9 @@
 
 namespace berth::upstream {
 
-// Whoever adds a state says in Balancer what it means for new requests and for sticky sessions, and
-// for those who wait. A server that left the configuration is not a state: workers that have not
-// heard of the reload yet still use it.
+// If you add a state, say in Balancer what it means for new requests, sticky sessions and waiting
+// requests. Having left the configuration is not a state: workers that have not yet applied the
+// reload still use the server.
 using Availability = stats::ServerState;
 
 // All that a server is at the same time, one bit for each Availability but Ready. Thread: any.

@@ -49,8 +49,8 @@ enum class RequestSide : uint8_t {
   BrokenAfterFin,
 };
 
-// The way back. Awaited: nothing has come. Head: a part of the head, or interim responses. A tunnel
-// is a Body that ends with the server's FIN.
+// The response. Awaited: no byte has arrived. Head: part of the head, or an interim response, has.
+// A tunnel counts as a Body, which the server's FIN ends.
 enum class ResponseSide : uint8_t { None, Awaited, Head, Body, Done };
 
 // Thread: its worker's; an idle one can move to another worker (ServerPool::hand_over).

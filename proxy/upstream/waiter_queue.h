@@ -64,9 +64,9 @@ class WaiterQueue {
  public:
   // A place in the order of arrival, for a request that need not wait yet.
   uint64_t arrive() { return arrivals_.fetch_add(1, std::memory_order_relaxed) + 1; }
-  // Takes the ticket in and returns it: the waiter may withdraw it until it has come home. nullptr
-  // when `limit` tickets wait already. One that has its place in the order takes that, whatever the
-  // limit, unless nobody may wait at all.
+  // Queues the ticket and returns it, so that the waiter can withdraw it until it comes home.
+  // Returns nullptr if `limit` tickets are waiting already. A ticket that already has a place in
+  // the order keeps it whatever the limit, unless the limit is 0.
   Ticket* push(TicketPtr ticket, size_t limit);
   // Takes out the oldest ticket that `fits` accepts, if there is one. `fits` runs under the lock
   // and may read only the ticket and what is atomic.

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "proxy/server/access_log_format.h"
+#include "tests/unit/server/access_log_example.h"
 
 namespace berth::server {
 namespace {
 
-using namespace std::chrono_literals;
 using exchange::AccessRecord;
 using exchange::FailedAttempt;
 using Json = nlohmann::json;
@@ -20,9 +20,7 @@ const std::vector<FailedAttempt> kFailed = {{"10.0.0.1:3000", CloseReason::Conne
 
 // Every field has a value.
 AccessRecord full() {
-  AccessRecord record;
-  record.time_us = 1'790'000'000'001'234;
-  record.listener = "public";
+  AccessRecord record = example_record();
   record.client = "9.9.9.9";
   record.peer = "192.0.2.7:51234";
   record.connection = {1, 482};
@@ -30,34 +28,15 @@ AccessRecord full() {
   record.tls = {"TLS_AES_128_GCM_SHA256", net::TlsTerms::Version::Tls13, net::TlsTerms::Alpn::Http2,
                 true};
   record.tls_server_name = "example.com";
-  record.method = "POST";
-  record.host = "example.com";
-  record.target = "/a?b";
-  record.protocol = "HTTP/2";
   record.status = 502;
-  record.received_bytes = 321;
   record.request_body_bytes = 100;
-  record.sent_bytes = 700;
-  record.body_bytes = 650;
-  record.duration = 1'234'567ns;
-  record.upstream = "app";
-  record.server = "10.0.0.3:3000";
-  record.attempts = 3;
   record.failed_attempts = kFailed;
-  record.source = stats::AcquireSource::Queue;
-  record.reused = true;
   record.server_connection = {0, 17};
   record.server_connection_requests = 99;
   record.server_tls = {"ECDHE-RSA-AES128-GCM-SHA256", net::TlsTerms::Version::Tls12,
                        net::TlsTerms::Alpn::None, false};
-  record.queue_wait = 2s;
-  record.connect_time = 250us;
-  record.header_time = 1ms;
   record.reason = CloseReason::BadResponse;
   record.detail = "control byte in X-Bad";
-  record.user_agent = "curl/8";
-  record.referer = "https://example.com/";
-  record.request_id = "0123abcd";
   return record;
 }
 
